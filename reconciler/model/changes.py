@@ -1,0 +1,164 @@
+"""What will be done and what will not: changes, holds, the plan. Values that serialise, so that a reviewed plan can be applied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.names import Part
+from reconciler.model.observed import FileChange, Proven
+
+
+class Verb(StrEnum):
+    """What a change does."""
+
+    REGISTER = "register"
+    ISSUE = "issue"
+    ACTIVATE = "activate"
+    INSTALL = "install"
+    UNINSTALL = "uninstall"
+    RELOAD = "reload"
+    ARCHIVE = "archive"
+    CLEAN_UP = "clean-up"
+    REFRESH = "refresh"
+
+
+class Reason(StrEnum):
+    """Every reason of a change, a hold or a condition. The sentence for a person stands in `SENTENCES`."""
+
+    # issue
+    MISSING = "Missing"
+    PLACEHOLDER = "Placeholder"
+    HOSTNAMES_DIFFER = "HostnamesDiffer"
+    ISSUER_CHANGED = "IssuerChanged"
+    KEY_TYPE_DIFFERS = "KeyTypeDiffers"
+    PROFILE_DIFFERS = "ProfileDiffers"
+    KEY_MISMATCH = "KeyMismatch"
+    CORRUPT = "Corrupt"
+    RENEWAL_DUE = "RenewalDue"
+    REISSUE_WANTED = "ReissueWanted"
+    REQUESTED_BY_USER = "RequestedByUser"
+    # install, reload
+    NOT_INSTALLED = "NotInstalled"
+    CERTIFICATE_CHANGED = "CertificateChanged"
+    CONFIGURATION_CHANGED = "ConfigurationChanged"
+    DRIFTED = "Drifted"
+    NOT_LOADED = "NotLoaded"
+    NOT_SERVED = "NotServed"
+    INTERRUPTED = "Interrupted"
+    # uninstall, archive
+    NOT_DECLARED = "NotDeclared"
+    NO_LONGER_WANTED = "NoLongerWanted"
+    LEFT_BEHIND = "LeftBehind"
+    # holds
+    BACKOFF = "Backoff"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+    TERMS_NOT_AGREED = "TermsNotAgreed"
+    WOULD_LOSE_TRUST = "WouldLoseTrust"
+    ACCOUNT_MISSING = "AccountMissing"
+    RATE_LIMITED = "RateLimited"
+    PAUSED = "Paused"
+    CLOCK_WRONG = "ClockWrong"
+    IN_FLIGHT = "InFlight"
+    INVALID_MANIFEST = "InvalidManifest"
+    HOSTNAME_TAKEN = "HostnameTaken"
+    TARGET_BROKEN = "TargetBroken"
+    REJECTED_BY_SERVER = "RejectedByServer"
+    RELOAD_DELAYED = "ReloadDelayed"
+    FOREIGN_FILE = "ForeignFile"
+    PATH_REFUSED = "PathRefused"
+    TOO_MANY_REMOVALS = "TooManyRemovals"
+    TOO_MANY_REISSUES = "TooManyReissues"
+    PRUNE_DISABLED = "PruneDisabled"
+    # conditions
+    ISSUED = "Issued"
+    INSTALLED = "Installed"
+    SERVED = "Served"
+    COVERED = "Covered"
+    EXPIRED = "Expired"
+    NOT_YET_SEEN = "NotYetSeen"
+    NO_TARGETS = "NoTargets"
+    OLD_CERTIFICATE_SERVED = "OldCertificateServed"
+    NOTHING_LISTENS = "NothingListens"
+    NOT_INCLUDED = "NotIncluded"
+    NAME_SERVED_ELSEWHERE = "NameServedElsewhere"
+    DEPENDENCY_FAILED = "DependencyFailed"
+    NO_LONGER_PLANNED = "NoLongerPlanned"
+    BUG = "Bug"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file that a change creates, updates, restores or removes; texts only for configuration."""
+
+    path: str
+    part: Part
+    change: FileChange
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do. `subject` is `site/NAME`, `target/NAME` or `issuer/NAME`; `after` are ids that come first.
+
+    `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live revision that
+    the decision saw; `revision` the one that `activate` makes live. `rank` orders work: 0 expired, 1 near expiry, 2 changed, 3 new.
+    """
+
+    verb: Verb
+    subject: str
+    reason: Reason
+    message: str
+    desired_digest: str = ""
+    decided_on: str = ""
+    after: tuple[str, ...] = ()
+    site: str | None = None
+    target: str | None = None
+    issuer: str | None = None
+    revision: str | None = None
+    live: str | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    challenges: Mapping[str, Proven] = field(default_factory=dict)
+    new_orders: int = 0
+    files: tuple[PlannedFile, ...] = ()
+    rank: int = 2
+
+    @property
+    def id(self) -> str:
+        """Give the identity: the same decision on the same facts has the same id; no times are in it."""
+        parts = (self.verb, self.subject, self.target or "", self.reason, self.desired_digest, self.decided_on)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something wanted and deliberately not done now. It ends at `until`, or when `ends_when` (a sentence) comes true."""
+
+    reason: Reason
+    message: str
+    site: str | None = None
+    target: str | None = None
+    until: datetime | None = None
+    ends_when: str | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one pass wants: changes in an order that respects `after`, and what is held. `due` is when to look again."""
+
+    changes: tuple[Change, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    due: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Give a digest over the changes: the same plan, the same digest."""
+        text = "\n".join(sorted(change.id for change in self.changes))
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,252 @@
+"""What must hold: the resolved meaning of the manifests, every default filled in. Made by `manifests.resolve` alone.
+
+These values go to disk as JSON (`model.plain`), so fields are scalars, enums, timedeltas, tuples, mappings and dataclasses;
+members of a union carry a `type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from reconciler.model.names import Hostname, KeyType, Part, Switch, Trust
+
+Value = str | int | bool | tuple[str | int | bool, ...]
+Values = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an object stands; `line` and `column` from 1."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is found, never the secret. Exactly one of the three is set."""
+
+    file: str | None = None
+    env: str | None = None
+    exec: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalAccount:
+    """External account binding (RFC 8555 section 7.3.4)."""
+
+    kid: str
+    hmac_key: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class AcmeIssuer:
+    """A CA that speaks ACME. `account` is a name: issuers with the same directory and account share the account."""
+
+    name: str
+    trust: Trust
+    directory: str
+    email: str | None = None
+    agree_to_terms: bool = False
+    account: str = "default"
+    eab: ExternalAccount | None = None
+    profile: str | None = None
+    profile_required: bool = False
+    preferred_chain: str | None = None
+    ca_bundle: str | None = None
+    allow_insecure: bool = False
+    type: Literal["acme"] = "acme"
+
+
+@dataclass(frozen=True, slots=True)
+class CaIssuer:
+    """The embedded private CA: made on first use, or brought (`certificate` and `key` both set)."""
+
+    name: str
+    trust: Trust
+    common_name: str = "certwright private CA"
+    lifetime: timedelta = timedelta(days=90)
+    algorithm: KeyType = KeyType.ECDSA_P256
+    certificate: str | None = None
+    key: SecretRef | None = None
+    type: Literal["ca"] = "ca"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSignedIssuer:
+    """Each certificate signs itself."""
+
+    name: str
+    trust: Trust
+    lifetime: timedelta = timedelta(days=90)
+    type: Literal["self-signed"] = "self-signed"
+
+
+IssuerSpec = AcmeIssuer | CaIssuer | SelfSignedIssuer
+
+
+@dataclass(frozen=True, slots=True)
+class Webroot:
+    """http-01 by files under `DIRECTORY/.well-known/acme-challenge/`; `{hostname}` in `directory` is the name."""
+
+    directory: str
+    mode: int = 0o644
+    owner: str | None = None
+    builtin: bool = False
+    type: Literal["webroot"] = "webroot"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """http-01 by our own listener. `address` is an IP address, None for all of both families."""
+
+    port: int
+    address: str | None = None
+    type: Literal["listener"] = "listener"
+
+
+@dataclass(frozen=True, slots=True)
+class Http01:
+    """A way to prove control by http-01 (RFC 8555 section 8.3)."""
+
+    name: str
+    way: Webroot | Listener
+    type: Literal["http-01"] = "http-01"
+
+
+MethodSpec = Http01
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a server takes up new files. `delay` is the least time between two reloads under the watch loop."""
+
+    command: tuple[str, ...] | None = None
+    delay: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Where the served certificate is looked at; only `enforce` counts for Ready."""
+
+    address: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
+    mode: Switch = Switch.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A configuration template, read when the manifests were. `name` is `builtin`, a path, or `inline`."""
+
+    name: str = "builtin"
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """One file of a `files` target; `path` may hold `{site}`, `{hostname}`, `{server}`, `{values.KEY}`."""
+
+    part: Part
+    path: str
+    mode: int
+    owner: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetBase:
+    """What all targets have."""
+
+    name: str
+    test: tuple[str, ...] | None = None
+    reload: Reload = field(default_factory=Reload)
+    verify: Verify = field(default_factory=Verify)
+    existing: Literal["refuse", "adopt"] = "refuse"
+    placeholder: bool = True
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxTarget(TargetBase):
+    """nginx: we own whole files in `config_directory`, which the user's configuration includes once."""
+
+    layout: Literal["snippet", "vhost", "live"] = "snippet"
+    config_directory: str = "/etc/nginx/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["nginx"] = "nginx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesTarget(TargetBase):
+    """Plain files anywhere, and a command that makes their reader take them up."""
+
+    files: tuple[FileRule, ...] = ()
+    type: Literal["files"] = "files"
+
+
+TargetSpec = NginxTarget | FilesTarget
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUse:
+    """A site's use of a target; `values` are the site's own, over the target's."""
+
+    spec: TargetSpec
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """The private key of the certificate."""
+
+    algorithm: KeyType = KeyType.ECDSA_P256
+    rotation: Literal["always", "reuse"] = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When to renew. `lookahead` is a share of the lifetime in percent (int) or a time before the end."""
+
+    lookahead: int | timedelta = 33
+    lookbehind: timedelta = timedelta(days=30)
+    reissue_issued_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """When the next issuer in the list takes over, and when the first one is tried again."""
+
+    after: timedelta = timedelta(hours=24)
+    back: Literal["atRenewal", "never", "now"] = "atRenewal"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredSite:
+    """One site, resolved. `methods[hostname]` are tried in order. `digest` covers all that changes what is done."""
+
+    name: str
+    hostnames: tuple[Hostname, ...]
+    issuers: tuple[IssuerSpec, ...]
+    methods: Mapping[str, tuple[MethodSpec, ...]]
+    targets: tuple[TargetUse, ...] = ()
+    server: str = ""
+    key: KeySpec = field(default_factory=KeySpec)
+    renewal: Renewal = field(default_factory=Renewal)
+    failover: Failover = field(default_factory=Failover)
+    profile: str | None = None
+    preferred_chain: str | None = None
+    suspend: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
+    digest: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Give the hostnames as text, in the order declared."""
+        return tuple(hostname.text for hostname in self.hostnames)

@@ -1,0 +1,145 @@
+"""Dataclasses to plain JSON values and back: one translator for everything that goes to disk.
+
+Enums become their value, times RFC 3339 text in UTC, timedeltas seconds, tuples lists. A union of dataclasses is told
+apart by its members' `type` field. Unknown keys are refused, absent ones take the field's default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import types
+import typing
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeVar, Union, cast
+
+T = TypeVar("T")
+
+
+def canonical(value: object) -> bytes:
+    """Give the one JSON text of a value, for digests: sorted keys, no blanks."""
+    return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def to_plain(value: object) -> Any:  # noqa: ANN401, PLR0911  JSON has no tighter type; one return a kind
+    """Turn a value of the model into JSON values."""
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Mapping():
+            return {str(key): to_plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [to_plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value):
+            return {name: to_plain(getattr(value, name)) for name in _fields(cast("type", type(value)))}
+    msg = f"no plain form for {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def from_plain(kind: type[T], data: object) -> T:
+    """Make a value of `kind` from JSON values; ValueError with the field's path if they do not fit."""
+    return cast("T", _make(kind, data, kind.__name__))
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(kind)}
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _make(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401, PLR0911  types are values here; one return a kind
+    origin = typing.get_origin(hint)
+    if hint is Any or hint is object:
+        return data
+    if origin in (Union, types.UnionType):
+        return _union(typing.get_args(hint), data, path)
+    if origin is typing.Literal:
+        return _check(data in typing.get_args(hint), data, path)
+    if origin is tuple:
+        return _tuple(typing.get_args(hint), data, path)
+    if origin is not None and issubclass(origin, Mapping):
+        _check(isinstance(data, dict), data, path)
+        return {key: _make(typing.get_args(hint)[1], item, f"{path}.{key}") for key, item in data.items()}
+    if dataclasses.is_dataclass(hint):
+        return _dataclass(cast("type", hint), data, path)
+    return _scalar(hint, data, path)
+
+
+def _check(fits: bool, data: Any, path: str) -> Any:  # noqa: ANN401, FBT001
+    if not fits:
+        msg = f"{path}: {type(data).__name__} does not fit"
+        raise ValueError(msg)
+    return data
+
+
+def _scalar(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401
+    try:
+        if hint is datetime:
+            return datetime.fromisoformat(_check(isinstance(data, str), data, path))
+        if hint is timedelta:
+            return timedelta(seconds=_check(isinstance(data, int | float), data, path))
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            return hint(data)
+    except (ValueError, OverflowError) as error:
+        msg = f"{path}: {error}"
+        raise ValueError(msg) from None
+    if hint is float and isinstance(data, int):
+        return float(data)
+    return _check(isinstance(data, hint) and (hint is bool or not isinstance(data, bool)), data, path)
+
+
+def _tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:  # noqa: ANN401
+    _check(isinstance(data, list), data, path)
+    return tuple(_make(args[0], item, f"{path}[{number}]") for number, item in enumerate(data))
+
+
+def _dataclass(kind: type, data: Any, path: str) -> Any:  # noqa: ANN401
+    _check(isinstance(data, dict), data, path)
+    fields, hints = _fields(kind), _hints(kind)
+    unknown = data.keys() - fields.keys()
+    if unknown:
+        msg = f"{path}: unknown field {min(unknown)}"
+        raise ValueError(msg)
+    try:
+        return kind(**{name: _make(hints[name], item, f"{path}.{name}") for name, item in data.items()})
+    except TypeError as error:
+        msg = f"{path}: {error}"
+        raise ValueError(msg) from None
+
+
+def _union(args: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401
+    if data is None and types.NoneType in args:
+        return None
+    members = [arg for arg in args if arg is not types.NoneType]
+    tagged = [arg for arg in members if dataclasses.is_dataclass(arg)]
+    if isinstance(data, dict) and tagged:
+        return _make(_tagged(tagged, data, path), data, path)
+    for member in members:
+        try:
+            return _make(member, data, path)
+        except ValueError:
+            continue
+    return _check(False, data, path)  # noqa: FBT003
+
+
+def _tagged(members: list[Any], data: dict[str, Any], path: str) -> Any:  # noqa: ANN401
+    if len(members) == 1:
+        return members[0]
+    for member in members:
+        if "type" in _fields(member) and data.get("type") == _fields(member)["type"].default:
+            return member
+    msg = f"{path}: no such type"
+    raise ValueError(msg)

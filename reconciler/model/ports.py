@@ -1,0 +1,491 @@
+"""The protocols between rooms: what a plug-in, the store and the engine promise each other. Shapes only.
+
+One contract suite a protocol runs over every implementation (`tests/contracts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from reconciler.model.changes import Hold, Plan
+from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, TargetSpec, TargetUse
+from reconciler.model.names import Part
+from reconciler.model.observed import (
+    AccountRecord,
+    CertificateFacts,
+    Inventory,
+    Live,
+    Memory,
+    OrderRecord,
+    Proven,
+    Revision,
+    RevisionMeta,
+    TargetRecord,
+    Undo,
+)
+from reconciler.model.outcomes import Outcome
+from reconciler.model.text import Secret
+
+
+class Clock(Protocol):
+    """Time, as an argument: nothing below reads a clock of its own."""
+
+    def now(self) -> datetime:
+        """Give the wall time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds for deadlines inside this process."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; True if the stop flag was set, at once then."""
+        ...
+
+    def stopping(self) -> bool:
+        """Tell whether the stop flag is set."""
+        ...
+
+
+# --- the store -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one scope (`run`, `site/NAME`, `target/NAME`, `account/HOST/NAME`)."""
+
+    scope: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A complete certificate with its key. PEM; `fullchain` is `certificate` and `chain`."""
+
+    key: Secret
+    certificate: bytes
+    chain: bytes
+
+    @property
+    def fullchain(self) -> bytes:
+        """Give leaf and intermediates."""
+        return self.certificate + self.chain
+
+
+class Leases(Protocol):
+    """Who may write what, now."""
+
+    def claim(self, scope: str, verb: str, wait: float) -> AbstractContextManager[Lease]:
+        """Take the lease within `wait` seconds or raise HeldBy."""
+        ...
+
+    def holder(self, scope: str) -> tuple[int, str, str] | None:
+        """Give pid, verb and since of who holds it now, None if nobody."""
+        ...
+
+
+class Reader(Protocol):
+    """What is known of sites; never a key. Reads come in batches."""
+
+    def sites(self) -> frozenset[str]:
+        """Give every site that has a live pointer, revisions, a meaning or an inventory."""
+        ...
+
+    def live(self, sites: Iterable[str]) -> Mapping[str, Live]:
+        """Give what is in use, judged: pair, dates readable, complete."""
+        ...
+
+    def revisions(self, site: str) -> tuple[Revision, ...]:
+        """Give the valid revisions, newest first."""
+        ...
+
+    def memory(self, sites: Iterable[str]) -> Mapping[str, Memory]:
+        """Give what is remembered; an empty Memory where there is none or it is broken."""
+        ...
+
+    def orders(self, sites: Iterable[str]) -> Mapping[str, OrderRecord]:
+        """Give the orders in flight."""
+        ...
+
+    def meaning(self, sites: Iterable[str]) -> Mapping[str, DesiredSite]:
+        """Give the last valid meaning of each site's manifests."""
+        ...
+
+    def inventory(self, target: str) -> Mapping[str, Inventory]:
+        """Give what is ours in a target, by site."""
+        ...
+
+    def inventory_of(self, target: str, site: str) -> Inventory | None:
+        """Give what is ours of one site in a target."""
+        ...
+
+    def targets(self) -> Mapping[str, TargetRecord]:
+        """Give every target as it was last installed."""
+        ...
+
+    def switching(self, target: str) -> bytes | None:
+        """Give the record of a switch that was left half-way, None if there is none."""
+        ...
+
+    def accounts(self) -> Mapping[tuple[str, str], AccountRecord]:
+        """Give the accounts by directory URL and name."""
+        ...
+
+    def undo(self) -> tuple[Undo, ...]:
+        """Give what is still in the world and must be taken away."""
+        ...
+
+    def paths_of(self, site: str) -> tuple[str, ...]:
+        """Give the store's own paths whose stat tells whether anything about the site changed."""
+        ...
+
+
+class Writer(Protocol):
+    """The writes of memory and pointers. Every one carries a lease; a stale one raises LeaseLost."""
+
+    def put_meaning(self, lease: Lease, site: DesiredSite) -> None:
+        """Keep the meaning of a site's manifests."""
+        ...
+
+    def remember(self, site: str, change: Callable[[Memory], Memory]) -> Memory:
+        """Change a site's memory by compare-and-set, repeated until it wins; no lease, no lock."""
+        ...
+
+    def activate(self, lease: Lease, site: str, revision: str, expected: str | None) -> None:
+        """Move the live pointer if it still is `expected` (None: nothing live); else Conflict."""
+        ...
+
+    def archive(self, lease: Lease, site: str) -> None:
+        """Take a whole site out of use: live pointer, revisions and order go to `archive/`, kept 30 days."""
+        ...
+
+    def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:
+        """Archive all but the newest `keep` revisions; never the live one, nor those in `needed`."""
+        ...
+
+    def put_order(self, lease: Lease, site: str, order: OrderRecord) -> None:
+        """Keep an order (or the intent of one)."""
+        ...
+
+    def drop_order(self, lease: Lease, site: str, *, keep_key: bool) -> None:
+        """Forget an order; its pending key stays for the next attempt if `keep_key`."""
+        ...
+
+    def put_undo(self, thing: Undo) -> None:
+        """Write down what must be undone, before it is done."""
+        ...
+
+    def undone(self, thing: Undo) -> None:
+        """Forget it."""
+        ...
+
+    def put_inventory(self, lease: Lease, target: str, entries: Mapping[str, Inventory | None]) -> None:
+        """Keep what is ours in a target; None removes an entry."""
+        ...
+
+    def put_target(self, lease: Lease, record: TargetRecord) -> None:
+        """Keep a target as installed."""
+        ...
+
+    def drop_target(self, lease: Lease, target: str) -> None:
+        """Forget a target whose inventory is empty."""
+        ...
+
+    def put_switch(self, lease: Lease, target: str, record: bytes | None) -> None:
+        """Write down a switch (former bytes, new digests) before it is made; None once it is over."""
+        ...
+
+    def event(self, site: str, reason: str, message: str, at: datetime) -> None:
+        """Record an event; bounded to 50 a site and 90 days."""
+        ...
+
+
+class Material(Protocol):
+    """The only way to keys. Given to `execute` and to issuers alone."""
+
+    def put_revision(self, lease: Lease, site: str, bundle: Bundle, meta: RevisionMeta) -> str:
+        """Store a revision, complete or not at all, and give its id; the same fingerprint twice is one revision."""
+        ...
+
+    def bundle(self, site: str, revision: str) -> Bundle:
+        """Give a revision with its key."""
+        ...
+
+    def pending_key(self, lease: Lease, site: str, make: Callable[[], Secret]) -> Secret:
+        """Give the key of the order in flight, made and stored on first use."""
+        ...
+
+    def account_key(self, directory: str, name: str) -> Secret | None:
+        """Give an account's key, None if there is none."""
+        ...
+
+    def put_account(self, lease: Lease, record: AccountRecord, key: Secret) -> None:
+        """Keep an account and its key."""
+        ...
+
+    def ca(self, name: str) -> tuple[Secret, bytes] | None:
+        """Give the embedded CA's key and certificate (PEM), None before its first use."""
+        ...
+
+    def put_ca(self, lease: Lease, name: str, key: Secret, certificate: bytes) -> None:
+        """Keep the embedded CA."""
+        ...
+
+    def put_token(self, token: str, key_authorization: str) -> None:
+        """Publish an http-01 answer to every process that listens; the undo record comes first."""
+        ...
+
+    def drop_token(self, token: str) -> None:
+        """Take it away."""
+        ...
+
+
+class Store(Leases, Reader, Writer, Material, Protocol):
+    """All roles; only `wiring` sees it whole."""
+
+
+class Cache(Protocol):
+    """A cache of inputs, safe to delete at any time: rows of (namespace, key) with a signature and a payload."""
+
+    def signatures(self, namespace: str) -> Mapping[str, str]:
+        """Give every key's signature."""
+        ...
+
+    def rows(self, namespace: str, keys: Collection[str] | None = None) -> Mapping[str, tuple[str, str]]:
+        """Give signature and payload by key; of all keys if None."""
+        ...
+
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+        """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
+        ...
+
+
+# --- issuers and challenges ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an issuer is asked for. `methods[hostname]` are the declared ways, in order."""
+
+    site: str
+    hostnames: tuple[str, ...]
+    key_type: str
+    methods: Mapping[str, tuple[MethodSpec, ...]]
+    reason: str
+    spec_digest: str
+    profile: str | None = None
+    preferred_chain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What an issuer gave, already verified against what was asked. `chain` may be empty. PEM, re-encoded by us."""
+
+    certificate: bytes
+    chain: bytes
+    facts: CertificateFacts
+    directory: str | None = None
+    account: str | None = None
+    profile: str | None = None
+    challenges: Mapping[str, Proven] = field(default_factory=dict)
+
+
+class Desk(Protocol):
+    """What an issuer may remember and do for one site while it works there; every write is on disk when it returns."""
+
+    def order(self) -> OrderRecord | None:
+        """Give the order in flight, if one was left."""
+        ...
+
+    def save(self, order: OrderRecord) -> None:
+        """Keep the order."""
+        ...
+
+    def forget(self, *, keep_key: bool) -> None:
+        """Drop the order."""
+        ...
+
+    def key(self) -> Secret:
+        """Give the pending private key (PKCS#8 PEM), made and stored on first use."""
+        ...
+
+    def present(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+        """Publish the answer to a challenge by that method; what must be undone is written down first."""
+        ...
+
+    def clean_up(self) -> None:
+        """Take away all that was presented for this site."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Report progress in a few words."""
+        ...
+
+
+class Issuer(Protocol):
+    """Signs. `obtain` resumes what it left on the desk; raises Waiting (ask again), Failed, Transient or Stalled."""
+
+    def register(self) -> AccountRecord | None:
+        """Make sure that the account exists (RFC 8555 section 7.3); None for issuers without accounts."""
+        ...
+
+    def obtain(self, request: Request, desk: Desk) -> Issued:
+        """Give a verified certificate for the desk's key."""
+        ...
+
+
+class Solver(Protocol):
+    """A way to prove control of names: presents by value, cleans up by value (RFC 8555 section 8)."""
+
+    type: str
+
+    def owns(self, thing: Undo) -> bool:
+        """Tell whether this solver can take the thing away."""
+        ...
+
+    def prepare(self, site: str, hostname: str, token: str) -> Undo:
+        """Give the record of what `present` will put into the world."""
+        ...
+
+    def present(self, thing: Undo, key_authorization: str) -> Undo:
+        """Do it; the record comes back with what is known now."""
+        ...
+
+    def clean_up(self, thing: Undo) -> None:
+        """Undo it; nothing to undo is no failure."""
+        ...
+
+
+# --- targets ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOnTarget:
+    """A site as a target sees it. `live` is the directory by which servers read its key and chain."""
+
+    site: str
+    hostnames: tuple[str, ...]
+    use: TargetUse
+    live: str
+    server: str = ""
+    http01_webroot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that should stand in a target. `text` is set for configuration only; material comes from the revision."""
+
+    path: str
+    part: Part
+    mode: int
+    owner: str | None = None
+    group: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one site cannot be rendered: a documented reason and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The server's own test. `blamed` are files of ours that its message names."""
+
+    ok: bool
+    output: str
+    blamed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A handshake that should show the site's certificate."""
+
+    address: str
+    port: int
+    sni: str
+
+
+class Hands(Protocol):
+    """What a target may have done on the machine: its own declared commands, nothing else."""
+
+    def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
+        """Run a declared command; exit code (or -1 at the deadline) and cleaned output."""
+        ...
+
+
+class Target(Protocol):
+    """A server type. `copies` tells that key and certificate are copied out of the store."""
+
+    spec: TargetSpec
+    copies: bool
+
+    def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
+        """Give each site's files."""
+        ...
+
+    def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:
+        """Give the files that belong to the target and to no site."""
+        ...
+
+    def test(self, hands: Hands, paths: Collection[str]) -> Tested:
+        """Ask the server whether its configuration as it stands is good; `paths` are the files of ours in question."""
+        ...
+
+    def activate(self, hands: Hands) -> Tested:
+        """Make the server take up what is installed. A good answer proves nothing."""
+        ...
+
+    def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
+        """Give the handshakes that prove a site."""
+        ...
+
+
+# --- the pass --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a pass looks at: `sites` None is all. `full` is true only for a whole tree that the state follows."""
+
+    sites: frozenset[str] | None = None
+    full: bool = False
+    selector: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the manifests say. `names` are all declared sites; `sites` those of the scope that were resolved.
+
+    `held` are objects that do not parse or conflict (under the watch loop their last good meaning is in `sites`).
+    """
+
+    names: frozenset[str]
+    sites: Mapping[str, DesiredSite]
+    targets: Mapping[str, TargetSpec] = field(default_factory=dict)
+    issuers: Mapping[str, IssuerSpec] = field(default_factory=dict)
+    held: tuple[Hold, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a person allowed on the command line."""
+
+    removals: int | None = None
+    reissues: int | None = None
+
+
+class Execute(Protocol):
+    """What is done with a plan: `preview` nothing, the executor everything."""
+
+    def __call__(self, plan: Plan, declared: Declared) -> Iterator[Outcome]:
+        """Give each change's outcome as it comes."""
+        ...
