@@ -1,0 +1,55 @@
+# What a person types. Each target does only what is missing, so calling it again is quick.
+#   make quickstart   the whole job in a minute, on the embedded CA
+#   make test         every check, on real servers
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test lint unit servers bench soak clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+# The interpreter to build with; empty: the best one found.
+PYTHON ?=
+# For the build of the package itself too, which `pip -c` does not reach.
+PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help:
+	@sed -n '2,3s/^# *//p' Makefile
+	@echo "also: lint, bench, soak, clean"
+
+$(BIN)/python:
+	@python="$(PYTHON)"; python="$${python:-$$(tools/pick-python.sh)}" && echo "$$python -m venv $(VENV)" && "$$python" -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.base
+	$(PIP) -e '.[test]'
+	@touch $@
+
+quickstart: $(VENV)/.base
+	@tools/quickstart.sh
+
+servers:
+	@tools/install-servers.sh
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test servers
+	$(BIN)/pytest -n $(WORKERS) -m 'not soak' --cov --cov-report=term
+
+test: lint unit
+
+bench: $(VENV)/.test servers
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.test servers
+	$(BIN)/pytest -m soak
+
+clean:
+	rm -rf $(VENV) .cache .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
