@@ -1,0 +1,152 @@
+"""TLS as a client: what a server shows, and contexts that no environment variable can change.
+
+Enters: an address, a port, a server name; the path of a CA bundle. Leaves: the certificates a peer showed (DER,
+hostile), an `ssl.SSLContext`. Must not: judge a certificate (fingerprints are compared elsewhere), send anything after
+the handshake, read `SSL_CERT_FILE` and its like.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import Failed
+
+# where distributions keep the roots that the machine trusts: Debian, Fedora, Alpine, SUSE, FreeBSD
+SYSTEM_BUNDLES: Final = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),
+    Path("/etc/ssl/cert.pem"),
+    Path("/etc/ssl/ca-bundle.pem"),
+    Path("/usr/local/etc/ssl/cert.pem"),
+)
+_MOST_CERTIFICATES: Final = 10
+_LARGEST_BUNDLE: Final = 16 * 1024 * 1024
+# what OpenSSL says when the answer to a ClientHello is no TLS at all
+_NOT_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+    | {"RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE", "UNEXPECTED_MESSAGE"}
+)
+_NOBODY: Final = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a server showed: certificates in DER, leaf first (the leaf alone where Python cannot give more).
+
+    `fingerprint` is the sha256 (hex) of the leaf, `protocol` as OpenSSL says it (`TLSv1.3`).
+    """
+
+    chain_der: tuple[bytes, ...]
+    fingerprint: str
+    protocol: str
+
+
+def handshake(address: str, port: int, sni: str | None, *, timeout: float) -> Peer:
+    """Shake hands and go away; nothing is verified. All of it within `timeout` seconds.
+
+    `sni` is the name to ask for (RFC 6066 section 3), None for a client that names none. Raises Failed: NothingListens,
+    NoTls (something answers, but no TLS), HandshakeFailed, Timeout.
+    """
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.create_connection((address, port), timeout=timeout) as plain:
+            plain.settimeout(max(deadline - time.monotonic(), 0.001))
+            with _looking().wrap_socket(plain, server_hostname=sni or None) as wrapped:
+                return _peer(wrapped)
+    except TimeoutError:
+        raise Failed("Timeout", f"no TLS handshake with {place} within {timeout:g} s") from None
+    except ssl.SSLError as error:
+        raise _no_handshake(place, error) from None
+    except OSError as error:
+        if error.errno in _NOBODY or isinstance(error, socket.gaierror):
+            raise Failed("NothingListens", f"nothing listens at {place}") from None
+        raise Failed("HandshakeFailed", f"{place} closed the connection during the handshake") from None
+    except ValueError:
+        raise Failed("HandshakeFailed", f"the name to ask {place} for cannot stand in a handshake") from None
+
+
+def _no_handshake(place: str, error: ssl.SSLError) -> Failed:
+    if error.reason in _NOT_TLS:
+        return Failed("NoTls", f"{place} answers, but without TLS")
+    return Failed("HandshakeFailed", f"{place} refused the TLS handshake ({error.reason or 'connection closed'})")
+
+
+def _looking() -> ssl.SSLContext:
+    """Give a context that accepts any certificate: what is served is looked at, never trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _peer(wrapped: ssl.SSLSocket) -> Peer:
+    leaf = wrapped.getpeercert(binary_form=True)
+    if leaf is None:
+        raise Failed("HandshakeFailed", "the server showed no certificate")
+    chain = _chain(wrapped) or (leaf,)
+    return Peer(chain, hashlib.sha256(leaf).hexdigest(), wrapped.version() or "")
+
+
+def _chain(wrapped: ssl.SSLSocket) -> tuple[bytes, ...]:
+    """Give the chain as sent: public from Python 3.13 on, before that by the object beneath, if it is there."""
+    public = getattr(wrapped, "get_unverified_chain", None)
+    if public is not None:
+        return tuple(public())[:_MOST_CERTIFICATES]
+    beneath = getattr(getattr(wrapped, "_sslobj", None), "get_unverified_chain", None)
+    shown = (beneath() if beneath is not None else None) or ()
+    # _ssl.ENCODING_DER is 2
+    return tuple(certificate.public_bytes(2) for certificate in shown[:_MOST_CERTIFICATES])
+
+
+def client_context(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Give a verifying context: TLS 1.2 or newer, the roots of `ca_bundle` (PEM) alone, or the system's if None.
+
+    No environment variable is asked. Built once for each content of the bundle; callers must not change it.
+    Raises Failed(CaBundleUnreadable).
+    """
+    path = ca_bundle if ca_bundle is not None else _system_bundle()
+    try:
+        stat = path.stat()
+        if not path.is_file() or stat.st_size > _LARGEST_BUNDLE:
+            raise _unreadable(path, "it is not a file of a sensible size")
+        return _context(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    except ssl.SSLError:
+        raise _unreadable(path, "it holds no certificate in PEM") from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "it cannot be opened") from None
+
+
+@lru_cache(maxsize=16)
+def _context(path: Path, _signature: tuple[int, int, int]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=str(path))
+    return context
+
+
+def _system_bundle() -> Path:
+    found = next((path for path in SYSTEM_BUNDLES if path.is_file()), None)
+    if found is not None:
+        return found
+    try:
+        import certifi
+    except ImportError:
+        raise _unreadable(SYSTEM_BUNDLES[0], "this machine has no list of trusted roots") from None
+    return Path(certifi.where())
+
+
+def _unreadable(path: Path, why: str) -> Failed:
+    return Failed("CaBundleUnreadable", f"the CA bundle {path} cannot be used: {why}")

@@ -1,0 +1,58 @@
+"""Door to `cryptography`: keys, requests and certificates. The only place that imports it.
+
+Enters: PEM and DER from a CA, a disk or a peer (hostile: bounded, parsed, re-encoded), key material as `Secret`.
+Leaves: `CertificateFacts`, `Chain`, PEM and DER of our own encoding, keys as `Secret`.
+Must not: touch a file or the network, keep a key, show one in a message.
+
+This face is lazy: `from reconciler.doors import x509` costs nothing, `cryptography` (60 ms) loads with the first name
+that is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.doors.x509.checking import check_issued, check_pair
+    from reconciler.doors.x509.keys import make_csr, new_key
+    from reconciler.doors.x509.reading import Chain, facts, read_chain
+    from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
+else:
+    _HOMES = {
+        "Chain": "reading",
+        "PLACEHOLDER": "signing",
+        "check_issued": "checking",
+        "check_pair": "checking",
+        "facts": "reading",
+        "make_csr": "keys",
+        "new_ca": "signing",
+        "new_key": "keys",
+        "read_chain": "reading",
+        "self_signed": "signing",
+        "sign": "signing",
+    }
+
+    def __getattr__(name):  # noqa: ANN001, ANN202  the types stand above
+        """Import a name's module at its first use (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+__all__ = [
+    "PLACEHOLDER",
+    "Chain",
+    "check_issued",
+    "check_pair",
+    "facts",
+    "make_csr",
+    "new_ca",
+    "new_key",
+    "read_chain",
+    "self_signed",
+    "sign",
+]
