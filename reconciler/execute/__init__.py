@@ -1,0 +1,8 @@
+"""The fourth room: does what a plan says. The only room that changes the world.
+
+A Plan enters, Outcomes leave, one a change. Site changes run on workers under the site's lease; the changes of a target
+run as one batch under the target's lease and never take a site's. What an attempt taught is remembered in the store
+before its outcome is told.
+
+Must not do: add a change, decide whether something is wanted, print.
+"""

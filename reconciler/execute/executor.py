@@ -1,0 +1,219 @@
+"""Runs a plan: site changes on workers by rank, the changes of a target as one batch, each after what comes before."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from reconciler.errors import CertwrightError, Failed, Waiting
+from reconciler.execute.schedule import Schedule
+from reconciler.model.changes import Change, Plan, Reason, Verb
+from reconciler.model.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from reconciler.model.ports import Clock, Declared
+
+_GATHER: Final = 0.5
+
+
+class Steps(Protocol):
+    """What one site change does; raises what `errors` lists."""
+
+    def __call__(self, change: Change, declared: Declared) -> Outcome:
+        """Do it."""
+        ...
+
+
+class Batches(Protocol):
+    """What one batch of a target does; never raises for what a server or a disk can cause."""
+
+    def __call__(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:
+        """Do it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an executor works: `workers` at once; `patience` seconds that a site may wait inside this run.
+
+    `gather`: start a target's batch half a second after its first part is ready and leave the rest to the next pass
+    (the watch loop); False waits for all parts (`apply` reloads once, at its end).
+    """
+
+    workers: int = 8
+    patience: float = 300.0
+    gather: bool = False
+
+
+@dataclass(slots=True)
+class _State:
+    """What the threads of one run share, under `lock`."""
+
+    book: Schedule
+    declared: Declared
+    lock: threading.Condition = field(default_factory=threading.Condition)
+    heap: list[tuple[float, int, int, Change]] = field(default_factory=list)
+    busy: set[str] = field(default_factory=set)
+    first_ready: dict[str, float] = field(default_factory=dict)
+    outcomes: queue.SimpleQueue[Outcome] = field(default_factory=queue.SimpleQueue)
+    number: Iterator[int] = field(default_factory=itertools.count)
+
+
+class Executor:
+    """Executes plans; one object may serve several at once, and they share its number of workers."""
+
+    def __init__(
+        self, steps: Steps, batches: Batches, clock: Clock, pace: Pace, on_bug: Callable[[Change, Exception], None]
+    ) -> None:
+        """`on_bug` is told of an exception that no failure of the tree explains; the site's outcome is then `Bug`."""
+        self._steps, self._batches, self._clock, self._pace, self._on_bug = steps, batches, clock, pace, on_bug
+        self._seats = threading.BoundedSemaphore(pace.workers)
+
+    def __call__(self, plan: Plan, declared: Declared) -> Iterator[Outcome]:
+        """Do the plan; outcomes come as changes end. When asked to stop, what was not begun is skipped."""
+        state = _State(Schedule(plan), declared)
+        with state.lock:
+            self._push(state, state.book.ready())
+        threads = [self._start(self._work, state) for _ in range(min(self._pace.workers, max(1, len(plan.changes))))]
+        threads.append(self._start(self._watch_batches, state))
+        left = len({change.id for change in plan.changes})
+        while left:
+            yield state.outcomes.get()
+            left -= 1
+        for thread in threads:
+            thread.join()
+
+    @staticmethod
+    def _start(work: Callable[[_State], None], state: _State) -> threading.Thread:
+        thread = threading.Thread(
+            target=work, args=(state,), daemon=True, name=f"certwright-{work.__name__.strip('_')}"
+        )
+        thread.start()
+        return thread
+
+    def _push(self, state: _State, changes: Sequence[Change], at: float = 0.0) -> None:
+        for change in changes:
+            heapq.heappush(state.heap, (at, change.rank, next(state.number), change))
+        state.lock.notify_all()
+
+    def _work(self, state: _State) -> None:
+        while (change := self._take(state)) is not None:
+            with self._seats:
+                outcome = self._guarded(change, state.declared)
+            with state.lock:
+                if self._again(state, outcome):
+                    continue
+                self._finish(state, outcome)
+
+    def _take(self, state: _State) -> Change | None:
+        with state.lock:
+            while state.book.pending():
+                if self._clock.stopping():
+                    self._abandon(state)
+                    return None
+                if state.heap and state.heap[0][0] <= self._clock.monotonic():
+                    return heapq.heappop(state.heap)[3]
+                pause = state.heap[0][0] - self._clock.monotonic() if state.heap else 1.0
+                state.lock.wait(timeout=min(max(pause, 0.001), 1.0))
+            return None
+
+    def _guarded(self, change: Change, declared: Declared) -> Outcome:
+        try:
+            return self._steps(change, declared)
+        except Waiting as wait:
+            return Outcome(change, Status.WAITING, wait.reason, str(wait), again=wait.until)
+        except Failed as failure:
+            return Outcome(change, Status.FAILED, failure.reason, str(failure))
+        except CertwrightError as failure:
+            return Outcome(change, Status.FAILED, getattr(failure, "reason", type(failure).__name__), str(failure))
+        except Exception as bug:  # noqa: BLE001  the border of one site: a bug here must not stop the others
+            self._on_bug(change, bug)
+            return Outcome(
+                change, Status.FAILED, Reason.BUG, f"{type(bug).__name__} in {change.verb}; this is a bug of certwright"
+            )
+
+    def _again(self, state: _State, outcome: Outcome) -> bool:
+        """Put a change that waits a short time back on the heap."""
+        if outcome.status is not Status.WAITING or outcome.again is None or outcome.reason != Reason.IN_FLIGHT:
+            return False
+        pause = (outcome.again - self._clock.now()).total_seconds()
+        if pause > self._pace.patience or self._clock.stopping():
+            return False
+        self._push(state, [outcome.change], at=self._clock.monotonic() + max(pause, 0.0))
+        return True
+
+    def _finish(self, state: _State, outcome: Outcome) -> None:
+        started, ended = state.book.finish(outcome)
+        for one in ended:
+            state.outcomes.put(one)
+        self._push(state, started)
+
+    def _abandon(self, state: _State) -> None:
+        """Skip all that was not begun: the stop flag is set."""
+        while state.heap:
+            change = heapq.heappop(state.heap)[3]
+            self._finish(state, Outcome(change, Status.SKIPPED, "Stopped", "stopped before it began"))
+        for target, changes in state.book.batches():
+            if target not in state.busy:
+                for change in changes:
+                    self._finish(state, Outcome(change, Status.SKIPPED, "Stopped", "stopped before it began"))
+        state.lock.notify_all()
+
+    def _watch_batches(self, state: _State) -> None:
+        running: list[threading.Thread] = []
+        with state.lock:
+            while state.book.pending():
+                if self._clock.stopping():
+                    self._abandon(state)
+                for target, changes in self._due(state):
+                    state.busy.add(target)
+                    worker = threading.Thread(target=self._batch, args=(state, target, changes), daemon=True)
+                    running.append(worker)
+                    worker.start()
+                state.lock.wait(timeout=0.1)
+        for worker in running:
+            worker.join()
+
+    def _due(self, state: _State) -> list[tuple[str, tuple[Change, ...]]]:
+        due = {target: parts for target, parts in reversed(state.book.batches()) if target not in state.busy}
+        if self._pace.gather:
+            for target in self._gathered(state, due):
+                parts, skipped = state.book.hasten(target)
+                for outcome in skipped:
+                    self._finish(state, outcome)
+                if parts:
+                    due[target] = parts
+        return list(due.items())
+
+    def _gathered(self, state: _State, due: dict[str, tuple[Change, ...]]) -> list[str]:
+        """Give the targets whose first part has been ready for the gathering time while others still wait."""
+        now = self._clock.monotonic()
+        ready = state.book.partly_ready() - due.keys() - state.busy
+        for target in ready:
+            state.first_ready.setdefault(target, now)
+        return [target for target in ready if now - state.first_ready[target] >= _GATHER]
+
+    def _batch(self, state: _State, target: str, changes: Sequence[Change]) -> None:
+        outcomes = self._guarded_batch(target, changes, state.declared)
+        with state.lock:
+            state.busy.discard(target)
+            state.first_ready.pop(target, None)
+            for outcome in sorted(outcomes, key=lambda outcome: outcome.change.verb is not Verb.RELOAD):
+                self._finish(state, outcome)
+
+    def _guarded_batch(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:
+        try:
+            return self._batches(target, changes, declared)
+        except CertwrightError as failure:
+            reason = getattr(failure, "reason", type(failure).__name__)
+            return [Outcome(change, Status.FAILED, reason, str(failure)) for change in changes]
+        except Exception as bug:  # noqa: BLE001  the border of one target
+            self._on_bug(changes[0], bug)
+            text = f"{type(bug).__name__} in a batch of {target}; this is a bug of certwright"
+            return [Outcome(change, Status.FAILED, Reason.BUG, text) for change in changes]

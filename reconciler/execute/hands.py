@@ -1,0 +1,32 @@
+"""What a target may have done on this machine: its own declared commands, run as argument lists, never by a shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from reconciler.doors import processes
+from reconciler.errors import Failed
+from reconciler.model.text import Foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SECONDS: Final = {"test": 120.0, "reload": 120.0}
+_SHOWN: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHands:
+    """Runs commands in this process's own name."""
+
+    def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
+        """Run it; -1 with a sentence if it could not be started or did not end in time."""
+        try:
+            finished = processes.run(argv, timeout=_SECONDS[what])
+        except Failed as failure:
+            return -1, str(failure)
+        if finished.timed_out:
+            return -1, f"{argv[0]} did not end within {_SECONDS[what]:.0f} s and was killed"
+        lines = finished.output.decode("utf-8", "replace").splitlines()
+        return finished.returncode, "\n".join(Foreign(line).shown(_SHOWN) for line in lines[:200])

@@ -1,0 +1,84 @@
+"""Finds the sites that break a server's test, so that they alone are held and the others go live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconciler.execute.swap import Switch
+    from reconciler.model.ports import Clock, Tested
+
+_TESTS: Final = 16
+_SECONDS: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which sites are in place now, which broke the test (with its words), and whether the target itself is broken."""
+
+    good: tuple[str, ...] = ()
+    bad: tuple[tuple[str, str], ...] = ()
+    broken: str | None = None
+
+
+class Isolation:
+    """One search: the present state first, then the sites that the message names, then halves of what is left."""
+
+    def __init__(self, switch: Switch, test: Callable[[], Tested], clock: Clock) -> None:
+        """Start with all files switched forward and the test failed."""
+        self._switch, self._test, self._clock = switch, test, clock
+        self._owners = {swap.path: swap.site for swap in switch.swaps}
+        self._tests = 0
+        self._deadline = clock.monotonic() + _SECONDS
+        self._good: list[str] = []
+        self._bad: list[tuple[str, str]] = []
+
+    def search(self, sites: Sequence[str], first: Tested) -> Verdict:
+        """Leave the good sites switched forward and the bad ones put back."""
+        self._switch.back(None)
+        present = self._asked()
+        if not present.ok:
+            return Verdict(broken=first.output if not first.blamed else present.output)
+        self._group(list(sites), first)
+        return Verdict(tuple(self._good), tuple(self._bad))
+
+    def _asked(self) -> Tested:
+        self._tests += 1
+        return self._test()
+
+    def _exhausted(self) -> bool:
+        return self._tests >= _TESTS or self._clock.monotonic() > self._deadline
+
+    def _group(self, group: list[str], failed: Tested | None) -> None:
+        """Put a group forward: whole if it passes, else without those that are blamed, else by halves."""
+        if not group:
+            return
+        tested = failed
+        if tested is None:
+            if self._exhausted():
+                self._bad.extend((site, "not tried: too many tests in a row failed") for site in group)
+                return
+            self._switch.forward(set(group))
+            tested = self._asked()
+        if tested.ok:
+            self._good.extend(group)
+            return
+        self._switch.back(set(group))
+        self._split(group, tested)
+
+    def _split(self, group: list[str], tested: Tested) -> None:
+        named = {self._owners.get(blamed, blamed) for blamed in tested.blamed}
+        blamed = [site for site in group if site in named]
+        if len(group) == 1 or len(blamed) == len(group):
+            self._bad.extend((site, tested.output) for site in group)
+            return
+        if blamed:
+            self._bad.extend((site, tested.output) for site in blamed)
+            self._group([site for site in group if site not in blamed], None)
+            return
+        middle = len(group) // 2
+        self._group(group[:middle], None)
+        self._group(group[middle:], None)

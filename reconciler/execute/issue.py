@@ -1,0 +1,243 @@
+"""Site changes: register, issue, activate, archive, clean-up. Under the site's lease, re-observed once it is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
+from reconciler.execute.desk import SiteDesk, undo
+from reconciler.model.changes import Change, Reason, Verb
+from reconciler.model.observed import BrokenRevision, Failures, LastFailure, Memory, Revision, RevisionMeta
+from reconciler.model.outcomes import Outcome, Status
+from reconciler.model.ports import Bundle, Issued, Request
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from reconciler.model.desired import DesiredSite
+    from reconciler.model.observed import Live, RenewalChoice
+    from reconciler.model.ports import Clock, Declared, Issuer, Lease, Solver, Store
+    from reconciler.model.text import Secret
+
+
+class Rules(Protocol):
+    """The pure rules of `plan` that an attempt is remembered by; `wiring` gives them."""
+
+    def after_failure(
+        self,
+        failures: Failures,
+        failure: LastFailure,
+        kind: str,
+        now: datetime,
+        digest: str,
+        not_after: datetime | None,
+    ) -> Failures:
+        """Count a failure (`kind` `local` or `ca`) and choose the next attempt."""
+        ...
+
+    def choose_renewal(self, site: DesiredSite, revision: Revision) -> RenewalChoice:
+        """Choose the instant at which a new revision is renewed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What makes keys and placeholders: `key(key_type)`, `placeholder(site, key, now)`."""
+
+    key: Callable[[str], Secret]
+    placeholder: Callable[[DesiredSite, Secret, datetime], Issued]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSteps:
+    """The verbs of a site. `verb` names the command for locks; `wait` is the lock timeout in seconds."""
+
+    store: Store
+    issuers: Callable[[str], Issuer]
+    solvers: Mapping[str, Solver]
+    clock: Clock
+    rules: Rules
+    makers: Makers
+    say: Callable[[str, str], None]
+    verb: str = "apply"
+    wait: float = 60.0
+
+    def __call__(self, change: Change, declared: Declared) -> Outcome:
+        """Do one change of a site or an issuer."""
+        match change.verb:
+            case Verb.REGISTER:
+                return self._register(change)
+            case Verb.CLEAN_UP:
+                return self._clean_up(change)
+            case Verb.ARCHIVE:
+                return self._archive(change)
+            case _:
+                return self._with_lease(change, declared.sites[change.site or ""])
+
+    def _register(self, change: Change) -> Outcome:
+        account = self.issuers(change.issuer or "").register()
+        return Outcome(change, Status.DONE, message=account.url or "" if account else "")
+
+    def _clean_up(self, change: Change) -> Outcome:
+        for thing in self.store.undo():
+            if thing.id == change.subject.partition("/")[2]:
+                problem = undo(self.store, self.solvers, thing)
+                if problem:
+                    return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
+        return Outcome(change, Status.DONE)
+
+    def _archive(self, change: Change) -> Outcome:
+        site = change.site or ""
+        with self.store.claim(f"site/{site}", self.verb, self.wait) as lease:
+            self.store.archive(lease, site)
+        self.store.event(site, "Archived", "kept in archive/ for 30 days", self.clock.now())
+        return Outcome(change, Status.DONE)
+
+    def _with_lease(self, change: Change, site: DesiredSite) -> Outcome:
+        with self.store.claim(f"site/{site.name}", self.verb, self.wait) as lease:
+            live = self.store.live([site.name])[site.name]
+            if not _as_planned(change, live):
+                return Outcome(
+                    change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, "another process changed the certificate"
+                )
+            self.store.put_meaning(lease, site)
+            if change.verb is Verb.ACTIVATE and change.reason is not Reason.PLACEHOLDER:
+                self.store.activate(lease, site.name, change.revision or "", _id(live))
+                return self._activated(change, site, change.revision or "")
+            return self._made(change, site, lease, live)
+
+    def _made(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:
+        if change.verb is Verb.ACTIVATE:
+            key = self.makers.key(site.key.algorithm)
+            issued = self.makers.placeholder(site, key, self.clock.now())
+        else:
+            try:
+                key, issued = self._obtain(change, site, lease, live)
+            except (Failed, Waiting, Stalled) as failure:
+                self._remember_failure(site, live, failure)
+                raise
+        bundle = Bundle(key, issued.certificate, issued.chain)
+        revision = self.store.put_revision(lease, site.name, bundle, self._meta(change, site, issued))
+        self.store.activate(lease, site.name, revision, _id(live))
+        self.store.drop_order(lease, site.name, keep_key=False)
+        return self._activated(change, site, revision)
+
+    def _obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:
+        desk = SiteDesk(
+            self.store,
+            lease,
+            site.name,
+            self.solvers,
+            lambda: self._key(site, live),
+            lambda text: self.say(site.name, text),
+        )
+        request = Request(
+            site=site.name,
+            hostnames=site.names,
+            key_type=site.key.algorithm,
+            methods=site.methods,
+            reason=change.reason,
+            spec_digest=site.digest,
+            profile=site.profile,
+            preferred_chain=site.preferred_chain,
+        )
+        issued = self.issuers(change.issuer or "").obtain(request, desk)
+        return desk.key(), issued
+
+    def _key(self, site: DesiredSite, live: Live) -> Secret:
+        """Give the key for a new order: the live one where the site reuses it and nothing speaks against it."""
+        usable = isinstance(live, Revision) and not live.meta.placeholder and live.facts.key_type == site.key.algorithm
+        if site.key.rotation == "reuse" and usable and isinstance(live, Revision):
+            return self.store.bundle(site.name, live.id).key
+        return self.makers.key(site.key.algorithm)
+
+    def _meta(self, change: Change, site: DesiredSite, issued: Issued) -> RevisionMeta:
+        placeholder = change.reason is Reason.PLACEHOLDER and change.verb is Verb.ACTIVATE
+        spec = next((issuer for issuer in site.issuers if issuer.name == change.issuer), site.issuers[0])
+        return RevisionMeta(
+            issuer="self-signed" if placeholder else spec.name,
+            trust=spec.trust,
+            directory=issued.directory,
+            account=issued.account,
+            profile=issued.profile,
+            challenges=issued.challenges,
+            spec_digest=site.digest,
+            reason=change.reason,
+            at=self.clock.now(),
+            placeholder=placeholder,
+        )
+
+    def _activated(self, change: Change, site: DesiredSite, revision: str) -> Outcome:
+        live = self.store.live([site.name])[site.name]
+        if not isinstance(live, Revision) or live.id != revision:
+            text = live.message if isinstance(live, BrokenRevision) else "it is not live"
+            raise Failed("Corrupt", f"what was just stored does not read back: {text}")
+        if change.verb is Verb.ISSUE:
+            choice = self.rules.choose_renewal(site, live)
+            self.store.remember(site.name, lambda memory: _after_success(memory, site, choice))
+        self.store.event(site.name, change.reason, f"{change.verb}: {clean(change.message)}", self.clock.now())
+        return Outcome(change, Status.DONE, revision=revision)
+
+    def _remember_failure(self, site: DesiredSite, live: Live, failure: CertwrightError) -> None:
+        if isinstance(failure, Waiting) and failure.reason == Reason.IN_FLIGHT:
+            return
+        now = self.clock.now()
+        not_after = live.facts.not_after if isinstance(live, Revision) and not live.meta.placeholder else None
+        last = last_failure(failure, now)
+
+        def update(memory: Memory) -> Memory:
+            failures = memory.failures.get("issue", Failures())
+            if isinstance(failure, Waiting):
+                after = replace(failures, next_attempt=failure.until, last=last, digest=site.digest)
+            else:
+                kind = failure.blame if isinstance(failure, Failed) else "ca"
+                after = self.rules.after_failure(failures, last, kind, now, site.digest, not_after)
+            if (
+                isinstance(failure, Failed)
+                and failure.until
+                and after.next_attempt
+                and failure.until > after.next_attempt
+            ):
+                after = replace(after, next_attempt=failure.until)
+            if isinstance(failure, Stalled):
+                after = replace(after, stalled=failure.ends_when)
+            expired = now if not_after and not_after < now else None
+            since = memory.expired_since_attempt or expired
+            return replace(memory, failures={**memory.failures, "issue": after}, expired_since_attempt=since)
+
+        self.store.remember(site.name, update)
+        self.store.event(site.name, last.reason, last.detail, now)
+
+
+def _id(live: Live) -> str | None:
+    return live.id if isinstance(live, Revision | BrokenRevision) else None
+
+
+def _as_planned(change: Change, live: Live) -> bool:
+    """Tell whether what is live is what the plan saw, or the placeholder that the same plan put there."""
+    fresh = isinstance(live, Revision) and live.meta.placeholder and change.live is None and change.verb is Verb.ISSUE
+    return fresh or _id(live) == change.live
+
+
+def last_failure(failure: CertwrightError, now: datetime) -> LastFailure:
+    """Give what is remembered of a failure; its text is cleaned."""
+    detail = clean(str(failure))
+    if isinstance(failure, Failed):
+        return LastFailure(now, failure.reason, detail, failure.hostname, failure.method, failure.type, failure.url)
+    return LastFailure(now, getattr(failure, "reason", type(failure).__name__), detail)
+
+
+def _after_success(memory: Memory, site: DesiredSite, choice: RenewalChoice) -> Memory:
+    failures = {name: value for name, value in memory.failures.items() if name != "issue"}
+    return replace(
+        memory,
+        failures=failures,
+        renewal=choice,
+        handled_renew_at=site.annotations.get("certwright/renewAt"),
+        handled_retry_at=site.annotations.get("certwright/retryAt"),
+        renew_requested=None,
+        expired_since_attempt=None,
+    )

@@ -1,0 +1,85 @@
+"""The proof: handshakes by SNI, repeated until the expected certificate is shown or the time is up."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors import tls
+from reconciler.errors import Failed
+from reconciler.model.changes import Reason
+from reconciler.model.observed import PortSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.model.ports import Clock, Probe
+
+_AT_ONCE: Final = 16
+_TIMEOUT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One handshake to make: whose, where, the fingerprint that should be shown and those the site had before."""
+
+    site: str
+    probe: Probe
+    fingerprint: str
+    former: frozenset[str] = frozenset()
+
+
+def prove(wanted: Sequence[Expected], clock: Clock, seconds: float) -> Mapping[tuple[str, int], PortSeen]:
+    """Give what each (site, port) showed last; ends as soon as all are right, else after `seconds`.
+
+    Reasons: Served, OldCertificateServed, NothingListens, NotIncluded (another certificate answers for the name).
+    """
+    seen: dict[tuple[str, int], PortSeen] = {}
+    left = list(wanted)
+    deadline = clock.monotonic() + seconds
+    pause = 0.02
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(left)))) as pool:
+        while left:
+            for one, answer in zip(left, pool.map(look, left), strict=True):
+                seen[one.site, one.probe.port] = answer
+            left = [one for one in left if seen[one.site, one.probe.port].reason != Reason.SERVED]
+            if not left or clock.monotonic() >= deadline or clock.wait(pause):
+                break
+            pause = min(pause * 1.6, 1.0)
+    return seen
+
+
+def look(one: Expected) -> PortSeen:
+    """Make one handshake and judge it."""
+    port = one.probe.port
+    place = f"{one.probe.address} port {port}"
+    try:
+        peer = tls.handshake(one.probe.address, port, one.probe.sni, timeout=_TIMEOUT)
+    except Failed as failure:
+        return PortSeen(port, None, Reason.NOTHING_LISTENS, str(failure))
+    if peer.fingerprint == one.fingerprint:
+        return PortSeen(port, peer.fingerprint, Reason.SERVED)
+    if peer.fingerprint in one.former:
+        text = f"{place} still serves an earlier certificate of this site to {one.probe.sni}"
+        return PortSeen(port, peer.fingerprint, Reason.OLD_CERTIFICATE_SERVED, text)
+    text = (
+        f"{place} answers for {one.probe.sni} with a certificate that is not this site's: the server does not include "
+        "our configuration, or a block of your own answers for the name"
+    )
+    return PortSeen(port, peer.fingerprint, Reason.NOT_INCLUDED, text)
+
+
+def answering(probes: Sequence[Probe]) -> frozenset[tuple[str, int]]:
+    """Give the (address, port) pairs that answer TLS now, one handshake each."""
+    found = set()
+    for address, port, sni in {
+        (probe.address, probe.port): (probe.address, probe.port, probe.sni) for probe in probes
+    }.values():
+        try:
+            tls.handshake(address, port, sni, timeout=_TIMEOUT)
+        except Failed as failure:
+            if failure.reason in ("NothingListens", "NoTls", "Timeout"):
+                continue
+        found.add((address, port))
+    return frozenset(found)

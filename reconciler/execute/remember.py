@@ -1,0 +1,95 @@
+"""What a batch teaches about sites and targets, written to the store before its outcome is told."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Reason
+from reconciler.model.observed import Failures, Inventory, LastFailure, Memory, PortSeen, Revision, Served, TargetRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.execute.issue import Rules
+    from reconciler.model.desired import TargetSpec
+    from reconciler.model.observed import Live
+    from reconciler.model.ports import Clock, Lease, Store
+
+
+def after_reload(entry: Inventory, live: str | None) -> Inventory:
+    """Note what the server has loaded now."""
+    return replace(entry, loaded=live, loaded_digest=files_digest(entry))
+
+
+def files_digest(entry: Inventory) -> str:
+    """Digest the files of an entry: paths, contents, modes and owners."""
+    rows = sorted(f"{file.path}\0{file.digest}\0{file.mode:o}\0{file.uid}\0{file.gid}" for file in entry.files)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """Writes failures and proofs."""
+
+    store: Store
+    clock: Clock
+    rules: Rules
+
+    def target_failed(self, lease: Lease, record: TargetRecord, reason: str, message: str) -> None:
+        """Count a failure of the target as a whole."""
+        now = self.clock.now()
+        last = LastFailure(now, reason, message)
+        failures = self.rules.after_failure(record.failures, last, "local", now, "", None)
+        self.store.put_target(lease, replace(record, failures=failures))
+
+    def install_failed(self, site: str, spec: TargetSpec, reason: str, message: str) -> None:
+        """Count a failure of one site in one target."""
+        now = self.clock.now()
+        last = LastFailure(now, reason, message)
+        key = f"target/{spec.name}"
+
+        def update(memory: Memory) -> Memory:
+            before = memory.failures.get(key, Failures())
+            after = self.rules.after_failure(before, last, "local", now, self._digest(site), None)
+            return replace(memory, failures={**memory.failures, key: after})
+
+        self.store.remember(site, update)
+        self.store.event(site, reason, message, now)
+
+    def _digest(self, site: str) -> str:
+        meaning = self.store.meaning([site]).get(site)
+        return meaning.digest if meaning else ""
+
+    def served(
+        self,
+        spec: TargetSpec,
+        sites: Sequence[str],
+        live: Mapping[str, Live],
+        seen: Mapping[tuple[str, int], PortSeen],
+    ) -> PortSeen | None:
+        """Keep what each site's ports showed; give one that was not right, if any."""
+        worst: PortSeen | None = None
+        for site in sites:
+            revision = live.get(site)
+            ports = tuple(answer for (name, _), answer in sorted(seen.items()) if name == site)
+            if not isinstance(revision, Revision) or not ports:
+                continue
+            bad = next((port for port in ports if port.reason != Reason.SERVED), None)
+            self._keep(spec, site, Served(spec.name, revision.id, self.clock.now(), ports, ok=bad is None), bad)
+            worst = worst or bad
+        return worst
+
+    def _keep(self, spec: TargetSpec, site: str, served: Served, bad: PortSeen | None) -> None:
+        key = f"target/{spec.name}"
+
+        def update(memory: Memory) -> Memory:
+            failures = {name: value for name, value in memory.failures.items() if name != key}
+            if bad is not None:
+                last = LastFailure(served.at, bad.reason, bad.message)
+                before = memory.failures.get(key, Failures())
+                failures[key] = self.rules.after_failure(before, last, "local", served.at, self._digest(site), None)
+            return replace(memory, failures=failures, served={**memory.served, spec.name: served})
+
+        self.store.remember(site, update)

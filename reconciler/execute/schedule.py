@@ -1,0 +1,122 @@
+"""The book of one plan: which change may start, which must be skipped because one before it did not succeed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.changes import Change, Plan, Reason, Verb
+from reconciler.model.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TARGET_VERBS: Final = frozenset({Verb.INSTALL, Verb.UNINSTALL, Verb.RELOAD})
+
+
+class Schedule:
+    """Tracks the changes of a plan by `after`; not thread-safe, its owner holds a lock."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Take the plan; `after` that names a change of no plan is no hindrance."""
+        self._left: dict[str, Change] = {change.id: change for change in plan.changes}
+        self._waits: dict[str, set[str]] = {
+            change.id: {before for before in change.after if before in self._left} for change in plan.changes
+        }
+        self._next: dict[str, list[str]] = {}
+        self._useful: set[str] = {name for name, befores in self._waits.items() if not befores}
+        for name, befores in self._waits.items():
+            for before in befores:
+                self._next.setdefault(before, []).append(name)
+
+    def ready(self) -> list[Change]:
+        """Give the site changes that may start at the outset; batches are asked for by `batches`."""
+        return [self._left[name] for name, befores in self._waits.items() if not befores and self._is_site(name)]
+
+    def pending(self) -> bool:
+        """Tell whether any change has not ended."""
+        return bool(self._left)
+
+    def finish(self, outcome: Outcome) -> tuple[list[Change], list[Outcome]]:
+        """Note an outcome; give the site changes that may start now, and all that ended by it, itself first.
+
+        A change that has ended already ends once: then there are none.
+        """
+        started: list[Change] = []
+        ended: list[Outcome] = []
+        queue = [outcome]
+        while queue:
+            one = queue.pop()
+            if self._left.pop(one.change.id, None) is None:
+                continue
+            ended.append(one)
+            for name in self._next.pop(one.change.id, ()):
+                self._after(name, one, started, queue)
+        return started, ended
+
+    def _after(self, name: str, ended: Outcome, started: list[Change], queue: list[Outcome]) -> None:
+        change = self._left.get(name)
+        if change is None:
+            return
+        self._waits[name].discard(ended.change.id)
+        if ended.status is Status.DONE:
+            self._useful.add(name)
+        if self._is_lost(change, ended):
+            queue.append(_dependency(change, ended))
+        elif not self._waits[name] and self._is_site(name):
+            started.append(change)
+
+    def _is_lost(self, change: Change, ended: Outcome) -> bool:
+        """Tell whether a change must be skipped: a reload if nothing before it succeeded, any other if one thing failed."""
+        if change.verb is Verb.RELOAD:
+            return not self._waits[change.id] and change.id not in self._useful
+        return ended.status is not Status.DONE
+
+    def _is_site(self, name: str) -> bool:
+        return self._left[name].verb not in TARGET_VERBS
+
+    def batches(self) -> list[tuple[str, tuple[Change, ...]]]:
+        """Give the target batches whose every part may start now, as (target, its changes, the reload last)."""
+        found = []
+        for reload in [change for change in self._left.values() if change.verb is Verb.RELOAD]:
+            parts = [self._left[name] for name in self._waits[reload.id]]
+            if all(part.verb in TARGET_VERBS and not self._waits[part.id] for part in parts):
+                found.append((reload.target or "", (*parts, reload)))
+        found.extend(self._loose())
+        return found
+
+    def _loose(self) -> Iterable[tuple[str, tuple[Change, ...]]]:
+        """Give the installs that no reload follows, a batch for each target."""
+        loose: dict[str, list[Change]] = {}
+        for change in self._left.values():
+            if change.verb not in (Verb.INSTALL, Verb.UNINSTALL) or self._followed(change):
+                continue
+            loose.setdefault(change.target or "", []).append(change)
+        for target, parts in loose.items():
+            if not any(self._waits[part.id] for part in parts):
+                yield target, tuple(parts)
+
+    def _followed(self, change: Change) -> bool:
+        return any(self._left[name].verb is Verb.RELOAD for name in self._next.get(change.id, ()) if name in self._left)
+
+    def partly_ready(self) -> set[str]:
+        """Give the targets of which something may start although not all of the batch may."""
+        parts = (c for c in self._left.values() if c.verb in TARGET_VERBS)
+        return {part.target or "" for part in parts if self._may_hasten(part)}
+
+    def _may_hasten(self, change: Change) -> bool:
+        return change.id in self._useful if change.verb is Verb.RELOAD else not self._waits[change.id]
+
+    def hasten(self, target: str) -> tuple[tuple[Change, ...], list[Outcome]]:
+        """Give the parts of a target that may start now as one batch; the rest is skipped, for the next pass."""
+        mine = [c for c in self._left.values() if c.target == target and c.verb in TARGET_VERBS]
+        parts = [c for c in mine if c.verb is not Verb.RELOAD and not self._waits[c.id]]
+        late = [c for c in mine if c.verb is not Verb.RELOAD and self._waits[c.id]]
+        reloads = [c for c in mine if c.verb is Verb.RELOAD]
+        skipped = [Outcome(c, Status.SKIPPED, Reason.NO_LONGER_PLANNED, "left to the next pass") for c in late]
+        return (*parts, *reloads[:1]), skipped
+
+
+def _dependency(change: Change, ended: Outcome) -> Outcome:
+    status = Status.WAITING if ended.status is Status.WAITING else Status.SKIPPED
+    message = f"{ended.change.verb} of {ended.change.subject} did not succeed: {ended.message}"
+    return Outcome(change, status, Reason.DEPENDENCY_FAILED, message, again=ended.again)

@@ -1,0 +1,212 @@
+"""Files of one batch, switched forward or back as a whole or site by site; the former bytes are on record first."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import hashlib
+import json
+import os
+import pwd
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors.files import api as files
+from reconciler.errors import Failed
+from reconciler.model.names import Part
+from reconciler.model.observed import InstalledFile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from reconciler.model.ports import Artifact, Bundle
+
+_LIMIT: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, mode and numeric owner."""
+
+    data: bytes
+    mode: int
+    uid: int
+    gid: int
+
+    @property
+    def digest(self) -> str:
+        """Give the sha256 in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One file of one site (`site` is empty for a target's own): from `before` to `after`, None means no file."""
+
+    site: str
+    path: str
+    part: Part
+    before: Content | None
+    after: Content | None
+    revision: str | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether there is anything to do."""
+        return self.before != self.after
+
+
+def read(path: str) -> Content | None:
+    """Read what stands at a path now; None if nothing does. Raises Failed where the path cannot be used."""
+    if files.stat_file(path) is None:
+        return None
+    data, facts = files.read_with_stat(path, _LIMIT)
+    return Content(data, facts.mode, facts.uid, facts.gid)
+
+
+def wanted(artifact: Artifact, bundle: Bundle | None) -> Content:
+    """Make the content of an artifact: its text, or its part of the bundle."""
+    uid = _uid(artifact.owner)
+    gid = _gid(artifact.group, artifact.owner)
+    if artifact.text is not None:
+        return Content(artifact.text.encode(), artifact.mode, uid, gid)
+    if bundle is None:
+        raise Failed("Missing", f"{artifact.path} needs a certificate and there is none yet")
+    return Content(_material(artifact.part, bundle), artifact.mode, uid, gid)
+
+
+def _material(part: Part, bundle: Bundle) -> bytes:
+    match part:
+        case Part.KEY:
+            return bundle.key.reveal()
+        case Part.CERTIFICATE:
+            return bundle.certificate
+        case Part.CHAIN:
+            return bundle.chain
+        case Part.COMBINED:
+            return bundle.key.reveal() + bundle.fullchain
+        case _:
+            return bundle.fullchain
+
+
+def _uid(owner: str | None) -> int:
+    if owner is None:
+        return os.geteuid()
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        raise Failed("PathRefused", f"there is no user {owner} on this machine") from None
+
+
+def _gid(group: str | None, owner: str | None) -> int:
+    try:
+        if group is not None:
+            return grp.getgrnam(group).gr_gid
+        return pwd.getpwnam(owner).pw_gid if owner is not None else os.getegid()
+    except KeyError:
+        raise Failed("PathRefused", f"there is no group {group or owner} on this machine") from None
+
+
+@dataclass(slots=True)
+class Switch:
+    """The files of a batch. `forward` and `back` may be repeated and take any subset of the sites."""
+
+    swaps: tuple[Swap, ...]
+    done: dict[str, files.FileStat] = field(default_factory=dict)
+
+    def record(self) -> bytes:
+        """Give what is needed to put everything back: former bytes and new digests, as JSON."""
+        rows = [
+            {
+                "path": swap.path,
+                "before": _plain(swap.before),
+                "digest": swap.after.digest if swap.after else None,
+            }
+            for swap in self.swaps
+            if swap.differs
+        ]
+        return json.dumps({"v": 1, "files": rows}).encode()
+
+    def forward(self, sites: Collection[str] | None = None) -> None:
+        """Put the new files of these sites in place: all staged first, so that a full disk changes nothing."""
+        swaps = [swap for swap in self._of(sites) if swap.differs]
+        new = [(swap.path, swap.after) for swap in swaps if swap.after is not None]
+        staged: list[files.Staged] = []
+        try:
+            for path, after in new:
+                staged.append(files.stage_file(path, after.data, mode=after.mode, uid=after.uid, gid=after.gid))
+            for (path, _), facts in zip(new, files.switch(*staged), strict=True):
+                self.done[path] = facts
+        except BaseException:
+            files.discard(*staged)
+            self.back(sites)
+            raise
+        for swap in swaps:
+            if swap.after is None:
+                files.remove_file(swap.path)
+
+    def back(self, sites: Collection[str] | None = None) -> None:
+        """Put the former files of these sites back in place."""
+        for swap in self._of(sites):
+            if swap.differs:
+                restore(swap.path, swap.before)
+                self.done.pop(swap.path, None)
+
+    def _of(self, sites: Collection[str] | None) -> Iterable[Swap]:
+        return (swap for swap in self.swaps if sites is None or swap.site in sites)
+
+    def installed(self, site: str) -> tuple[InstalledFile, ...]:
+        """Describe the files of a site as they now stand, for the inventory."""
+        rows = []
+        for swap in self.swaps:
+            if swap.site != site or swap.after is None:
+                continue
+            facts = self.done.get(swap.path) or files.stat_file(swap.path)
+            after = swap.after
+            signature = facts.signature if facts else ""
+            rows.append(
+                InstalledFile(
+                    swap.path, swap.part, after.digest, after.mode, after.uid, after.gid, signature, swap.revision
+                )
+            )
+        return tuple(rows)
+
+
+def restore(path: str, before: Content | None) -> None:
+    """Make a path what it was."""
+    if before is None:
+        files.remove_file(path)
+    else:
+        files.write_file(path, before.data, mode=before.mode, uid=before.uid, gid=before.gid)
+
+
+def _plain(content: Content | None) -> dict[str, object] | None:
+    if content is None:
+        return None
+    data = base64.b64encode(content.data).decode()
+    return {"data": data, "mode": content.mode, "uid": content.uid, "gid": content.gid}
+
+
+def put_back(record: bytes) -> list[str]:
+    """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record)."""
+    left: list[str] = []
+    for row in json.loads(record)["files"]:
+        before = row["before"]
+        content = None
+        if before is not None:
+            content = Content(base64.b64decode(before["data"]), before["mode"], before["uid"], before["gid"])
+        try:
+            now = read(row["path"])
+            if (now is not None and now.digest == row["digest"]) or (row["digest"] is None and now is None):
+                restore(row["path"], content)
+        except Failed:
+            left.append(row["path"])
+    return left
+
+
+def sweep(directories: Iterable[str]) -> None:
+    """Remove staged files that a killed process left in these directories."""
+    for directory in set(directories):
+        with suppress(Failed):
+            files.remove_leftovers(directory)
