@@ -8,6 +8,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SCRIPTS := $(wildcard benchmarks/*.py tools/*.py examples/quickstart/*.py)
 # The interpreter to build with; empty: the best one found.
 PYTHON ?=
 # For the build of the package itself too, which `pip -c` does not reach.
@@ -37,7 +38,7 @@ servers:
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy reconciler tests $(SCRIPTS)
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test servers
