@@ -1,0 +1,49 @@
+"""What is there unless the tree declares the name, and the defaults of each type. These never change within `certwright/v1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.manifests.kinds.validate import Resource
+
+BUILTIN_WEBROOT: Final = "/run/certwright/http-01"
+ISSUERS: Final = ("letsencrypt",)
+METHODS: Final = ("http",)
+FILE: Final = "(built in)"
+
+_OBJECTS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
+    ("Issuer", "letsencrypt", {"type": "acme", "directory": "letsencrypt"}),
+    ("Issuer", "letsencrypt-staging", {"type": "acme", "directory": "letsencrypt-staging"}),
+    ("Issuer", "ca", {"type": "ca"}),
+    ("Issuer", "self-signed", {"type": "self-signed"}),
+    ("ChallengeMethod", "http", {"type": "http-01", "webroot": {"directory": BUILTIN_WEBROOT}}),
+    ("Target", "nginx", {"type": "nginx"}),
+)
+
+TESTS: Final[Mapping[str, tuple[str, ...]]] = {"nginx": ("nginx", "-t")}
+"""The test command of each target type that has one."""
+
+RELOADS: Final[Mapping[str, tuple[str, ...]]] = {"nginx": ("nginx", "-s", "reload")}
+"""The reload command of each target type that has one."""
+
+PORTS: Final[Mapping[str, tuple[int, ...]]] = {"nginx": (443,)}
+"""The ports where each target type is looked at."""
+
+
+def builtin_objects() -> tuple[Resource, ...]:
+    """Give the built-in objects, made by the same shapes as those of a tree."""
+    from reconciler.manifests.documents import Document
+    from reconciler.manifests.kinds.registry import API_VERSION
+    from reconciler.manifests.kinds.validate import Resource, validate_document
+    from reconciler.manifests.source import Source
+
+    made = []
+    for kind, name, spec in _OBJECTS:
+        data = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        resource = validate_document(Document(data, Source(FILE, 0, "")))
+        if isinstance(resource, Resource):
+            made.append(resource)
+    return tuple(made)

@@ -1,0 +1,126 @@
+"""Door to pyyaml: bytes become documents, each value with its place.
+
+Only the parser's events are taken from pyyaml (libyaml's, if it is there); what they mean is decided here: the core
+schema of YAML 1.2.2, no tags, no merge keys, text keys only, each key once, and bounds on depth, size and aliases.
+One broken document hides neither the others of its file nor their problems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ManifestError, Problem
+from reconciler.manifests.composing import Composer, Refused
+from reconciler.manifests.rawtext import (
+    FILE_LIMIT,
+    PRIVATE_KEY_MESSAGE,
+    decode,
+    excerpt,
+    place_of,
+    private_key_in,
+    split,
+)
+from reconciler.manifests.source import Path, Places, Source
+from reconciler.manifests.syntax import syntax_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.manifests.composing import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document that is well-formed YAML: its data (JSON values), and where they stand."""
+
+    data: Data
+    source: Source
+
+    def place(self, path: Path = (), *, key: bool = False) -> tuple[int, int]:
+        """Give line and column, from 1, of a value or its key."""
+        return self.source.place(path, key=key)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file gave: the documents that could be read, and every problem of the others."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+
+    def or_raise(self) -> tuple[Document, ...]:
+        """Give the documents; ManifestError if there was any problem."""
+        if self.problems:
+            raise ManifestError(self.problems)
+        return self.documents
+
+
+def read_documents(raw: bytes, file: str, *, limit: int = FILE_LIMIT) -> Reading:
+    """Read a file's bytes. Never raises for what stands in them; empty documents are left out."""
+    text = decode(raw, file, limit)
+    if isinstance(text, Problem):
+        return Reading((), (text,))
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for chunk in split(text):
+        source = Source(file, chunk.line, chunk.text)
+        data, found = _read(source)
+        problems += found
+        if not found and data is not None:
+            documents.append(Document(data, source))
+    return Reading(tuple(documents), tuple(problems))
+
+
+def places_in(source: Source) -> Places:
+    """Give the places of all values and of all keys of a document; of those before its first syntax error."""
+    composer = Composer(places=True)
+    _feed(source.text, composer)
+    shift = source.line - 1
+    values, keys = composer.values, composer.keys
+    return (
+        {path: (line + shift, column) for path, (line, column) in values.items()},
+        {path: (line + shift, column) for path, (line, column) in keys.items()},
+    )
+
+
+def _read(source: Source) -> tuple[Data, list[Problem]]:
+    secret = private_key_in(source.text)
+    if secret is not None:
+        line, column = place_of(source.text, secret)
+        return None, [Problem(source.file, line + source.line - 1, column, PRIVATE_KEY_MESSAGE)]
+    composer = Composer(first_line=source.line)
+    failed = _feed(source.text, composer)
+    found = [*composer.problems, failed] if failed else composer.problems
+    problems = [
+        Problem(
+            source.file,
+            refused.line + source.line - 1,
+            refused.column,
+            refused.message,
+            excerpt(source.text, refused.line),
+        )
+        for refused in found
+    ]
+    return composer.root, problems
+
+
+def _feed(text: str, composer: Composer, *, pure: bool = False) -> Refused | None:
+    """Run the parser over a document; give what stopped it."""
+    import yaml
+
+    loader = yaml.SafeLoader if pure else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    take: Callable[[object], None] = composer.take
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            take(event)
+    except Refused as refused:
+        return refused
+    except yaml.MarkedYAMLError as error:
+        return syntax_problem(error, text)
+    except yaml.YAMLError:
+        return Refused(1, 1, "this is not YAML")
+    return None
+
+
+__all__ = ["Document", "Path", "Reading", "Source", "places_in", "read_documents"]

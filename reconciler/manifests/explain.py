@@ -1,0 +1,119 @@
+"""The documentation of a field, as `certwright explain` prints it: from the shapes, so that it is never out of date."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.errors import UsageError
+from reconciler.manifests.kinds.nearest import nearest, suggestion
+from reconciler.manifests.kinds.registry import KINDS
+from reconciler.manifests.kinds.shapes import kind_schema
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Schema = dict[str, Any]
+
+_WIDTH: Final = 100
+_NAMES: Final = {
+    "string": "text",
+    "integer": "number",
+    "boolean": "true or false",
+    "object": "mapping",
+    "array": "list",
+}
+
+
+def explain(field: str) -> str:
+    """Give meaning, type and default of a field such as `site.spec.renewal.lookahead`, and the fields below it.
+
+    `spec` may be left out, the kind may be in any case and in the plural. UsageError names the nearest known field.
+    """
+    word, *parts = clean(field, 200).strip(".").split(".")
+    kind = _kind(word)
+    found: list[tuple[str, Schema]] = [("", kind_schema(kind))]
+    if parts and parts[0] not in {*found[0][1]["properties"]}:
+        parts.insert(0, "spec")
+    for number, part in enumerate(parts):
+        found = _below(found, part, ".".join([kind.lower(), *parts[:number]]))
+    path = ".".join([kind.lower(), *parts])
+    return "\n\n".join(_text(path, type_, schema) for type_, schema in _merged(found)) + "\n"
+
+
+def _kind(word: str) -> str:
+    known = {kind.lower(): kind for kind in KINDS}
+    kind = known.get(word.lower()) or known.get(word.lower().removesuffix("s"))
+    if kind is None:
+        raise UsageError(f"no kind `{word}`: {suggestion(word.lower(), known)}")
+    return kind
+
+
+def _below(found: list[tuple[str, Schema]], part: str, path: str) -> list[tuple[str, Schema]]:
+    options = [(type_ or inner, fields) for type_, schema in found for inner, fields in _mappings(schema)]
+    made = [(type_, fields[part]) for type_, fields in options if part in fields]
+    if made:
+        return made
+    known = {name for _, fields in options for name in fields}
+    if not known:
+        raise UsageError(f"`{path}` has no fields below it")
+    near = nearest(part, known)
+    hint = f"did you mean `{path}.{near}`?" if near else suggestion(part, known)
+    raise UsageError(f"`{path}` has no field `{part}`: {hint}")
+
+
+def _mappings(schema: Schema) -> Iterator[tuple[str, dict[str, Schema]]]:
+    """Give the fields of a mapping, of each branch by `type`, of each item of a list."""
+    if "allOf" in schema:
+        for branch in schema["allOf"]:
+            yield branch["if"]["properties"]["type"]["const"], branch["then"]["properties"]
+    elif "properties" in schema:
+        yield "", schema["properties"]
+    for option in schema.get("anyOf", []):
+        yield from _mappings(option)
+    if "items" in schema:
+        yield from _mappings(schema["items"])
+
+
+def _merged(found: list[tuple[str, Schema]]) -> list[tuple[str, Schema]]:
+    """Say once what is the same for several types."""
+    merged: list[tuple[str, Schema]] = []
+    for type_, schema in found:
+        same = next((number for number, (_, other) in enumerate(merged) if other == schema), None)
+        if same is None:
+            merged.append((type_, schema))
+        else:
+            merged[same] = (f"{merged[same][0]}, {type_}", schema)
+    return merged
+
+
+def _text(path: str, type_: str, schema: Schema) -> str:
+    lines = [path + (f"  (type: {type_})" if type_ else ""), f"  {_type(schema)}"]
+    if "default" in schema:
+        lines[1] += f", default {_shown(schema['default'])}"
+    lines += textwrap.wrap(schema.get("description", ""), _WIDTH, initial_indent="  ", subsequent_indent="  ")
+    for inner, fields in _mappings(schema):
+        lines += ["", f"FIELDS (type: {inner})" if inner else "FIELDS"]
+        lines += [f"  {name:<20} {_type(field)}" for name, field in fields.items()]
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _type(schema: Schema) -> str:
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return " | ".join(_shown(value) for value in schema["enum"] if value is not None)
+    types = schema.get("type", [])
+    names = [name for name in ([types] if isinstance(types, str) else types) if name != "null"]
+    if names == ["array"] and "title" not in schema:
+        return f"list of {_type(schema.get('items', {}))}"
+    if names:
+        return str(schema.get("title", _NAMES.get(names[0], names[0])))
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    return " or ".join(dict.fromkeys(_type(option) for option in options))

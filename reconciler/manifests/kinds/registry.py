@@ -1,0 +1,47 @@
+"""The kinds and their types: the one table from which documents are validated and schemas made."""
+
+from typing import Final
+
+from reconciler.manifests.kinds.base import Shape
+from reconciler.manifests.kinds.challenge_method import Http01Spec
+from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
+from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
+from reconciler.manifests.kinds.server import ServerSpec
+from reconciler.manifests.kinds.site import SiteSpec
+from reconciler.manifests.kinds.target import FilesSpec, NginxSpec
+
+API_VERSION: Final = "certwright/v1"
+
+IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
+TargetKind = NginxSpec | FilesSpec
+Spec = ServerSpec | IssuerKind | Http01Spec | HostnameSetSpec | TargetKind | SiteSpec
+
+KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
+    "Server": ServerSpec,
+    "Issuer": {"acme": AcmeSpec, "ca": CaSpec, "self-signed": SelfSignedSpec},
+    "ChallengeMethod": {"http-01": Http01Spec},
+    "HostnameSet": HostnameSetSpec,
+    "Target": {"nginx": NginxSpec, "files": FilesSpec},
+    "Site": SiteSpec,
+}
+"""Each kind's shape, or its shapes by `type`."""
+
+SUMMARIES: Final = {
+    "Server": "The machine, and what every site inherits.",
+    "Issuer": "Who signs.",
+    "ChallengeMethod": "How control of a name is proven.",
+    "HostnameSet": "Names that several sites share.",
+    "Target": "Where a certificate is put to use.",
+    "Site": "What must hold: one certificate, and where it is served.",
+}
+
+SECRETS: Final = frozenset({("Issuer", "hmacKey"), ("Issuer", "key")})
+"""Kind and name of each field that tells where a secret is; what stands in one is never quoted."""
+
+
+def shape_of(kind: str, type_: str | None) -> type[Shape] | None:
+    """Give the shape of a kind and type, None if there is none."""
+    known = KINDS.get(kind)
+    if isinstance(known, dict):
+        return known.get(type_ or "")
+    return known

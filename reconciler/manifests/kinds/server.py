@@ -1,0 +1,34 @@
+"""Server: the machine, and what every site inherits."""
+
+from pydantic import Field
+
+from reconciler.manifests.kinds.base import Many, Shape
+from reconciler.manifests.kinds.fields import Email, Flag, MachineName, Name
+from reconciler.manifests.kinds.parts import ChallengeEntry, Failover, PrivateKey, Renewal, TargetEntry
+
+
+class Defaults(Shape):
+    """What every site takes over, field by field; a list of the site's own replaces the whole list."""
+
+    issuers: Many[Name] | None = Field(None, description="Issuers in order of preference. Default: letsencrypt.")
+    challenges: Many[ChallengeEntry] | None = Field(
+        None, description="Ways to prove control, tried in order for each hostname. Default: the method http."
+    )
+    targets: Many[TargetEntry] | None = Field(None, description="Where certificates are put to use. Default: nowhere.")
+    private_key: PrivateKey | None = Field(None, description="The private key of each certificate.")
+    renewal: Renewal | None = Field(None, description="When certificates are renewed.")
+    failover: Failover | None = Field(None, description="When the next issuer of the list takes over.")
+
+
+class ServerSpec(Shape):
+    """The machine, and what every site inherits."""
+
+    hostname: MachineName | None = Field(
+        None, description="The machine's own hostname. Default: what the machine says."
+    )
+    email: Email | None = Field(None, description="Contact of the ACME account; an Issuer's own email wins.")
+    agree_to_terms: Flag = Field(
+        default=False,
+        description="That you agree to the terms of service of the CAs used. Without it no account is made.",
+    )
+    defaults: Defaults | None = Field(None, description="What every site takes over unless it says otherwise.")

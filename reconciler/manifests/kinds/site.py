@@ -1,0 +1,46 @@
+"""Site: what must hold."""
+
+from typing import Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from reconciler.manifests.kinds.base import Many, Shape, sentence
+from reconciler.manifests.kinds.fields import Flag, HostnameText, Line, Name, Profile
+from reconciler.manifests.kinds.parts import ChallengeEntry, Failover, PrivateKey, Renewal, TargetEntry
+
+
+class SiteSpec(Shape):
+    """What must hold: one certificate, and where it is served."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["hostnames"]}, {"required": ["hostnameSets"]}]}
+    )
+
+    hostnames: Many[HostnameText] | None = Field(
+        None, description='The names of the certificate; a wildcard as "*.example.com" in quotes.'
+    )
+    hostname_sets: Many[Name] | None = Field(
+        None, description="HostnameSets whose names come after the site's own, without repeats."
+    )
+    servers: Many[Name] | None = Field(
+        None, description="The Servers it belongs to. Default: the only one of the tree."
+    )
+    issuers: Many[Name] | None = Field(None, description="Issuers in order of preference. Default: the Server's.")
+    failover: Failover | None = Field(None, description="When the next issuer of the list takes over.")
+    profile: Profile | None = Field(None, description="The certificate profile asked for. Default: the issuer's.")
+    preferred_chain: Line | None = Field(None, description="Common name of the wanted root. Default: the issuer's.")
+    challenges: Many[ChallengeEntry] | None = Field(
+        None, description="Ways to prove control, tried in order for each hostname. Default: the Server's."
+    )
+    targets: Many[TargetEntry] | None = Field(
+        None, description="Where the certificate is put to use. Default: the Server's."
+    )
+    private_key: PrivateKey | None = Field(None, description="The private key of the certificate.")
+    renewal: Renewal | None = Field(None, description="When the certificate is renewed.")
+    suspend: Flag = Field(default=False, description="true: nothing of the site is changed, not even repaired.")
+
+    @model_validator(mode="after")
+    def _has_names(self) -> Self:
+        if self.hostnames is None and self.hostname_sets is None:
+            raise sentence("a site needs `hostnames` or `hostnameSets`")
+        return self

@@ -1,0 +1,166 @@
+"""Target: where a certificate is put to use."""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+
+from reconciler.manifests.kinds.base import Many, Shape, exactly_one, one_of_schema, sentence
+from reconciler.manifests.kinds.challenge_method import Port
+from reconciler.manifests.kinds.fields import Duration, Flag, Name, bounded_text, need_text, text_schema
+from reconciler.manifests.kinds.parts import FileEntry
+from reconciler.manifests.kinds.paths import Argv, LocalPath, Values
+from reconciler.manifests.rawtext import shown
+
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_TEMPLATE_LIMIT: Final = 64 * 1024
+
+
+def _parse_address(value: object) -> str:
+    text = need_text(value, "an IP address or a hostname")
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        if _HOST.fullmatch(text) and not text.replace(".", "").isdigit():
+            return text.lower()
+        raise ValueError(f"{shown(text)} is neither an IP address nor a hostname") from None
+
+
+Address = Annotated[str, PlainValidator(_parse_address), text_schema("IP address or hostname", minLength=1)]
+TemplateText = Annotated[
+    str, PlainValidator(bounded_text(_TEMPLATE_LIMIT, lines=True)), text_schema("Jinja template", minLength=1)
+]
+
+
+class Reload(Shape):
+    """How the server takes up new files."""
+
+    command: Argv | None = Field(None, description="The command. Default: the type's own; none for files.")
+    delay: Duration = Field(
+        timedelta(minutes=2),
+        description="The least time between two reloads under `run`; a first change after a quiet time goes at once.",
+    )
+
+
+class Verify(Shape):
+    """Where the certificate that is really served is looked at."""
+
+    address: Address = Field("127.0.0.1", description="Where the server is asked.")
+    ports: Many[Port] | None = Field(
+        None, description="TLS ports. Default: 443 for nginx, none for files; without ports nothing is looked at."
+    )
+    mode: Literal["enforce", "warn", "off"] = Field(
+        "enforce",
+        description="enforce: a site is Ready only if its certificate is served. warn: only told. off: not looked at.",
+    )
+
+
+class Template(Shape):
+    """A Jinja template of your own."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_schema("file", "inline"))
+
+    file: LocalPath | None = Field(
+        None, description="The template's file; a relative path starts at the manifest's directory."
+    )
+    inline: TemplateText | None = Field(None, description="The template itself.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, ("file", "inline"))
+        return self
+
+
+def _builtin(value: object) -> object:
+    if isinstance(value, str):
+        if value != "builtin":
+            raise ValueError(
+                f"{shown(value)} is no template: `builtin`, {{file: PATH}} or {{inline: TEXT}} is expected here"
+            )
+        return None
+    return value
+
+
+class TargetSpec(Shape):
+    """What all targets have."""
+
+    test: Argv | None = Field(
+        None, description="Command that tests the server's configuration. Default: the type's own."
+    )
+    reload: Reload | None = Field(None, description="How the server takes up new files.")
+    verify: Verify | None = Field(None, description="Where the certificate that is really served is looked at.")
+    existing: Literal["refuse", "adopt"] = Field(
+        "refuse",
+        description="What happens to a file that is not ours where ours should stand: refuse says so and leaves it; "
+        "adopt keeps a valid pair as a revision, then replaces it.",
+    )
+    placeholder: Flag = Field(
+        default=True,
+        description="Put a self-signed certificate in place until the first real one, so that the server can start.",
+    )
+    values: Values = Field({}, description="Values for templates and paths; a site's own come over them.")
+
+
+class NginxSpec(TargetSpec):
+    """nginx: we own whole files in one directory, which your configuration includes once."""
+
+    type: Literal["nginx"] = Field(description="nginx: files in a directory that nginx includes.")
+    layout: Literal["snippet", "vhost", "live"] = Field(
+        "snippet",
+        description="snippet: SITE.conf with the certificate directives, to be included in your own server block. "
+        "vhost: whole server blocks from `template`. live: nothing is written; nginx names "
+        "STATE/live/SITE/fullchain.pem.",
+    )
+    config_directory: LocalPath = Field("/etc/nginx/certwright.d", description="The directory of our files.")
+    template: Annotated[
+        Template | None, BeforeValidator(_builtin, json_schema_input_type=Literal["builtin"] | Template | None)
+    ] = Field(None, description="The template of whole blocks (layout vhost). Default: builtin.")
+    default_site: Name | None = Field(
+        None, description="The site whose certificate a client without a known name gets. Default: none."
+    )
+
+    @model_validator(mode="after")
+    def _fits_layout(self) -> Self:
+        if self.layout != "vhost" and self.template is not None:
+            raise sentence(f"a template is used by `layout: vhost` only, not by `{self.layout}`", "template")
+        if self.layout == "live":
+            for field, name in (("config_directory", "configDirectory"), ("default_site", "defaultSite")):
+                if self.gives(field):
+                    raise sentence("`layout: live` writes no file, so this has no effect: remove it", name)
+        return self
+
+
+class FilesSpec(TargetSpec):
+    """Plain files anywhere, and a command that makes their reader take them up."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [part]} for part in ("key", "certificate", "chain", "fullchain", "combined")]
+        }
+    )
+
+    type: Literal["files"] = Field(
+        description="files: plain files, and a command that makes their reader take them up."
+    )
+    key: FileEntry | None = Field(None, description="The private key.")
+    certificate: FileEntry | None = Field(None, description="The certificate alone.")
+    chain: FileEntry | None = Field(None, description="The intermediate certificates.")
+    fullchain: FileEntry | None = Field(None, description="The certificate, then the intermediates.")
+    combined: FileEntry | None = Field(None, description="The private key, then certificate and intermediates.")
+
+    @model_validator(mode="after")
+    def _any(self) -> Self:
+        if not any((self.key, self.certificate, self.chain, self.fullchain, self.combined)):
+            raise sentence("at least one of `key`, `certificate`, `chain`, `fullchain`, `combined` is expected here")
+        return self
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        rules = {part: getattr(self, part) for part in ("key", "certificate", "chain", "fullchain", "combined")}
+        paths: dict[str, Any] = {}
+        for part, rule in rules.items():
+            if rule is not None and paths.setdefault(rule.path, part) != part:
+                raise sentence(f"`{part}` and `{paths[rule.path]}` are the same file", part)
+        return self

@@ -1,0 +1,61 @@
+"""The objects of a tree by kind and name, and what is said of a name that is not among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.manifests.kinds.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.errors import Problem
+    from reconciler.manifests.kinds.validate import Resource
+    from reconciler.manifests.source import Path
+
+
+@dataclass(slots=True)
+class Missing:
+    """One name that is referred to and not declared: the first place, and how many there are."""
+
+    resource: Resource
+    path: Path
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Objects:
+    """Everything but the sites. `missing` collects references to nothing, one entry a name."""
+
+    by_kind: Mapping[str, Mapping[str, Resource]]
+    missing: dict[tuple[str, str], Missing] = field(default_factory=dict)
+    broken: frozenset[tuple[str, str]] = frozenset()
+
+    def find(self, kind: str, name: str, referrer: Resource, path: Path) -> Resource | None:
+        """Give the object; None if there is none, which is noted unless its own document is what is broken."""
+        found = self.by_kind.get(kind, {}).get(name)
+        if found is None and (kind, name) not in self.broken:
+            self.missing.setdefault((kind, name), Missing(referrer, path)).count += 1
+        return found
+
+    def problems(self) -> list[Problem]:
+        """Tell each missing name once."""
+        return [self._told(kind, name, missing) for (kind, name), missing in self.missing.items()]
+
+    def _told(self, kind: str, name: str, missing: Missing) -> Problem:
+        known = sorted(self.by_kind.get(kind, {}))
+        near = nearest(name, known)
+        hint = (
+            f"did you mean `{near}`?" if near else f"there are {', '.join(known[:10])}" if known else "there are none"
+        )
+        again = f" ({missing.count} references)" if missing.count > 1 else ""
+        return missing.resource.problem(missing.path, f"there is no {kind} `{name}`{again}: {hint}")
+
+
+def table(resources: Iterable[Resource]) -> dict[str, dict[str, Resource]]:
+    """Sort resources by kind and name; the first of a name wins (the others are told by `conflicts`)."""
+    found: dict[str, dict[str, Resource]] = {}
+    for resource in resources:
+        found.setdefault(resource.kind, {}).setdefault(resource.name, resource)
+    return found

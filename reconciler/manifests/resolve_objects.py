@@ -1,0 +1,168 @@
+"""Pure: Issuers, ChallengeMethods and Targets become the specs that sites carry; each is translated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from reconciler.manifests import builtins
+from reconciler.manifests.kinds.challenge_method import split_endpoint
+from reconciler.model import desired
+from reconciler.model.names import KeyType, Part, Switch, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.errors import Problem
+    from reconciler.manifests.kinds.parts import SecretRef
+    from reconciler.manifests.kinds.server import ServerSpec
+    from reconciler.manifests.kinds.validate import Resource
+
+_SECRET_MODE = 0o600
+_OPEN_MODE = 0o644
+
+
+@dataclass(slots=True)
+class ObjectResolver:
+    """Translates objects. `read_template` gives a template's text, or None where it must not be opened."""
+
+    server: ServerSpec | None
+    read_template: Callable[[str], str | None]
+    problems: list[Problem]
+    _known: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def issuer(self, resource: Resource) -> desired.IssuerSpec:
+        """Give an Issuer's spec; contact and agreement come from the Server unless it has its own."""
+        return self._once(resource, self._issuer)  # type: ignore[no-any-return]
+
+    def method(self, resource: Resource) -> desired.MethodSpec:
+        """Give a ChallengeMethod's spec."""
+        return self._once(resource, self._method)  # type: ignore[no-any-return]
+
+    def target(self, resource: Resource) -> desired.TargetSpec:
+        """Give a Target's spec with its type's defaults."""
+        return self._once(resource, self._target)  # type: ignore[no-any-return]
+
+    def _once(self, resource: Resource, make: Callable[[Resource], Any]) -> Any:  # noqa: ANN401
+        key = (resource.kind, resource.name)
+        if key not in self._known:
+            self._known[key] = make(resource)
+        return self._known[key]
+
+    def _issuer(self, resource: Resource) -> desired.IssuerSpec:
+        spec: Any = resource.spec
+        trust = Trust(spec.effective_trust())
+        if spec.type == "acme":
+            return self._acme(resource, spec, trust)
+        if spec.type == "ca":
+            certificate = beside(resource, spec.certificate) if spec.certificate else None
+            return desired.CaIssuer(
+                resource.name,
+                trust,
+                spec.common_name,
+                spec.lifetime,
+                KeyType(spec.algorithm),
+                certificate,
+                _secret(resource, spec.key) if spec.key else None,
+            )
+        return desired.SelfSignedIssuer(resource.name, trust, spec.lifetime)
+
+    def _acme(self, resource: Resource, spec: Any, trust: Trust) -> desired.AcmeIssuer:  # noqa: ANN401
+        eab = desired.ExternalAccount(spec.eab.kid, _secret(resource, spec.eab.hmac_key)) if spec.eab else None
+        server = self.server
+        agreed = spec.agree_to_terms if spec.agree_to_terms is not None else bool(server and server.agree_to_terms)
+        return desired.AcmeIssuer(
+            name=resource.name,
+            trust=trust,
+            directory=spec.directory,
+            email=spec.email or (server.email if server else None),
+            agree_to_terms=agreed,
+            account=spec.account,
+            eab=eab,
+            profile=spec.profile,
+            profile_required=spec.profile_required,
+            preferred_chain=spec.preferred_chain,
+            ca_bundle=beside(resource, spec.ca_bundle) if spec.ca_bundle else None,
+            allow_insecure=spec.allow_insecure,
+        )
+
+    @staticmethod
+    def _method(resource: Resource) -> desired.MethodSpec:
+        spec: Any = resource.spec
+        if spec.webroot is not None:
+            directory = beside(resource, spec.webroot.directory)
+            builtin = directory == builtins.BUILTIN_WEBROOT
+            way: Any = desired.Webroot(directory, spec.webroot.mode, spec.webroot.owner, builtin)
+        elif spec.listener.address is not None:
+            address, port = split_endpoint(spec.listener.address)
+            way = desired.Listener(port, address)
+        else:
+            way = desired.Listener(spec.listener.port)
+        return desired.Http01(resource.name, way)
+
+    def _target(self, resource: Resource) -> desired.TargetSpec:
+        spec: Any = resource.spec
+        common = self._common(resource, spec)
+        if spec.type == "files":
+            rules = tuple(_file_rules(resource, spec))
+            return desired.FilesTarget(**common, files=rules)
+        return desired.NginxTarget(
+            **common,
+            layout=spec.layout,
+            config_directory=beside(resource, spec.config_directory),
+            template=self._template(resource, spec),
+            default_site=spec.default_site,
+        )
+
+    @staticmethod
+    def _common(resource: Resource, spec: Any) -> dict[str, Any]:  # noqa: ANN401
+        kind = spec.type
+        base = desired.Reload()
+        reload_ = spec.reload
+        command = reload_.command if reload_ and reload_.command else builtins.RELOADS.get(kind)
+        verify = spec.verify
+        ports = verify.ports if verify and verify.ports else builtins.PORTS.get(kind, ())
+        return {
+            "name": resource.name,
+            "test": spec.test or builtins.TESTS.get(kind),
+            "reload": desired.Reload(command, reload_.delay if reload_ else base.delay),
+            "verify": desired.Verify(
+                verify.address if verify else "127.0.0.1", tuple(ports), Switch(verify.mode if verify else "enforce")
+            ),
+            "existing": spec.existing,
+            "placeholder": spec.placeholder,
+            "values": {key: tuple(item) if isinstance(item, list) else item for key, item in spec.values.items()},
+        }
+
+    def _template(self, resource: Resource, spec: Any) -> desired.Template:  # noqa: ANN401
+        if spec.template is None:
+            return desired.Template()
+        if spec.template.inline is not None:
+            return desired.Template("inline", spec.template.inline)
+        path = beside(resource, spec.template.file)
+        try:
+            return desired.Template(path, self.read_template(path))
+        except ValueError as error:
+            self.problems.append(resource.problem(("spec", "template", "file"), str(error)))
+            return desired.Template(path)
+
+
+def beside(resource: Resource, path: str) -> str:
+    """Give an absolute path; a relative one starts at the directory of the manifest that names it."""
+    if path.startswith("/"):
+        return path
+    return str(PurePosixPath(resource.source.file).parent / path)
+
+
+def _secret(resource: Resource, ref: SecretRef) -> desired.SecretRef:
+    return desired.SecretRef(beside(resource, ref.file) if ref.file else None, ref.env, ref.exec)
+
+
+def _file_rules(resource: Resource, spec: Any) -> Any:  # noqa: ANN401
+    for part in (Part.KEY, Part.CERTIFICATE, Part.CHAIN, Part.FULLCHAIN, Part.COMBINED):
+        rule = getattr(spec, part.value)
+        if rule is None:
+            continue
+        mode = rule.mode if rule.mode is not None else (_SECRET_MODE if part.is_secret else _OPEN_MODE)
+        yield desired.FileRule(part, beside(resource, rule.path), mode, rule.owner, rule.group)
