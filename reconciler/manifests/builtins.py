@@ -1,8 +1,8 @@
-"""What is there unless the tree declares the name, and the defaults of each type. These never change within `certwright/v1`."""
+"""What is there unless the tree declares the name, and each type's defaults; never changed within `certwright/v1`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def builtin_objects() -> tuple[Resource, ...]:
 
     made = []
     for kind, name, spec in _OBJECTS:
-        data = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        data: Any = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
         resource = validate_document(Document(data, Source(FILE, 0, "")))
         if isinstance(resource, Resource):
             made.append(resource)

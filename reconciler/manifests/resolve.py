@@ -124,7 +124,7 @@ class Resolver:
             self._hostname(found, text, resource, ("spec", "hostnames", number), public=public)
         for number, name in enumerate(spec.hostname_sets or ()):
             named = self.objects.find("HostnameSet", name, resource, ("spec", "hostnameSets", number))
-            for place, text in enumerate(named.spec.hostnames if named else ()):  # type: ignore[union-attr]
+            for place, text in enumerate(_set_names(named)):
                 self._hostname(found, text, named or resource, ("spec", "hostnames", place), public=public)
         return tuple(found.values())
 
@@ -164,7 +164,7 @@ class Resolver:
         exact = {_ascii(text) for text in entry.hostnames or ()}
         for number, name in enumerate(entry.hostname_sets or ()):
             named = self.objects.find("HostnameSet", name, referrer, (*path, "hostnameSets", number))
-            exact.update(_ascii(text) for text in (named.spec.hostnames if named else ()))  # type: ignore[union-attr]
+            exact.update(_ascii(text) for text in _set_names(named))
         return method, (frozenset(exact), tuple(_ascii(text) for text in entry.domains or ()))
 
     def _unprovable(
@@ -223,6 +223,10 @@ def _ascii(text: str) -> str:
         return parse_hostname(text, public=False)[0]
     except ValueError:
         return text.lower()
+
+
+def _set_names(named: Resource | None) -> Sequence[str]:
+    return (getattr(named.spec, "hostnames", None) or ()) if named else ()
 
 
 def _selects(names: tuple[frozenset[str], tuple[str, ...]] | None, hostname: Hostname) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests import builtins
 from reconciler.manifests.kinds.challenge_method import split_endpoint
+from reconciler.manifests.kinds.urls import DIRECTORIES
 from reconciler.model import desired
 from reconciler.model.names import KeyType, Part, Switch, Trust
 
@@ -75,7 +76,7 @@ class ObjectResolver:
         return desired.AcmeIssuer(
             name=resource.name,
             trust=trust,
-            directory=spec.directory,
+            directory=DIRECTORIES.get(spec.directory, spec.directory),
             email=spec.email or (server.email if server else None),
             agree_to_terms=agreed,
             account=spec.account,

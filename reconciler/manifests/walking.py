@@ -31,21 +31,21 @@ class Walked:
 
 
 def walk(roots: Sequence[str]) -> Walked:
-    """Walk directories (`*.yaml`, `*.yml`, names that start with a dot are skipped) and take files as they are named."""
+    """Walk directories (`*.yaml`, `*.yml`; names that start with a dot are skipped); take files as they are named."""
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for root in roots:
         if root == STDIN:
             found[STDIN_NAME] = ""
             continue
-        path = os.path.abspath(root)
+        path = str(Path(root).absolute())
         try:
-            facts = os.stat(path)
+            facts = Path(path).stat()
         except OSError as error:
             problems.append(Problem(root, 0, 0, f"cannot be read: {error.strerror}" + _advice(error)))
             continue
-        if os.path.isdir(path):
-            found.update(_walk_directory(path, os.path.realpath(path), problems))
+        if Path(path).is_dir():
+            found.update(_walk_directory(path, str(Path(path).resolve()), problems))
         else:
             found[path] = _signature(facts)
     return Walked(found, tuple(problems))
@@ -59,6 +59,14 @@ def _advice(error: OSError) -> str:
 
 def _signature(facts: os.stat_result) -> str:
     return f"{facts.st_ino:x}.{facts.st_size:x}.{facts.st_mtime_ns:x}.{facts.st_ctime_ns:x}"
+
+
+def signature_of(path: str) -> str:
+    """Sign one file by its stat; empty if it is not there."""
+    try:
+        return _signature(Path(path).stat())
+    except OSError:
+        return ""
 
 
 def _walk_directory(top: str, real_top: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
@@ -97,7 +105,7 @@ def _entry(
 
 
 def _stays(path: str, real_top: str) -> bool:
-    real = os.path.realpath(path)
+    real = str(Path(path).resolve())
     return real.startswith(real_top.rstrip("/") + "/") and Path(real).is_file()
 
 

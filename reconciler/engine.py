@@ -1,0 +1,172 @@
+"""The one pass: manifests -> observe -> plan -> execute -> report. `diff`, `apply` and `run` differ in `execute` alone.
+
+A scope enters, a Report leaves. Must not do: parse, decide or write anything itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.model.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
+
+    from reconciler.model.changes import Plan
+    from reconciler.model.observed import World
+    from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits, Scope
+
+_PASSES = 5
+
+
+class Manifests(Protocol):
+    """The manifest tree, read incrementally."""
+
+    def refresh(self) -> Mapping[str, str]:
+        """Read what changed; give every declared site (of this server) with the digest of its meaning."""
+        ...
+
+    def declared(self, names: Collection[str]) -> Declared:
+        """Give the meaning of these sites, and of every target and issuer that they use."""
+        ...
+
+
+class Observing(Protocol):
+    """The store and the installed files, read."""
+
+    def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
+        """Give the sites whose inputs changed since a pass found nothing to do, or whose due time has come."""
+        ...
+
+    def observe(self, declared: Declared, scope: Scope) -> World:
+        """Read the world of these sites."""
+        ...
+
+    def settle(self, declared: Declared, due: Mapping[str, datetime | None]) -> None:
+        """Note the inputs of sites for which there was nothing to do, until `due`."""
+        ...
+
+
+class Planning(Protocol):
+    """`plan.make_plan`."""
+
+    def __call__(self, declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:
+        """Decide."""
+        ...
+
+
+class Viewing(Protocol):
+    """`report.site_item`: what `get sites -o json` shows of one site."""
+
+    def __call__(self, name: str, report: Report, before: Mapping[str, object] | None) -> Mapping[str, object]:
+        """Describe the site; `before` is the last description, for the times of transitions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pass saw, wanted and did. `quiet` counts the sites that needed no look."""
+
+    declared: Declared
+    world: World
+    plan: Plan
+    now: datetime
+    scope: Scope
+    quiet: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The rooms in order."""
+
+    manifests: Manifests
+    observer: Observing
+    planning: Planning
+    viewing: Viewing
+    cache: Cache
+    clock: Clock
+    selected: Callable[[Declared, str], bool] = field(default=lambda _declared, _name: True)
+
+    def reconcile(
+        self, scope: Scope, execute: Execute, limits: Limits, tell: Callable[[Outcome], None] = lambda _: None
+    ) -> Report:
+        """Make one pass over a scope and do what `execute` does; `tell` hears of each outcome as it comes."""
+        report = self.look(scope, limits)
+        outcomes = []
+        for outcome in execute(report.plan, report.declared):
+            outcomes.append(outcome)
+            tell(outcome)
+        return replace(report, outcomes=tuple(outcomes))
+
+    def look(self, scope: Scope, limits: Limits) -> Report:
+        """Make one pass up to its plan; nothing is changed."""
+        now = self.clock.now()
+        digests = self.manifests.refresh()
+        names = digests.keys() if scope.sites is None else scope.sites & digests.keys()
+        loud = self.observer.loud({name: digests[name] for name in names}, now)
+        declared = self.manifests.declared(loud)
+        world = self.observer.observe(declared, scope)
+        plan = self.planning(declared, world, now=now, limits=limits, scope=scope)
+        return Report(declared, world, plan, now, scope, quiet=len(names) - len(loud))
+
+    def converge(
+        self,
+        scope: Scope,
+        execute: Execute,
+        limits: Limits,
+        planned: Callable[[Report], None],
+        tell: Callable[[Outcome], None],
+    ) -> tuple[Report, ...]:
+        """Repeat the pass until only holds remain; `planned` sees each plan that has changes before it is done.
+
+        The last report is of a pass that found nothing to do, or of the last one allowed.
+        """
+        reports: list[Report] = []
+        for _ in range(_PASSES):
+            report = self.look(scope, limits)
+            if reports and not _progress(report, reports[-1]):
+                reports.append(report)
+                break
+            planned(report)
+            outcomes = []
+            for outcome in execute(report.plan, report.declared):
+                outcomes.append(outcome)
+                tell(outcome)
+            reports.append(replace(report, outcomes=tuple(outcomes)))
+            if not report.plan.changes:
+                break
+        self.note(reports[-1])
+        return tuple(reports)
+
+    def note(self, report: Report) -> None:
+        """Keep what readers show, and which sites need no look until when."""
+        self._keep_views(report)
+        busy = {change.site for change in report.plan.changes} | {hold.site for hold in report.plan.holds}
+        targets = {change.target for change in report.plan.changes if not change.site}
+        quiet = {}
+        for name, site in report.declared.sites.items():
+            if name not in busy and not targets & {use.spec.name for use in site.targets}:
+                quiet[name] = report.plan.due.get(name)
+        self.observer.settle(report.declared, quiet)
+
+    def _keep_views(self, report: Report) -> None:
+        before = self.cache.rows("view", list(report.declared.sites))
+        rows = {}
+        for name in report.declared.sites:
+            former = json.loads(before[name][1]) if name in before else None
+            item = self.viewing(name, report, former)
+            if item != former:
+                rows[name] = ("", json.dumps(item, separators=(",", ":")))
+        gone = set(self.cache.signatures("view")) - report.declared.names if report.scope.full else set()
+        if rows or gone:
+            self.cache.put("view", rows, drop=gone)
+
+
+def _progress(report: Report, before: Report) -> bool:
+    """Tell whether a further pass would do anything that the last one did not just try in vain."""
+    tried = {outcome.change.id for outcome in before.outcomes if outcome.status is not Status.DONE}
+    return any(change.id not in tried for change in report.plan.changes)

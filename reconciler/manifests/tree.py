@@ -1,0 +1,180 @@
+"""The manifest tree, read incrementally: a pass stats every file and reads those that changed.
+
+Nothing is decided from the cache that would be decided otherwise without it: it holds inputs (validated objects,
+resolved sites) under the stat of the files they came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ManifestError, Problem
+from reconciler.manifests import reading
+from reconciler.manifests.walking import STDIN_NAME, Walked, walk
+from reconciler.model import plain
+from reconciler.model.changes import Hold, Reason
+from reconciler.model.desired import DesiredSite
+from reconciler.model.ports import Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from reconciler.manifests.reading import FileReading
+    from reconciler.model.ports import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a tree is read: its roots; which Server this machine is (None: found out); `lenient` keeps what is good.
+
+    `hostname` is the machine's own. `read_template` gives a template's text or None where it must not be opened.
+    `last_good` gives the meaning of sites that a broken file declared before.
+    """
+
+    roots: tuple[str, ...]
+    server: str | None = None
+    hostname: str = ""
+    lenient: bool = False
+    read_template: Callable[[str], str | None] = lambda _path: None
+    last_good: Callable[[Iterable[str]], Mapping[str, DesiredSite]] = lambda _names: {}
+
+
+@dataclass(slots=True)
+class ManifestTree:
+    """One tree. `refresh` reads what changed, `declared` gives meanings."""
+
+    settings: Settings
+    cache: Cache
+    problems: tuple[Problem, ...] = ()
+    _held: tuple[Hold, ...] = ()
+    _digests: dict[str, str] = field(default_factory=dict)
+    _fresh: dict[str, DesiredSite] = field(default_factory=dict)
+    _stamp: str = ""
+
+    @property
+    def _space(self) -> str:
+        key = json.dumps([self.settings.roots, self.settings.server, self.settings.hostname])
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    def _rows(self, kind: str) -> str:
+        return f"tree/{self._space}/{kind}"
+
+    def refresh(self) -> Mapping[str, str]:
+        """Read what changed; give each site of this server with its digest. ManifestError tells all problems at once.
+
+        A lenient tree raises only if nothing at all can be read; its problems are in `problems` and in holds.
+        """
+        walked = walk(self.settings.roots)
+        if walked.problems and not (self.settings.lenient and walked.files):
+            raise ManifestError(walked.problems)
+        stamp = self._stamp_of(walked)
+        if stamp == self._stamp:
+            return self._digests
+        if self.cache.signatures(self._rows("tree")).get("stamp") == stamp and STDIN_NAME not in walked.files:
+            self._digests = dict(self.cache.signatures(self._rows("site")))
+            self.problems, self._held, self._fresh = (), (), {}
+        else:
+            self._read(walked, stamp)
+        self._stamp = stamp if not self.problems else ""
+        return self._digests
+
+    def _stamp_of(self, walked: Walked) -> str:
+        text = "\n".join(f"{path}\0{signature}" for path, signature in sorted(walked.files.items()))
+        return hashlib.sha256(f"{self._template_stamp()}\n{text}".encode()).hexdigest()
+
+    def _template_stamp(self) -> str:
+        """Sign the templates that the tree names: they are read with it."""
+        from reconciler.manifests.walking import signature_of
+
+        paths = self.cache.rows(self._rows("templates")).get("paths")
+        return json.dumps([[path, signature_of(path)] for path in json.loads(paths[1])]) if paths else ""
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self, walked: Walked, stamp: str) -> None:
+        from reconciler.manifests.meaning import Meaning
+
+        cached = self.cache.rows(self._rows("file"))
+        readings = [self._reading(path, signature, cached) for path, signature in walked.files.items()]
+        known = self._known(walked, readings)
+        meaning = Meaning(self.settings, readings, known)
+        meaning.resolve()
+        self.problems = (*walked.problems, *meaning.problems)
+        if self.problems and not self.settings.lenient:
+            raise ManifestError(self.problems)
+        self._fresh = dict(meaning.sites)
+        self._digests = {name: site.digest for name, site in meaning.sites.items()}
+        self._held = self._holds(meaning.held)
+        self._keep(walked, readings, stamp, meaning.templates)
+
+    @staticmethod
+    def _reading(path: str, signature: str, cached: Mapping[str, tuple[str, str]]) -> FileReading:
+        row = cached.get(path)
+        if row is not None and row[0] == signature and signature:
+            try:
+                return reading.FileReading(path, reading.unpack(row[1]))
+            except ValueError:
+                pass
+        return reading.read_file(path)
+
+    def _known(self, walked: Walked, readings: Sequence[FileReading]) -> Mapping[str, DesiredSite]:
+        """Give the last good meaning of sites that stood in files which cannot be read now."""
+        broken = {one.path for one in readings if one.problems} | {problem.file for problem in walked.problems}
+        if not broken or not self.settings.lenient:
+            return {}
+        return {name: site for name, site in self.settings.last_good(()).items() if site.place.file in broken}
+
+    def _holds(self, held: Mapping[str, str]) -> tuple[Hold, ...]:
+        told = "the manifest is not valid; the last good meaning is kept: {}"
+        holds = [
+            Hold(
+                Reason.INVALID_MANIFEST,
+                told.format(message),
+                site=name,
+                ends_when="the manifest is mended",
+                failed=True,
+            )
+            for name, message in sorted(held.items())
+        ]
+        return tuple(holds)
+
+    def _keep(self, walked: Walked, readings: Sequence[FileReading], stamp: str, templates: Sequence[str]) -> None:
+        if STDIN_NAME in walked.files:
+            return
+        good = [one for one in readings if not one.problems]
+        known = self.cache.signatures(self._rows("file"))
+        files = {
+            one.path: (walked.files[one.path], reading.pack(one))
+            for one in good
+            if known.get(one.path) != walked.files[one.path]
+        }
+        self.cache.put(self._rows("file"), files, drop=known.keys() - {one.path for one in good})
+        self.cache.put(self._rows("templates"), {"paths": ("", json.dumps(sorted(templates)))})
+        before = self.cache.signatures(self._rows("site"))
+        sites = {
+            name: (site.digest, json.dumps(plain.to_plain(site), separators=(",", ":"), ensure_ascii=False))
+            for name, site in self._fresh.items()
+        }
+        self.cache.put(self._rows("site"), sites, drop=before.keys() - sites.keys())
+        if not self.problems:
+            self.cache.put(self._rows("tree"), {"stamp": (stamp, "")})
+
+    # --- giving ------------------------------------------------------------------------------------------------------
+
+    def declared(self, names: Collection[str]) -> Declared:
+        """Give the meaning of these sites; targets and issuers are those that they use."""
+        sites = {name: self._fresh[name] for name in names if name in self._fresh}
+        wanted = [name for name in names if name not in sites and name in self._digests]
+        for name, (_, payload) in self.cache.rows(self._rows("site"), wanted).items():
+            sites[name] = plain.from_plain(DesiredSite, json.loads(payload))
+        return Declared(
+            names=frozenset(self._digests),
+            sites=dict(sorted(sites.items())),
+            targets={use.spec.name: use.spec for site in sites.values() for use in site.targets},
+            issuers={issuer.name: issuer for site in sites.values() for issuer in site.issuers},
+            held=tuple(hold for hold in self._held if hold.site is None or hold.site in sites or not names),
+            complete=not self.problems,
+        )
