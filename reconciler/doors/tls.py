@@ -61,6 +61,8 @@ def handshake(address: str, port: int, sni: str | None, *, timeout: float) -> Pe
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     deadline = time.monotonic() + timeout
     try:
+        # what Python does to the name later, but then too late to close the socket
+        (sni or "").encode("idna")
         with socket.create_connection((address, port), timeout=timeout) as plain:
             plain.settimeout(max(deadline - time.monotonic(), 0.001))
             with _looking().wrap_socket(plain, server_hostname=sni or None) as wrapped:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from reconciler.doors.x509.keys import key_type_of, spki_of
 from reconciler.errors import Failed
@@ -31,7 +33,14 @@ BAD: Final = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,
 )
+# what the parser still lets through with a warning on the terminal (a serial number of 0) is refused like the rest
+warnings.filterwarnings(
+    "error", r"(?s).*(will cause an exception|will be rejected) in a future", CryptographyDeprecationWarning
+)
+# a private CA with a long name is no business of the terminal's
+warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
 
 
 @dataclass(frozen=True, slots=True)

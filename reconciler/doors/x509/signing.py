@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from reconciler.doors.x509.keys import PrivateKey, PublicKey, alt_names, digest_for, load_key, new_key, usable
-from reconciler.doors.x509.reading import BAD, load_chain
+from reconciler.doors.x509.reading import BAD, load_chain, unreadable
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
@@ -56,13 +56,17 @@ def sign(
     The names in the request are not looked at. Ends with the CA at the latest. Raises Failed (blame `ca`):
     UnreadableRequest; KeyMismatch if `ca_key` is not the CA's; UnreadableKey, UnreadableCertificate.
     """
-    public, authority, key = _requested_key(csr_der), load_chain(ca_pem, "ca")[0], load_key(ca_key)
-    if authority.public_key() != key.public_key():
+    public, key, authority = _requested_key(csr_der), load_key(ca_key), load_chain(ca_pem, "ca")[0]
+    try:
+        own, subject, latest = authority.public_key(), authority.subject, authority.not_valid_after_utc
+        issuer_key = _issuer_key(authority)
+    except BAD:
+        raise unreadable("a part of the CA's certificate is malformed", "ca") from None
+    if own != key.public_key():
         raise Failed("KeyMismatch", "the CA's key does not belong to its certificate", blame="ca")
-    end = min(not_after, authority.not_valid_after_utc)
-    builder = _start(x509.Name([]), authority.subject, public, not_before, end)
+    builder = _start(x509.Name([]), subject, public, not_before, min(not_after, latest))
     builder = _leaf(builder, public, hostnames, empty_subject=True)
-    return _sign(builder.add_extension(_issuer_key(authority), critical=False), key)
+    return _sign(builder.add_extension(issuer_key, critical=False), key)
 
 
 def self_signed(key: Secret, hostnames: Sequence[str], lifetime: timedelta, now: datetime, *, marker: bool) -> bytes:
