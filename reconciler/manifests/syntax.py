@@ -45,7 +45,9 @@ def syntax_problem(error: Any, text: str) -> Refused:  # noqa: ANN401  the parse
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = text.split("\n")
-    here = lines[line] if line < len(lines) else ""
+    if line >= len(lines):
+        line, column = len(lines) - 1, len(lines[-1])
+    here = lines[line]
     indentation = here[: len(here) - len(here.lstrip(" \t"))]
     if "\t" in indentation:
         return Refused(line + 1, indentation.index("\t") + 1, "a tab indents this line: use spaces")

@@ -83,7 +83,7 @@ def fill(path: str, known: dict[str, str]) -> str:
 
     def put(found: re.Match[str]) -> str:
         name = found[1]
-        if name not in known:
+        if not known.get(name):
             raise ValueError(f"`{{{name}}}` has no value here")
         if "/" in known[name]:
             raise ValueError(f"`{{{name}}}` is {shown(known[name])}, which would leave its part of the path")

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import UsageError
+from reconciler.manifests.explain import explain
+
+
+def test_a_field_has_meaning_type_and_default() -> None:
+    text = explain("site.spec.renewal.lookahead")
+    assert text.startswith("site.spec.renewal.lookahead\n  share (1% to 90%) or duration (10d), default 33%\n")
+    assert "How long before its end" in text
+
+
+@pytest.mark.parametrize("field", ["site.renewal", "sites.spec.renewal", "Site.spec.renewal"])
+def test_kinds_may_be_in_the_plural_and_spec_left_out(field: str) -> None:
+    assert explain(field).startswith("site.spec.renewal\n")
+    assert "  lookahead" in explain(field)
+
+
+def test_a_field_of_some_types_says_of_which() -> None:
+    assert explain("target.layout").startswith(
+        "target.spec.layout  (type: nginx)\n  snippet | vhost | live, default snippet"
+    )
+    assert explain("issuer.trust").count("issuer.spec.trust  (type: ") == 3
+    assert "FIELDS (type: acme)" in explain("issuer.spec")
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("sit", "did you mean `site`?"),
+        ("site.spec.renewl", "did you mean `site.spec.renewal`?"),
+        ("site.spec.suspend.x", "`site.spec.suspend` has no fields below it"),
+        ("", "no kind"),
+        ("...", "no kind"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest(field: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message.replace("?", r"\?").replace(".", r"\.")):
+        explain(field)
