@@ -16,6 +16,9 @@ def clean(text: str, limit: int = LIMIT) -> str:
     Characters of the Unicode categories Cc Cf Co Cs Cn Zl Zp become `\xNN` (or `\uNNNN`, `\UNNNNNNNN`).
     """
     cut = text[: limit + 1]
+    if cut.isprintable():
+        # nearly always: no character of those categories, a hundred times faster
+        return cut if len(cut) <= limit else cut[: limit - 1] + "…"
     safe = "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in cut)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 

@@ -1,0 +1,169 @@
+"""The shapes of a CA's answers (RFC 8555 section 7.1), read with suspicion: a value here was checked, or it failed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.errors import Failed
+from reconciler.issuers.acme.origin import misbehaves
+from reconciler.issuers.acme.problems import Problem, problem_from
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.issuers.acme.origin import Origin
+    from reconciler.issuers.acme.transport import Answer
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+_PROFILE: Final = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
+_MOST_AUTHORIZATIONS: Final = 1000
+_MOST_CHALLENGES: Final = 32
+_ORDER_STATES: Final = frozenset({"pending", "ready", "processing", "valid", "invalid"})
+_RESOURCES: Final = ("newNonce", "newAccount", "newOrder")
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What a CA offers (section 7.1.1). `terms` is its URL as told, cleaned."""
+
+    new_nonce: str
+    new_account: str
+    new_order: str
+    terms: str | None
+    external_account_required: bool
+    profiles: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the CA sees it (section 7.1.3)."""
+
+    status: str
+    authorizations: tuple[str, ...]
+    finalize: str
+    certificate: str | None
+    expires: datetime | None
+    error: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One way to prove a name (section 7.1.5). `token` was matched, or is None for types that have none."""
+
+    type: str
+    url: str
+    status: str
+    token: str | None
+    error: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The proof of one name (section 7.1.4). `hostname` has `*.` in front where the CA says wildcard."""
+
+    url: str
+    status: str
+    hostname: str
+    challenges: tuple[Challenge, ...]
+
+    @property
+    def error(self) -> tuple[Challenge, Problem] | None:
+        """Give the challenge that failed, with the CA's words."""
+        return next(((one, one.error) for one in self.challenges if one.error is not None), None)
+
+
+def read_directory(answer: Answer, origin: Origin) -> Directory:
+    """Read the directory. Raises Failed(CaMisbehaves)."""
+    value = answer.json()
+    new_nonce, new_account, new_order = (_url(value, key, origin) for key in _RESOURCES)
+    meta = value.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    profiles = meta.get("profiles")
+    offered = profiles.items() if isinstance(profiles, dict) else ()
+    terms = meta.get("termsOfService")
+    return Directory(
+        new_nonce,
+        new_account,
+        new_order,
+        terms=clean(terms, 300) if isinstance(terms, str) and terms else None,
+        external_account_required=meta.get("externalAccountRequired") is True,
+        profiles={name: clean(str(text), 200) for name, text in offered if _PROFILE.fullmatch(name)},
+    )
+
+
+def read_order(answer: Answer, origin: Origin) -> Order:
+    """Read an order. Raises Failed(CaMisbehaves)."""
+    value = answer.json()
+    listed = value.get("authorizations")
+    if value.get("status") not in _ORDER_STATES or not isinstance(listed, list):
+        raise misbehaves("the CA sent an order without a known status or without authorizations", answer.url)
+    if not 1 <= len(listed) <= _MOST_AUTHORIZATIONS:
+        raise misbehaves(f"the CA sent an order with {len(listed)} authorizations", answer.url)
+    error = value.get("error")
+    return Order(
+        status=value["status"],
+        authorizations=tuple(_checked(item, "authorizations", origin) for item in listed),
+        finalize=_url(value, "finalize", origin),
+        certificate=_url(value, "certificate", origin) if value.get("certificate") else None,
+        expires=_time(value.get("expires")),
+        error=problem_from(error, url=answer.url) if isinstance(error, dict) else None,
+    )
+
+
+def read_authorization(answer: Answer, origin: Origin) -> Authorization:
+    """Read an authorization. Raises Failed: CaMisbehaves, BadToken."""
+    value = answer.json()
+    identifier = value.get("identifier")
+    name = identifier.get("value") if isinstance(identifier, dict) else None
+    challenges, status = value.get("challenges"), value.get("status")
+    if not (isinstance(name, str) and isinstance(status, str) and isinstance(challenges, list)):
+        raise misbehaves("the CA sent an authorization without identifier, status or challenges", answer.url)
+    inner = [item for item in challenges[:_MOST_CHALLENGES] if isinstance(item, dict)]
+    prefix = "*." if value.get("wildcard") is True else ""
+    return Authorization(
+        url=answer.url,
+        status=clean(status, 40),
+        hostname=prefix + clean(name.lower(), 253),
+        challenges=tuple(_challenge(item, origin) for item in inner),
+    )
+
+
+def _challenge(value: dict[str, Any], origin: Origin) -> Challenge:
+    kind, token, error = value.get("type"), value.get("token"), value.get("error")
+    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+        # a path, a shell's metacharacter, a header: nothing of it is used, nor shown as it is
+        shown = clean(repr(token), 60)
+        message = f"the CA sent a token that is no base64url text of at least 128 bits: {shown}"
+        raise Failed("BadToken", message, blame="ca")
+    return Challenge(
+        type=clean(kind, 60) if isinstance(kind, str) else "",
+        url=_url(value, "url", origin),
+        status=clean(str(value.get("status", "pending")), 40),
+        token=token,
+        error=problem_from(error) if isinstance(error, dict) else None,
+    )
+
+
+def _url(value: Mapping[str, Any], key: str, origin: Origin) -> str:
+    return _checked(value.get(key), key, origin)
+
+
+def _checked(url: object, key: str, origin: Origin) -> str:
+    if not isinstance(url, str):
+        raise misbehaves(f"the CA sent no URL as {key}")
+    origin.target(url)
+    return url
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, str) or len(value) > 64:  # noqa: PLR2004  no RFC 3339 time is longer
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
