@@ -3,3 +3,7 @@
 The folders are the path that the data takes: manifests -> observe -> plan -> execute -> report. Nouns (`model`) lie beneath,
 plug-ins (`issuers`, `challenges`, `targets`) and the `store` stand beside, `cli` and `loop` drive `engine` from above.
 """
+
+from typing import Final
+
+__version__: Final = "0.1.0"

@@ -6,10 +6,11 @@ A scope enters, a Report leaves. Must not do: parse, decide or write anything it
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.model.outcomes import Outcome, Status
+from reconciler.plan.assemble import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.observed import World
     from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits, Scope
 
-_PASSES = 5
+_PASSES: Final = 5
 
 
 class Manifests(Protocol):
@@ -35,7 +36,7 @@ class Manifests(Protocol):
 
 
 class Observing(Protocol):
-    """The store and the installed files, read."""
+    """The store and the installed files, read: `observe.world.Observer`."""
 
     def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
         """Give the sites whose inputs changed since a pass found nothing to do, or whose due time has come."""
@@ -47,22 +48,6 @@ class Observing(Protocol):
 
     def settle(self, declared: Declared, due: Mapping[str, datetime | None]) -> None:
         """Note the inputs of sites for which there was nothing to do, until `due`."""
-        ...
-
-
-class Planning(Protocol):
-    """`plan.make_plan`."""
-
-    def __call__(self, declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:
-        """Decide."""
-        ...
-
-
-class Viewing(Protocol):
-    """`report.site_item`: what `get sites -o json` shows of one site."""
-
-    def __call__(self, name: str, report: Report, before: Mapping[str, object] | None) -> Mapping[str, object]:
-        """Describe the site; `before` is the last description, for the times of transitions."""
         ...
 
 
@@ -81,26 +66,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The rooms in order."""
+    """The rooms in order; `viewing` describes one site for readers, given its former description."""
 
     manifests: Manifests
     observer: Observing
-    planning: Planning
-    viewing: Viewing
+    viewing: Callable[[str, Report, Mapping[str, object] | None], Mapping[str, object]]
     cache: Cache
     clock: Clock
-    selected: Callable[[Declared, str], bool] = field(default=lambda _declared, _name: True)
-
-    def reconcile(
-        self, scope: Scope, execute: Execute, limits: Limits, tell: Callable[[Outcome], None] = lambda _: None
-    ) -> Report:
-        """Make one pass over a scope and do what `execute` does; `tell` hears of each outcome as it comes."""
-        report = self.look(scope, limits)
-        outcomes = []
-        for outcome in execute(report.plan, report.declared):
-            outcomes.append(outcome)
-            tell(outcome)
-        return replace(report, outcomes=tuple(outcomes))
 
     def look(self, scope: Scope, limits: Limits) -> Report:
         """Make one pass up to its plan; nothing is changed."""
@@ -110,8 +82,23 @@ class Engine:
         loud = self.observer.loud({name: digests[name] for name in names}, now)
         declared = self.manifests.declared(loud)
         world = self.observer.observe(declared, scope)
-        plan = self.planning(declared, world, now=now, limits=limits, scope=scope)
+        plan = make_plan(declared, world, now=now, limits=limits, scope=scope)
         return Report(declared, world, plan, now, scope, quiet=len(names) - len(loud))
+
+    def reconcile(
+        self, scope: Scope, execute: Execute, limits: Limits, tell: Callable[[Outcome], None] = lambda _outcome: None
+    ) -> Report:
+        """Make one pass and do what `execute` does with its plan; `tell` hears of each outcome as it comes."""
+        return self.done(self.look(scope, limits), execute, tell)
+
+    @staticmethod
+    def done(report: Report, execute: Execute, tell: Callable[[Outcome], None]) -> Report:
+        """Do a report's plan; give the report with its outcomes."""
+        outcomes = []
+        for outcome in execute(report.plan, report.declared):
+            outcomes.append(outcome)
+            tell(outcome)
+        return replace(report, outcomes=tuple(outcomes))
 
     def converge(
         self,
@@ -121,9 +108,9 @@ class Engine:
         planned: Callable[[Report], None],
         tell: Callable[[Outcome], None],
     ) -> tuple[Report, ...]:
-        """Repeat the pass until only holds remain; `planned` sees each plan that has changes before it is done.
+        """Repeat the pass until only holds remain; `planned` sees each plan before it is done.
 
-        The last report is of a pass that found nothing to do, or of the last one allowed.
+        The last report is of the last pass: what it still wants is what could not be done now.
         """
         reports: list[Report] = []
         for _ in range(_PASSES):
@@ -132,12 +119,8 @@ class Engine:
                 reports.append(report)
                 break
             planned(report)
-            outcomes = []
-            for outcome in execute(report.plan, report.declared):
-                outcomes.append(outcome)
-                tell(outcome)
-            reports.append(replace(report, outcomes=tuple(outcomes)))
-            if not report.plan.changes:
+            reports.append(self.done(report, execute, tell))
+            if not report.plan.changes or self.clock.stopping():
                 break
         self.note(reports[-1])
         return tuple(reports)
@@ -147,11 +130,11 @@ class Engine:
         self._keep_views(report)
         busy = {change.site for change in report.plan.changes} | {hold.site for hold in report.plan.holds}
         targets = {change.target for change in report.plan.changes if not change.site}
-        quiet = {}
+        calm = {}
         for name, site in report.declared.sites.items():
             if name not in busy and not targets & {use.spec.name for use in site.targets}:
-                quiet[name] = report.plan.due.get(name)
-        self.observer.settle(report.declared, quiet)
+                calm[name] = report.plan.due.get(name)
+        self.observer.settle(report.declared, calm)
 
     def _keep_views(self, report: Report) -> None:
         before = self.cache.rows("view", list(report.declared.sites))
@@ -160,7 +143,7 @@ class Engine:
             former = json.loads(before[name][1]) if name in before else None
             item = self.viewing(name, report, former)
             if item != former:
-                rows[name] = ("", json.dumps(item, separators=(",", ":")))
+                rows[name] = ("", json.dumps(item, separators=(",", ":"), ensure_ascii=False))
         gone = set(self.cache.signatures("view")) - report.declared.names if report.scope.full else set()
         if rows or gone:
             self.cache.put("view", rows, drop=gone)

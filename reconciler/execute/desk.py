@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
-    from reconciler.model.ports import Lease, Solver, Store
+    from reconciler.model.ports import Challenges, Lease, Store
     from reconciler.model.text import Secret
 
 
@@ -23,13 +23,13 @@ class SiteDesk:
         store: Store,
         lease: Lease,
         site: str,
-        solvers: Mapping[str, Solver],
+        challenges: Challenges,
         make_key: Callable[[], Secret],
         say: Callable[[str], None],
     ) -> None:
-        """`solvers` by method name; `make_key` gives a new key, or the live one where the key is reused."""
+        """`make_key` gives a new key, or the live one where the key is reused."""
         self._store, self._lease, self._site = store, lease, site
-        self._solvers, self._make_key, self._say = solvers, make_key, say
+        self._challenges, self._make_key, self._say = challenges, make_key, say
 
     def order(self) -> OrderRecord | None:
         """Give the order that an earlier attempt left."""
@@ -49,7 +49,7 @@ class SiteDesk:
 
     def present(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
         """Publish an answer; the undo record is on disk first."""
-        solver = self._solvers[method.name]
+        solver = self._challenges.solver(method)
         thing = solver.prepare(self._site, hostname, token)
         self._store.put_undo(thing)
         done = solver.present(thing, key_authorization)
@@ -60,21 +60,18 @@ class SiteDesk:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""
         for thing in self._store.undo():
             if thing.site == self._site:
-                undo(self._store, self._solvers, thing)
+                undo(self._store, self._challenges, thing)
 
     def say(self, message: str) -> None:
         """Report progress."""
         self._say(message)
 
 
-def undo(store: Store, solvers: Mapping[str, Solver], thing: Undo) -> str | None:
+def undo(store: Store, challenges: Challenges, thing: Undo) -> str | None:
     """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then)."""
-    for solver in solvers.values():
-        try:
-            if solver.owns(thing):
-                solver.clean_up(thing)
-                store.undone(thing)
-                return None
-        except Failed as failure:
-            return str(failure)
-    return f"no challenge method declared now can take away {thing.kind} {thing.name}"
+    try:
+        challenges.clean_up(thing)
+    except Failed as failure:
+        return str(failure)
+    store.undone(thing)
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from reconciler.doors import processes
+from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
 from reconciler.model.text import Foreign
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from reconciler.execute.hands import LocalHands
+    from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Live, PortSeen
     from reconciler.model.ports import Clock, Declared, Lease, Probe, Store, Target
 
@@ -31,13 +32,10 @@ _PROOF_SECONDS: Final = 8.0
 
 @dataclass(frozen=True, slots=True)
 class TargetBatches:
-    """Runs batches. `targets(name)` builds a target from its manifest, or from its record if it is no longer declared.
-
-    `seat(site, use)` says how a site looks to a target (its live directory, its webroot).
-    """
+    """Runs batches. `targets` builds a target from its spec; `seats` says how the sites of a pass look to a target."""
 
     store: Store
-    targets: Callable[[str], Target]
+    targets: Callable[[TargetSpec], Target]
     seats: Callable[[str, Declared], Mapping[str, SiteOnTarget]]
     hands: LocalHands
     clock: Clock
@@ -49,8 +47,8 @@ class TargetBatches:
         """Do the batch; the outcomes are those of its changes."""
         with self.store.claim(f"target/{target}", self.verb, self.wait) as lease:
             self._recover(lease, target)
-            batch = _Batch(self, lease, self.targets(target), declared, tuple(changes))
-            return batch.run()
+            spec = declared.targets.get(target) or self.store.targets()[target].spec
+            return _Batch(self, lease, self.targets(spec), declared, tuple(changes)).run()
 
     def _recover(self, lease: Lease, target: str) -> None:
         """Put back what a killed process left half-way; what it had loaded decides whether a reload is due."""

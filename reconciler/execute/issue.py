@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Protocol
 from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
 from reconciler.execute.desk import SiteDesk, undo
 from reconciler.model.changes import Change, Reason, Verb
-from reconciler.model.observed import BrokenRevision, Failures, LastFailure, Memory, Revision, RevisionMeta
+from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Bundle, Issued, Request
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
-    from reconciler.model.desired import DesiredSite
-    from reconciler.model.observed import Live, RenewalChoice
-    from reconciler.model.ports import Clock, Declared, Issuer, Lease, Solver, Store
+    from reconciler.model.desired import DesiredSite, IssuerSpec, Renewal
+    from reconciler.model.observed import Failures, Live, RenewalChoice
+    from reconciler.model.ports import Challenges, Clock, Declared, Issuer, Lease, Store
     from reconciler.model.text import Secret
 
 
@@ -28,17 +28,18 @@ class Rules(Protocol):
 
     def after_failure(
         self,
-        failures: Failures,
-        failure: LastFailure,
-        kind: str,
+        failures: Failures | None,
+        error: CertwrightError,
         now: datetime,
         digest: str,
-        not_after: datetime | None,
+        not_after: datetime | None = None,
     ) -> Failures:
-        """Count a failure (`kind` `local` or `ca`) and choose the next attempt."""
+        """Count a failure and choose the next attempt; failures of another spec `digest` are forgotten."""
         ...
 
-    def choose_renewal(self, site: DesiredSite, revision: Revision) -> RenewalChoice:
+    def choose_renewal(
+        self, site: str, revision: Revision, renewal: Renewal, kept: RenewalChoice | None
+    ) -> RenewalChoice:
         """Choose the instant at which a new revision is renewed."""
         ...
 
@@ -56,8 +57,8 @@ class SiteSteps:
     """The verbs of a site. `verb` names the command for locks; `wait` is the lock timeout in seconds."""
 
     store: Store
-    issuers: Callable[[str], Issuer]
-    solvers: Mapping[str, Solver]
+    issuers: Callable[[IssuerSpec], Issuer]
+    challenges: Challenges
     clock: Clock
     rules: Rules
     makers: Makers
@@ -69,7 +70,7 @@ class SiteSteps:
         """Do one change of a site or an issuer."""
         match change.verb:
             case Verb.REGISTER:
-                return self._register(change)
+                return self._register(change, declared.issuers[change.issuer or ""])
             case Verb.CLEAN_UP:
                 return self._clean_up(change)
             case Verb.ARCHIVE:
@@ -77,14 +78,14 @@ class SiteSteps:
             case _:
                 return self._with_lease(change, declared.sites[change.site or ""])
 
-    def _register(self, change: Change) -> Outcome:
-        account = self.issuers(change.issuer or "").register()
+    def _register(self, change: Change, spec: IssuerSpec) -> Outcome:
+        account = self.issuers(spec).register()
         return Outcome(change, Status.DONE, message=account.url or "" if account else "")
 
     def _clean_up(self, change: Change) -> Outcome:
         for thing in self.store.undo():
             if thing.id == change.subject.partition("/")[2]:
-                problem = undo(self.store, self.solvers, thing)
+                problem = undo(self.store, self.challenges, thing)
                 if problem:
                     return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
         return Outcome(change, Status.DONE)
@@ -130,7 +131,7 @@ class SiteSteps:
             self.store,
             lease,
             site.name,
-            self.solvers,
+            self.challenges,
             lambda: self._key(site, live),
             lambda text: self.say(site.name, text),
         )
@@ -144,7 +145,7 @@ class SiteSteps:
             profile=site.profile,
             preferred_chain=site.preferred_chain,
         )
-        issued = self.issuers(change.issuer or "").obtain(request, desk)
+        issued = self.issuers(_issuer_of(change, site)).obtain(request, desk)
         return desk.key(), issued
 
     def _key(self, site: DesiredSite, live: Live) -> Secret:
@@ -156,7 +157,7 @@ class SiteSteps:
 
     def _meta(self, change: Change, site: DesiredSite, issued: Issued) -> RevisionMeta:
         placeholder = change.reason is Reason.PLACEHOLDER and change.verb is Verb.ACTIVATE
-        spec = next((issuer for issuer in site.issuers if issuer.name == change.issuer), site.issuers[0])
+        spec = _issuer_of(change, site)
         return RevisionMeta(
             issuer="self-signed" if placeholder else spec.name,
             trust=spec.trust,
@@ -176,7 +177,7 @@ class SiteSteps:
             text = live.message if isinstance(live, BrokenRevision) else "it is not live"
             raise Failed("Corrupt", f"what was just stored does not read back: {text}")
         if change.verb is Verb.ISSUE:
-            choice = self.rules.choose_renewal(site, live)
+            choice = self.rules.choose_renewal(site.name, live, site.renewal, None)
             self.store.remember(site.name, lambda memory: _after_success(memory, site, choice))
         self.store.event(site.name, change.reason, f"{change.verb}: {clean(change.message)}", self.clock.now())
         return Outcome(change, Status.DONE, revision=revision)
@@ -186,48 +187,30 @@ class SiteSteps:
             return
         now = self.clock.now()
         not_after = live.facts.not_after if isinstance(live, Revision) and not live.meta.placeholder else None
-        last = last_failure(failure, now)
 
         def update(memory: Memory) -> Memory:
-            failures = memory.failures.get("issue", Failures())
-            if isinstance(failure, Waiting):
-                after = replace(failures, next_attempt=failure.until, last=last, digest=site.digest)
-            else:
-                kind = failure.blame if isinstance(failure, Failed) else "ca"
-                after = self.rules.after_failure(failures, last, kind, now, site.digest, not_after)
-            if (
-                isinstance(failure, Failed)
-                and failure.until
-                and after.next_attempt
-                and failure.until > after.next_attempt
-            ):
-                after = replace(after, next_attempt=failure.until)
-            if isinstance(failure, Stalled):
-                after = replace(after, stalled=failure.ends_when)
+            after = self.rules.after_failure(memory.failures.get("issue"), failure, now, site.digest, not_after)
             expired = now if not_after and not_after < now else None
             since = memory.expired_since_attempt or expired
             return replace(memory, failures={**memory.failures, "issue": after}, expired_since_attempt=since)
 
         self.store.remember(site.name, update)
-        self.store.event(site.name, last.reason, last.detail, now)
+        reason = getattr(failure, "reason", type(failure).__name__)
+        self.store.event(site.name, reason, clean(str(failure)), now)
 
 
 def _id(live: Live) -> str | None:
     return live.id if isinstance(live, Revision | BrokenRevision) else None
 
 
+def _issuer_of(change: Change, site: DesiredSite) -> IssuerSpec:
+    return next((issuer for issuer in site.issuers if issuer.name == change.issuer), site.issuers[0])
+
+
 def _as_planned(change: Change, live: Live) -> bool:
     """Tell whether what is live is what the plan saw, or the placeholder that the same plan put there."""
     fresh = isinstance(live, Revision) and live.meta.placeholder and change.live is None and change.verb is Verb.ISSUE
     return fresh or _id(live) == change.live
-
-
-def last_failure(failure: CertwrightError, now: datetime) -> LastFailure:
-    """Give what is remembered of a failure; its text is cleaned."""
-    detail = clean(str(failure))
-    if isinstance(failure, Failed):
-        return LastFailure(now, failure.reason, detail, failure.hostname, failure.method, failure.type, failure.url)
-    return LastFailure(now, getattr(failure, "reason", type(failure).__name__), detail)
 
 
 def _after_success(memory: Memory, site: DesiredSite, choice: RenewalChoice) -> Memory:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.errors import Failed
 from reconciler.model.changes import Reason
-from reconciler.model.observed import Failures, Inventory, LastFailure, Memory, PortSeen, Revision, Served, TargetRecord
+from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 def after_reload(entry: Inventory, live: str | None) -> Inventory:
     """Note what the server has loaded now."""
-    return replace(entry, loaded=live, loaded_digest=files_digest(entry))
-
-
-def files_digest(entry: Inventory) -> str:
-    """Digest the files of an entry: paths, contents, modes and owners."""
-    rows = sorted(f"{file.path}\0{file.digest}\0{file.mode:o}\0{file.uid}\0{file.gid}" for file in entry.files)
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    return replace(entry, loaded=live, loaded_digest=entry.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +34,16 @@ class Remembering:
     def target_failed(self, lease: Lease, record: TargetRecord, reason: str, message: str) -> None:
         """Count a failure of the target as a whole."""
         now = self.clock.now()
-        last = LastFailure(now, reason, message)
-        failures = self.rules.after_failure(record.failures, last, "local", now, "", None)
+        failures = self.rules.after_failure(record.failures, Failed(reason, message), now, "", None)
         self.store.put_target(lease, replace(record, failures=failures))
 
     def install_failed(self, site: str, spec: TargetSpec, reason: str, message: str) -> None:
         """Count a failure of one site in one target."""
         now = self.clock.now()
-        last = LastFailure(now, reason, message)
-        key = f"target/{spec.name}"
+        key, digest = f"target/{spec.name}", self._digest(site)
 
         def update(memory: Memory) -> Memory:
-            before = memory.failures.get(key, Failures())
-            after = self.rules.after_failure(before, last, "local", now, self._digest(site), None)
+            after = self.rules.after_failure(memory.failures.get(key), Failed(reason, message), now, digest)
             return replace(memory, failures={**memory.failures, key: after})
 
         self.store.remember(site, update)
@@ -82,14 +73,13 @@ class Remembering:
         return worst
 
     def _keep(self, spec: TargetSpec, site: str, served: Served, bad: PortSeen | None) -> None:
-        key = f"target/{spec.name}"
+        key, digest = f"target/{spec.name}", self._digest(site)
 
         def update(memory: Memory) -> Memory:
             failures = {name: value for name, value in memory.failures.items() if name != key}
             if bad is not None:
-                last = LastFailure(served.at, bad.reason, bad.message)
-                before = memory.failures.get(key, Failures())
-                failures[key] = self.rules.after_failure(before, last, "local", served.at, self._digest(site), None)
+                error = Failed(bad.reason, bad.message)
+                failures[key] = self.rules.after_failure(memory.failures.get(key), error, served.at, digest)
             return replace(memory, failures=failures, served={**memory.served, spec.name: served})
 
         self.store.remember(site, update)

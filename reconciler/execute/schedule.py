@@ -66,7 +66,7 @@ class Schedule:
             started.append(change)
 
     def _is_lost(self, change: Change, ended: Outcome) -> bool:
-        """Tell whether a change must be skipped: a reload if nothing before it succeeded, any other if one thing failed."""
+        """Tell whether a change is lost: a reload if nothing before it succeeded, any other if one thing failed."""
         if change.verb is Verb.RELOAD:
             return not self._waits[change.id] and change.id not in self._useful
         return ended.status is not Status.DONE

@@ -81,6 +81,7 @@ class Reason(StrEnum):
     COVERED = "Covered"
     EXPIRED = "Expired"
     NOT_YET_SEEN = "NotYetSeen"
+    NOT_VERIFIED = "NotVerified"
     NO_TARGETS = "NoTargets"
     OLD_CERTIFICATE_SERVED = "OldCertificateServed"
     NOTHING_LISTENS = "NothingListens"

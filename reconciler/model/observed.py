@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -258,6 +259,12 @@ class Inventory:
         """Give the revision that copies hold, None if there are none or they differ."""
         held = {file.revision for file in self.files if file.revision}
         return held.pop() if len(held) == 1 else None
+
+    @property
+    def digest(self) -> str:
+        """Digest the files as we wrote them: paths, contents, modes and owners. What `loaded_digest` is compared with."""
+        rows = sorted(f"{file.path}\0{file.digest}\0{file.mode:o}\0{file.uid}\0{file.gid}" for file in self.files)
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,10 +343,6 @@ class Solver(Protocol):
 
     type: str
 
-    def owns(self, thing: Undo) -> bool:
-        """Tell whether this solver can take the thing away."""
-        ...
-
     def prepare(self, site: str, hostname: str, token: str) -> Undo:
         """Give the record of what `present` will put into the world."""
         ...
@@ -357,6 +353,18 @@ class Solver(Protocol):
 
     def clean_up(self, thing: Undo) -> None:
         """Undo it; nothing to undo is no failure."""
+        ...
+
+
+class Challenges(Protocol):
+    """All ways to prove control, by their specs; and the way to take away what any of them left."""
+
+    def solver(self, method: MethodSpec) -> Solver:
+        """Give the solver of a method."""
+        ...
+
+    def clean_up(self, thing: Undo) -> None:
+        """Undo one thing, also of a method that is no longer declared; raises Failed where it cannot be done now."""
         ...
 
 
@@ -373,6 +381,13 @@ class SiteOnTarget:
     live: str
     server: str = ""
     http01_webroot: str | None = None
+
+    @classmethod
+    def of(cls, site: DesiredSite, use: TargetUse, live: str) -> SiteOnTarget:
+        """Make it of a site and one of its uses; the webroot is the built-in http-01 method's if a name uses that."""
+        ways = (method.way for tried in site.methods.values() for method in tried)
+        webroot = next((way.directory for way in ways if way.type == "webroot" and way.builtin), None)
+        return cls(site.name, site.names, use, live, site.server, webroot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,8 +439,12 @@ class Hands(Protocol):
 class Target(Protocol):
     """A server type. `copies` tells that key and certificate are copied out of the store."""
 
-    spec: TargetSpec
     copies: bool
+
+    @property
+    def spec(self) -> TargetSpec:
+        """Give the resolved target."""
+        ...
 
     def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
         """Give each site's files."""
@@ -477,10 +496,11 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a person allowed on the command line."""
+    """What a person allowed on the command line. `batching` is true under the watch loop: `reload.delay` holds there alone."""
 
     removals: int | None = None
     reissues: int | None = None
+    batching: bool = False
 
 
 class Execute(Protocol):

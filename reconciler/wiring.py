@@ -1,0 +1,310 @@
+"""The composition root: the only module that knows every concrete plug-in. Tables of builders, and no decisions."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler import __version__
+from reconciler.doors.clock import SystemClock
+from reconciler.engine import Engine
+from reconciler.manifests.tree import ManifestTree, Settings
+from reconciler.model.observed import Revision
+from reconciler.observe.world import Observer
+from reconciler.plan import backoff, renewal
+from reconciler.store.files import FileStore, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from reconciler.engine import Report
+    from reconciler.execute.executor import Executor, Pace
+    from reconciler.model.changes import Change
+    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, TargetSpec
+    from reconciler.model.observed import Undo
+    from reconciler.model.ports import Declared, Issuer, SiteOnTarget, Solver, Target
+    from reconciler.model.text import Secret
+    from reconciler.store.index import Index
+
+_TEMPLATE_LIMIT: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of every verb. `state` is a directory; `lock_timeout` seconds; `verb` for locks."""
+
+    manifests: tuple[str, ...]
+    state: str
+    server: str | None = None
+    lock_timeout: float = 60.0
+    verb: str = "apply"
+    lenient: bool = False
+    read_only: bool = False
+    workers: int = 8
+
+
+# --- builders, a line for each plug-in -------------------------------------------------------------------------------
+
+
+def _acme(app: App, spec: Any) -> Issuer:  # noqa: ANN401  each builder knows its own spec
+    from reconciler.issuers.acme.issuer import AcmeIssuer
+
+    return AcmeIssuer(spec, app.means, app.sessions)
+
+
+def _ca(app: App, spec: Any) -> Issuer:  # noqa: ANN401
+    from reconciler.issuers.local_ca import CaIssuer
+
+    return CaIssuer(spec, app.means)
+
+
+def _self_signed(app: App, spec: Any) -> Issuer:  # noqa: ANN401
+    from reconciler.issuers.self_signed import SelfSignedIssuer
+
+    return SelfSignedIssuer(spec, app.means)
+
+
+def _nginx(app: App, spec: Any) -> Target:  # noqa: ANN401
+    from reconciler.targets.nginx import Nginx
+
+    return Nginx(spec, app.renderer)
+
+
+def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
+    from reconciler.targets.files import Files
+
+    return Files(spec)
+
+
+def _webroot(app: App, way: Any) -> Solver:  # noqa: ANN401, ARG001
+    from reconciler.challenges.http01 import WebrootSolver
+
+    return WebrootSolver(way)
+
+
+def _listener(app: App, way: Any) -> Solver:  # noqa: ANN401
+    from reconciler.challenges.http01 import ListenerSolver
+
+    return ListenerSolver(way, app.store, app.ports)
+
+
+ISSUERS: Final[Mapping[str, Callable[[App, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
+TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {"nginx": _nginx, "files": _files}
+WAYS: Final[Mapping[str, Callable[[App, Any], Solver]]] = {"webroot": _webroot, "listener": _listener}
+UNDO: Final[Mapping[str, str]] = {"webroot": "webroot", "token": "listener"}
+"""Which way takes away an undo record of which kind."""
+
+
+# --- the application -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class App:
+    """Everything of one process, made on first use. Close it at the end."""
+
+    options: Options
+    store: FileStore
+    clock: SystemClock
+    say: Callable[[str, str], None]
+    on_bug: Callable[[Change, Exception], None]
+    _issuers: dict[IssuerSpec, Issuer] = field(default_factory=dict)
+    _targets: dict[str, tuple[TargetSpec, Target]] = field(default_factory=dict)
+    _solvers: dict[object, Solver] = field(default_factory=dict)
+
+    @cached_property
+    def cache(self) -> Index:
+        """Give the cache of inputs."""
+        return self.store.cache()
+
+    @cached_property
+    def tree(self) -> ManifestTree:
+        """Give the manifest tree."""
+        settings = Settings(
+            roots=self.options.manifests,
+            server=self.options.server,
+            hostname=socket.gethostname(),
+            lenient=self.options.lenient,
+            read_template=read_template,
+            last_good=self._last_good,
+        )
+        return ManifestTree(settings, self.cache)
+
+    def _last_good(self, names: Iterable[str]) -> Mapping[str, DesiredSite]:
+        return self.store.meaning(tuple(names) or self.store.sites())
+
+    @cached_property
+    def observer(self) -> Observer:
+        """Give what reads store and installed files."""
+        return Observer(self.store, self.target, self.store.live_path, self.cache, self.clock)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Give the one pass."""
+        return Engine(self.tree, self.observer, view, self.cache, self.clock)
+
+    @cached_property
+    def renderer(self) -> Any:  # noqa: ANN401  the door's own type, imported on use
+        """Give the render child's door."""
+        from reconciler.doors.templates import Renderer
+
+        return Renderer()
+
+    @cached_property
+    def means(self) -> Any:  # noqa: ANN401
+        """Give what issuers work with."""
+        from reconciler.execute.secrets import read_secret
+        from reconciler.issuers.means import Means
+
+        return Means(self.store, self.clock, read_secret)
+
+    @cached_property
+    def sessions(self) -> Any:  # noqa: ANN401
+        """Give the connections to CAs."""
+        from reconciler.issuers.acme.issuer import Sessions
+
+        return Sessions(self.clock, version=__version__, connections=self.options.workers)
+
+    @cached_property
+    def ports(self) -> Any:  # noqa: ANN401
+        """Give the http-01 listeners."""
+        from reconciler.challenges.ports import Ports
+        from reconciler.challenges.tokens import Tokens
+
+        tokens = Tokens(self.store.tokens_directory)
+        return Ports(tokens, self.store.listener_directory, self.clock)
+
+    def issuer(self, spec: IssuerSpec) -> Issuer:
+        """Give the issuer of a spec."""
+        if spec not in self._issuers:
+            self._issuers[spec] = ISSUERS[spec.type](self, spec)
+        return self._issuers[spec]
+
+    def target(self, spec: TargetSpec) -> Target:
+        """Give the target of a spec."""
+        known = self._targets.get(spec.name)
+        if known is None or known[0] != spec:
+            known = self._targets[spec.name] = (spec, TARGETS[spec.type](self, spec))
+        return known[1]
+
+    def solver(self, method: MethodSpec) -> Solver:
+        """Give the solver of a method."""
+        return self._way(method.way)
+
+    def _way(self, way: Any) -> Solver:  # noqa: ANN401
+        if way not in self._solvers:
+            self._solvers[way] = WAYS[way.type](self, way)
+        return self._solvers[way]
+
+    def clean_up(self, thing: Undo) -> None:
+        """Undo one thing by the way that made it, or by a fresh one of its type."""
+        from reconciler.model.desired import Listener, Webroot
+
+        kind = UNDO[thing.kind]
+        fresh: Mapping[str, Any] = {"webroot": Webroot(thing.place or "/"), "listener": Listener(80)}
+        made = [way for way in self._solvers if getattr(way, "type", "") == kind]
+        fitting = [way for way in made if thing.place.startswith(getattr(way, "directory", "").partition("{")[0])]
+        self._way((fitting or [fresh[kind]])[0]).clean_up(thing)
+
+    def executor(self, pace: Pace | None = None) -> Executor:
+        """Give what does plans."""
+        from reconciler.execute.executor import Executor, Pace
+
+        return Executor(self._steps(), self._batches(), self.clock, pace or Pace(self.options.workers), self.on_bug)
+
+    def _steps(self) -> Any:  # noqa: ANN401
+        from reconciler.execute.issue import Makers, SiteSteps
+
+        makers = Makers(_new_key, _placeholder)
+        return SiteSteps(self.store, self.issuer, self, self.clock, RULES, makers, self.say, *self._manners)
+
+    def _batches(self) -> Any:  # noqa: ANN401
+        from reconciler.execute.hands import LocalHands
+        from reconciler.execute.install import TargetBatches
+        from reconciler.execute.remember import Remembering
+
+        memory = Remembering(self.store, self.clock, RULES)
+        return TargetBatches(self.store, self.target, self._seats, LocalHands(), self.clock, memory, *self._manners)
+
+    @property
+    def _manners(self) -> tuple[str, float]:
+        return self.options.verb, self.options.lock_timeout
+
+    def _seats(self, target: str, declared: Declared) -> Mapping[str, SiteOnTarget]:
+        from reconciler.model.ports import SiteOnTarget
+
+        return {
+            site.name: SiteOnTarget.of(site, use, self.store.live_path(site.name))
+            for site in declared.sites.values()
+            for use in site.targets
+            if use.spec.name == target
+        }
+
+    def close(self) -> None:
+        """Give back ports, connections, the render child and the store."""
+        for name in ("ports", "sessions", "renderer"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+        if "cache" in self.__dict__:
+            self.cache.close()
+        self.store.close()
+
+
+class _Rules:
+    """The pure rules of `plan` by which attempts are remembered."""
+
+    after_failure = staticmethod(backoff.after_failure)
+    choose_renewal = staticmethod(renewal.choose_renewal)
+
+
+RULES: Final = _Rules()
+
+
+def _new_key(key_type: str) -> Secret:
+    from reconciler.doors import x509
+
+    return x509.new_key(key_type)
+
+
+def _placeholder(site: DesiredSite, key: Secret, now: Any) -> Any:  # noqa: ANN401
+    from datetime import timedelta
+
+    from reconciler.doors import x509
+    from reconciler.model.ports import Issued
+
+    pem = x509.self_signed(key, site.names, timedelta(days=90), now, marker=True)
+    return Issued(pem, b"", x509.facts(pem))
+
+
+def view(name: str, report: Report, former: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Describe a site the way `get sites -o json` does."""
+    from reconciler.report.site_json import site_json
+
+    desired, observed = report.declared.sites[name], report.world.sites[name]
+    choice = None
+    if isinstance(observed.live, Revision) and not observed.live.meta.placeholder:
+        choice = renewal.choose_renewal(name, observed.live, desired.renewal, observed.memory.renewal)
+    return site_json(desired, observed, report.now, report.plan.holds, renewal=choice, previous=former)
+
+
+def read_template(path: str) -> str | None:
+    """Give a template's text; ValueError with a sentence if it cannot be read."""
+    from reconciler.doors.files import api as files
+    from reconciler.errors import Failed
+
+    try:
+        return files.read_file(path, _TEMPLATE_LIMIT, follow=True).decode()
+    except (Failed, UnicodeDecodeError) as error:
+        raise ValueError(f"the template cannot be read: {error}") from None
+
+
+def build(
+    options: Options,
+    say: Callable[[str, str], None] = lambda _site, _text: None,
+    on_bug: Callable[[Change, Exception], None] = lambda _change, _bug: None,
+) -> App:
+    """Open the store and wire everything; raises StoreError. Nothing is read or made before it is used."""
+    clock = SystemClock()
+    store = open_store(options.state, clock, __version__, write=not options.read_only)
+    return App(options, store, clock, say, on_bug)
