@@ -1,0 +1,56 @@
+"""A target's own commands: their defaults, and what their output says about files of ours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from reconciler.model.ports import Hands
+
+TargetType = Literal["nginx", "files"]
+
+_TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {"nginx": ("nginx", "-t"), "files": None}
+_RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {"nginx": ("nginx", "-s", "reload"), "files": None}
+_PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]+", re.ASCII)
+_NEWLINE: Final = re.compile(r"\r?\n|\\x0d\\x0a|\\x0a")  # cleaned output may hold its line ends escaped
+_LINES: Final = 8
+_CHARACTERS: Final = 1000
+
+
+def default_test(type: TargetType) -> tuple[str, ...] | None:  # noqa: A002  the field of the manifest is called that
+    """Give the command that tests a server's configuration, None where there is none."""
+    return _TESTS[type]
+
+
+def default_reload(type: TargetType) -> tuple[str, ...] | None:  # noqa: A002  as above
+    """Give the command that makes a server take up new files, None where there is none."""
+    return _RELOADS[type]
+
+
+def ran(hands: Hands, what: Literal["test", "reload"], argv: Sequence[str] | None) -> tuple[bool, list[str]]:
+    """Run a command, if there is one; whether it exited with 0, and the lines that it printed."""
+    if argv is None:
+        return True, []
+    code, output = hands.run(what, argv)
+    lines = [line for line in _NEWLINE.split(output) if line.strip()]
+    if code != 0 and not lines:
+        lines = [f"{argv[0]}: no answer in time" if code < 0 else f"{argv[0]}: exit code {code}, nothing printed"]
+    return code == 0, lines
+
+
+def first_lines(lines: Sequence[str]) -> str:
+    """Give the first lines, cleaned: at most 8 and 1,000 characters."""
+    shown = [clean(line.strip()) for line in lines[:_LINES]]
+    return "\n".join(shown)[:_CHARACTERS]
+
+
+def named(lines: Sequence[str], paths: Collection[str]) -> tuple[str, ...]:
+    """Give those of `paths` that the lines mention, in the order of mention, each once."""
+    wanted = frozenset(paths)
+    mentioned = (path.rstrip(".") for line in lines for path in _PATH.findall(line))
+    return tuple(dict.fromkeys(path for path in mentioned if path in wanted))

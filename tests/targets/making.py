@@ -1,0 +1,109 @@
+"""Sites as targets see them, a renderer for all tests, and hands that run commands for real."""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from reconciler.doors.processes.api import run
+from reconciler.doors.templates import Renderer
+from reconciler.model.desired import NginxTarget, TargetUse, Template, Values, Verify
+from reconciler.model.ports import Artifact, Refusal, SiteOnTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.model.desired import TargetSpec
+    from tests.servers.identity import Identity
+
+RENDERER = Renderer()
+atexit.register(RENDERER.close)
+
+
+@dataclass
+class RealHands:
+    """Runs declared commands for real and keeps what was asked for."""
+
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
+        self.asked.append((what, tuple(argv)))
+        finished = run(argv)
+        return finished.returncode, finished.output.decode()
+
+
+@dataclass
+class ScriptedHands:
+    """Answers with what a server once printed."""
+
+    code: int = 0
+    output: str = ""
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
+        self.asked.append((what, tuple(argv)))
+        return self.code, self.output
+
+
+def seat(
+    spec: TargetSpec,
+    site: str = "a",
+    *hostnames: str,
+    live: str = "/state/live",
+    values: Values | None = None,
+    webroot: str | None = None,
+) -> SiteOnTarget:
+    """Give a site; its name is a hostname of `example` by default."""
+    return SiteOnTarget(
+        site, hostnames or (f"{site}.example",), TargetUse(spec, values or {}), f"{live}/{site}", "svr", webroot
+    )
+
+
+def vhost(directory: Path | str, *ports: int, **changes: object) -> NginxTarget:
+    """Give a target with whole server blocks on loopback ports."""
+    spec = NginxTarget(
+        name="web", layout="vhost", config_directory=str(directory), verify=Verify(ports=ports or (443,))
+    )
+    return replace(spec, **changes)  # type: ignore[arg-type]
+
+
+def templated(text: str, directory: str = "/etc/nginx/certwright.d") -> NginxTarget:
+    """Give a target with a template of the user's."""
+    return vhost(directory, template=Template("inline", text))
+
+
+def one(rendered: Mapping[str, tuple[Artifact, ...] | Refusal], site: str = "a") -> Artifact:
+    """Give the one file of a site that was rendered."""
+    artifacts = rendered[site]
+    assert not isinstance(artifacts, Refusal), artifacts.message
+    (artifact,) = artifacts
+    return artifact
+
+
+def refusal(rendered: Mapping[str, tuple[Artifact, ...] | Refusal], site: str = "a") -> Refusal:
+    """Give why a site was refused."""
+    found = rendered[site]
+    assert isinstance(found, Refusal), found
+    return found
+
+
+def put_live(live: Path, site: str, identity: Identity) -> None:
+    """Make a site's live directory, as the store does."""
+    directory = live / site
+    directory.mkdir(parents=True)
+    chain = identity.certificate.read_bytes()
+    (directory / "fullchain.pem").write_bytes(chain)
+    (directory / "cert.pem").write_bytes(chain)
+    (directory / "chain.pem").write_bytes(b"")
+    (directory / "privkey.pem").write_bytes(identity.key.read_bytes())
+
+
+def install(artifacts: Sequence[Artifact]) -> None:
+    """Write configuration files in place."""
+    from pathlib import Path
+
+    for artifact in artifacts:
+        assert artifact.text is not None
+        Path(artifact.path).write_text(artifact.text)
