@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Problem
 from reconciler.manifests.walking import read
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciler.manifests.kinds.validate import Invalid, Resource
+
+
+SHARED: Final = ("Server", "Issuer", "ChallengeMethod", "HostnameSet", "Target")
+"""The kinds that many sites refer to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.manifests import builtins
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.objects import Objects
     from reconciler.manifests.source import Path
+
+
+_HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
+"""Challenge types that cannot prove a wildcard (RFC 8555 section 8.3, RFC 8737 section 3)."""
 
 
 @dataclass(slots=True)
@@ -236,4 +240,4 @@ def _selects(names: tuple[frozenset[str], tuple[str, ...]] | None, hostname: Hos
 
 
 def _can_prove(method: MethodSpec, hostname: Hostname) -> bool:
-    return method.type != "http-01" or not hostname.is_wildcard
+    return method.type not in _HOSTS_ONLY or not hostname.is_wildcard

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading
@@ -52,7 +52,7 @@ class ManifestTree:
     _held: tuple[Hold, ...] = ()
     _digests: dict[str, str] = field(default_factory=dict)
     _fresh: dict[str, DesiredSite] = field(default_factory=dict)
-    _stamp: str = ""
+    _stamps: tuple[str, str] = ("", "")
 
     @property
     def _space(self) -> str:
@@ -70,20 +70,40 @@ class ManifestTree:
         walked = walk(self.settings.roots)
         if walked.problems and not (self.settings.lenient and walked.files):
             raise ManifestError(walked.problems)
-        stamp = self._stamp_of(walked)
-        if stamp == self._stamp:
+        templates, stamp = self._template_stamp(), self._stamp_of(walked)
+        if (templates, stamp) == self._stamps:
             return self._digests
-        if self.cache.signatures(self._rows("tree")).get("stamp") == stamp and STDIN_NAME not in walked.files:
+        kept = self.cache.signatures(self._rows("tree"))
+        same_templates = kept.get("templates") == templates and STDIN_NAME not in walked.files
+        if same_templates and kept.get("files") == stamp:
             self._digests = dict(self.cache.signatures(self._rows("site")))
             self.problems, self._held, self._fresh = (), (), {}
-        else:
+        elif not same_templates or not self._edited(walked, stamp, templates):
             self._read(walked, stamp)
-        self._stamp = stamp if not self.problems else ""
+        self._stamps = (self._template_stamp(), stamp) if not self.problems else ("", "")
         return self._digests
 
-    def _stamp_of(self, walked: Walked) -> str:
+    def _edited(self, walked: Walked, stamp: str, templates: str) -> bool:
+        """Take the short way, if there is one."""
+        from reconciler.manifests.incremental import Incremental
+
+        edit = Incremental(self.settings, self.cache, self._rows).edit(walked.files)
+        if edit is None:
+            return False
+        self._digests = dict(self.cache.signatures(self._rows("site")))
+        for name in edit.gone_sites:
+            self._digests.pop(name, None)
+        self._digests.update({name: site.digest for name, site in edit.sites.items()})
+        self.problems, self._held, self._fresh = (), (), edit.sites
+        self._write_files(walked, edit.readings, edit.gone_files)
+        self._write_sites(edit.sites, edit.gone_sites)
+        self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (templates, "")})
+        return True
+
+    @staticmethod
+    def _stamp_of(walked: Walked) -> str:
         text = "\n".join(f"{path}\0{signature}" for path, signature in sorted(walked.files.items()))
-        return hashlib.sha256(f"{self._template_stamp()}\n{text}".encode()).hexdigest()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _template_stamp(self) -> str:
         """Sign the templates that the tree names: they are read with it."""
@@ -145,22 +165,37 @@ class ManifestTree:
         if STDIN_NAME in walked.files:
             return
         good = [one for one in readings if not one.problems]
-        known = self.cache.signatures(self._rows("file"))
-        files = {
-            one.path: (walked.files[one.path], reading.pack(one))
-            for one in good
-            if known.get(one.path) != walked.files[one.path]
-        }
-        self.cache.put(self._rows("file"), files, drop=known.keys() - {one.path for one in good})
+        files = self.cache.signatures(self._rows("file"))
+        new = [one for one in good if files.get(one.path) != walked.files[one.path]]
+        self._write_files(walked, new, files.keys() - {one.path for one in good})
         self.cache.put(self._rows("templates"), {"paths": ("", json.dumps(sorted(templates)))})
         before = self.cache.signatures(self._rows("site"))
-        sites = {
-            name: (site.digest, json.dumps(plain.to_plain(site), separators=(",", ":"), ensure_ascii=False))
-            for name, site in self._fresh.items()
-        }
-        self.cache.put(self._rows("site"), sites, drop=before.keys() - sites.keys())
+        self._write_sites(self._fresh, before.keys() - self._fresh.keys())
         if not self.problems:
-            self.cache.put(self._rows("tree"), {"stamp": (stamp, "")})
+            self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (self._template_stamp(), "")})
+
+    def _write_files(self, walked: Walked, readings: Sequence[FileReading], gone: Collection[str]) -> None:
+        packed = {one.path: (walked.files[one.path], reading.pack(one)) for one in readings}
+        former = self.cache.rows(self._rows("file"), [*packed, *gone])
+        stale = {name for _, payload in former.values() for kind, name in reading.names_in(payload) if kind == "Site"}
+        names = {one.name for file in readings for one in file.resources if one.kind == "Site"}
+        self.cache.put(self._rows("where"), dict.fromkeys(names, ("", "")), drop=stale - names)
+        self.cache.put(self._rows("file"), packed, drop=gone)
+        shared = {one.path for one in readings if any(resource.kind != "Site" for resource in one.resources)}
+        self.cache.put(self._rows("shared"), dict.fromkeys(shared, ("", "")), drop=[*gone, *(packed.keys() - shared)])
+
+    def _write_sites(self, sites: Mapping[str, DesiredSite], gone: Collection[str]) -> None:
+        """Keep the meanings of sites, and which hostname on which target is whose."""
+        former = self.cache.rows(self._rows("site"), [*sites, *gone])
+        stale = {claim for _, payload in former.values() for claim in _claims(json.loads(payload))}
+        rows, claims = {}, {}
+        for name, site in sites.items():
+            item = plain.to_plain(site)
+            rows[name] = (site.digest, json.dumps(item, separators=(",", ":"), ensure_ascii=False))
+            claims.update(dict.fromkeys(_claims(item), (name, "")))
+        self.cache.put(self._rows("site"), rows, drop=gone)
+        self.cache.put(self._rows("claim"), claims, drop=stale - claims.keys())
+        self.cache.put(self._rows("where"), dict.fromkeys(sites, ("", "")), drop=gone)
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
@@ -178,3 +213,9 @@ class ManifestTree:
             held=tuple(hold for hold in self._held if hold.site is None or hold.site in sites or not names),
             complete=not self.problems,
         )
+
+
+def _claims(item: Mapping[str, Any]) -> list[str]:
+    """Give the claims of a site in its plain form."""
+    names = [hostname["text"] for hostname in item["hostnames"]]
+    return [f"{use['spec']['name']}\0{name}" for use in item["targets"] for name in names]
