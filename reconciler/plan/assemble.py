@@ -1,0 +1,197 @@
+"""The whole plan: every site decided, the guards, and one order that respects what must come first.
+
+Order of the phases: clean-up, register, activate, install, reload, issue, install, reload, archive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Change, Hold, Plan, Reason
+from reconciler.model.observed import ObservedSite
+from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
+from reconciler.plan.due import due_of
+from reconciler.plan.reloads import Batch
+from reconciler.plan.removal import Removal, plan_removal
+from reconciler.plan.safety import guard_reissues, left_behind, removals
+from reconciler.plan.site import decide
+from reconciler.plan.steps import Gate, Steps, steps_of
+from reconciler.plan.targets import shared_work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from reconciler.model.desired import TargetSpec
+    from reconciler.model.observed import Abandoned, World
+    from reconciler.model.ports import Declared, Limits, Scope
+
+
+def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:
+    """Decide what one pass does and what it holds. The same input gives the same plan, in whatever order it comes."""
+    names = sorted(name for name in declared.sites if scope.sites is None or name in scope.sites)
+    wishes = [decide(declared.sites[name], _observed(world, name), world, now) for name in names]
+    guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
+    gone, removal_holds = removals(declared, world, limits, scope)
+    gate, specs = Gate(world, limits, now), installed_specs(declared, world)
+    draft = _Draft(declared, world, gate, specs)
+    for wish in guarded:
+        draft.add(steps_of(wish, gate, specs))
+    changes = draft.changes(gone, left_behind(declared, world, scope, now))
+    guard_reasons = {hold.reason for hold in reissue_holds}
+    holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
+    due = due_of(draft.steps, now)
+    return Plan(changes, _told(declared.held, reissue_holds, removal_holds, holds), due)
+
+
+def _observed(world: World, name: str) -> ObservedSite:
+    return world.sites.get(name) or ObservedSite(name)
+
+
+def _told(*groups: Iterable[Hold]) -> tuple[Hold, ...]:
+    """Give the holds in one order, each once."""
+    once = dict.fromkeys(hold for group in groups for hold in group)
+    return tuple(sorted(once, key=lambda hold: (hold.site or "", hold.target or "", hold.reason.value, hold.message)))
+
+
+def installed_specs(declared: Declared, world: World) -> Mapping[str, TargetSpec]:
+    """Give the targets by name as they were last installed; as declared where nothing was installed yet."""
+    recorded = {name: seen.record.spec for name, seen in world.targets.items() if seen.record is not None}
+    return {**declared.targets, **recorded}
+
+
+@dataclass
+class _Draft:
+    """The plan while it grows."""
+
+    declared: Declared
+    world: World
+    gate: Gate
+    specs: Mapping[str, TargetSpec]
+    steps: list[Steps] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+
+    def add(self, steps: Steps) -> None:
+        """Take one site's steps."""
+        self.steps.append(steps)
+        self.holds.extend(steps.holds)
+
+    def changes(self, gone: tuple[Abandoned, ...], clean_ups: tuple[Change, ...]) -> tuple[Change, ...]:
+        """Give all changes in their order."""
+        registers = self._registers()
+        first, second = Batch("first", self.specs), Batch("second", self.specs)
+        late_targets = frozenset(work.target for steps in self.steps for work in steps.late)
+        self._shared(first, second, late_targets)
+        activates = self._activates(first)
+        removal = plan_removal(gone, self.gate, self.specs, first, second, late_targets)
+        self.holds.extend(removal.holds)
+        self._leave(first, second, late_targets)
+        self._interrupted(first)
+        first_installs, first_reloads = first.close()
+        issues = self._issues(registers, activates, first)
+        self._late(second, issues)
+        second_installs, second_reloads = second.close()
+        archives = self._archives(removal, first, second)
+        made = (clean_ups, registers.values(), activates.values(), first_installs, first_reloads, issues.values())
+        return _once(change for group in (*made, second_installs, second_reloads, archives) for change in group)
+
+    def _registers(self) -> dict[str, Change]:
+        """Make one registration for each account that a planned order needs, under each issuer's name."""
+        made: dict[tuple[str, str], Change] = {}
+        by_issuer: dict[str, Change] = {}
+        for steps in self.steps:
+            issuer = steps.wish.issuer
+            if not steps.issues or issuer is None or issuer.type != "acme":
+                continue
+            record = self.world.accounts.get(issuer.name)
+            if record is None or record.url is None:
+                change = made.setdefault((issuer.directory, issuer.account), register_change(issuer))
+                by_issuer[issuer.name] = change
+        return by_issuer
+
+    def _activates(self, first: Batch) -> dict[str, Change]:
+        made: dict[str, Change] = {}
+        for steps in self.steps:
+            wish, name = steps.wish, steps.wish.desired.name
+            if wish.activate is not None:
+                made[name] = activate_change(wish)
+            elif steps.placeholder:
+                made[name] = placeholder_change(wish)
+            after = (made[name].id,) if name in made else ()
+            for work in steps.early:
+                if not work.remove:
+                    first.add(work, wish, after)
+        return made
+
+    def _leave(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
+        """Take sites out of targets they left; where a target is reloaded later anyway, then."""
+        for steps in self.steps:
+            for work in steps.early:
+                if work.remove:
+                    batch = second if work.target in late_targets and not first.has(work.target) else first
+                    batch.add(work, steps.wish, ())
+
+    def _shared(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
+        proving = frozenset(work.target for steps in self.steps for work in steps.late if _proves_by_acme(steps))
+        early = frozenset(work.target for steps in self.steps for work in steps.early)
+        for name, seen in sorted(self.world.targets.items()):
+            spec = self.declared.targets.get(name) or self.specs.get(name)
+            work = shared_work(seen.shared, spec) if seen.shared is not None and spec is not None else None
+            if work is None:
+                continue
+            held = work.hold or self.gate.hold(name, work.spec, None)
+            if held is not None:
+                self.holds.append(held)
+            elif name in late_targets and name not in proving | early:
+                second.add_shared(work)
+            else:
+                first.add_shared(work)
+
+    def _interrupted(self, first: Batch) -> None:
+        for name, seen in sorted(self.world.targets.items()):
+            if seen.switching and name in self.specs and self.gate.hold(name, self.specs[name], None) is None:
+                first.add_interrupted(name)
+
+    def _issues(self, registers: dict[str, Change], activates: dict[str, Change], first: Batch) -> dict[str, Change]:
+        made: dict[str, Change] = {}
+        for steps in sorted(self.steps, key=lambda steps: (steps.wish.rank, steps.wish.desired.name)):
+            wish, name = steps.wish, steps.wish.desired.name
+            if not steps.issues or wish.issuer is None:
+                continue
+            after = [registers[wish.issuer.name].id] if wish.issuer.name in registers else []
+            after += [activates[name].id] if name in activates else []
+            early = {work.target for work in steps.early if not work.remove}
+            shared = (
+                {work.target for work in steps.late if first.has_shared(work.target)}
+                if _proves_by_acme(steps)
+                else set()
+            )
+            after += first.ends(sorted(early | shared), name)
+            made[name] = issue_change(wish, self.gate.now, tuple(dict.fromkeys(after)))
+        return made
+
+    def _late(self, second: Batch, issues: dict[str, Change]) -> None:
+        for steps in self.steps:
+            name = steps.wish.desired.name
+            for work in steps.late:
+                if name in issues:
+                    second.add(replace(work, reload=_CHANGED), steps.wish, (issues[name].id,))
+
+    @staticmethod
+    def _archives(removal: Removal, first: Batch, second: Batch) -> tuple[Change, ...]:
+        return tuple(
+            replace(archive, after=tuple(first.ends(targets, archive.site) + second.ends(targets, archive.site)))
+            for archive, targets in removal.archives
+        )
+
+
+_CHANGED = (Reason.CERTIFICATE_CHANGED, "takes up the new certificate")
+
+
+def _proves_by_acme(steps: Steps) -> bool:
+    return steps.issues and steps.wish.issuer is not None and steps.wish.issuer.type == "acme"
+
+
+def _once(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple({change.id: change for change in changes}.values())

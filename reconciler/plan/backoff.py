@@ -1,0 +1,147 @@
+"""When a failed piece of work is tried again: two counters, one for our own side and one for the CA's.
+
+Our own side (self-test, target) heals in seconds: 5 s doubling to 5 min. The CA counts failures against us: 1, 10,
+100 min, then a day, but never more than an eighth of what is left of the certificate in use, so that a short-lived
+one is not waited to death.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
+from reconciler.model.changes import Hold, Reason
+from reconciler.model.observed import Failures, LastFailure
+from reconciler.model.text import clean
+
+LOCAL_FIRST: Final = timedelta(seconds=5)
+LOCAL_MOST: Final = timedelta(minutes=5)
+CA_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
+CA_EXPIRED_MOST: Final = timedelta(hours=1)
+GREATEST: Final = timedelta(days=1)
+GREATEST_WAIT: Final = timedelta(days=7)
+WAITS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED, Reason.CLOCK_WRONG, Reason.IN_FLIGHT})
+NEVER_RELEASED: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
+_DOUBLINGS: Final = 10
+
+
+def next_attempt(failures: Failures, now: datetime, not_after: datetime | None) -> datetime:
+    """Give the time of the next attempt after a failure at `now`; `not_after` is the end of the certificate in use."""
+    delays = [timedelta(0)]
+    if failures.local:
+        delays.append(min(LOCAL_MOST, LOCAL_FIRST * 2 ** min(failures.local - 1, _DOUBLINGS)))
+    if failures.ca:
+        step = CA_STEPS[min(failures.ca, len(CA_STEPS)) - 1]
+        delays.append(min(step, _most(now, not_after)))
+    return now + max(delays)
+
+
+def _most(now: datetime, not_after: datetime | None) -> timedelta:
+    if not_after is None:
+        return GREATEST
+    if not_after <= now:
+        return CA_EXPIRED_MOST
+    return max(CA_STEPS[0], (not_after - now) / 8)
+
+
+def after_failure(
+    failures: Failures | None, error: CertwrightError, now: datetime, digest: str, not_after: datetime | None = None
+) -> Failures:
+    """Give the failures with one more; those of another spec `digest` are forgotten.
+
+    `Stalled` sets `stalled`, `Waiting` only moves the time, `Failed.until` and `Transient.retry_after` overrule the
+    backoff.
+    """
+    former = failures if failures is not None and failures.digest == digest else Failures()
+    counted = replace(
+        _counted(former, error), since=former.since or now, last=_last(error, now), digest=digest, stalled=None
+    )
+    if isinstance(error, Stalled):
+        return replace(counted, stalled=error.ends_when, next_attempt=None)
+    wished = _wished(error, now)
+    at = next_attempt(counted, now, not_after) if wished is None else min(max(wished, now), now + GREATEST_WAIT)
+    return replace(counted, next_attempt=at)
+
+
+def _counted(former: Failures, error: CertwrightError) -> Failures:
+    if isinstance(error, Waiting):
+        return former
+    if isinstance(error, Failed) and error.blame == "ca":
+        return replace(former, ca=former.ca + 1)
+    return replace(former, local=former.local + 1)
+
+
+def _wished(error: CertwrightError, now: datetime) -> datetime | None:
+    if isinstance(error, Waiting | Failed):
+        return error.until
+    if isinstance(error, Transient) and error.retry_after is not None:
+        return now + timedelta(seconds=min(max(error.retry_after, 0.0), GREATEST_WAIT.total_seconds()))
+    return None
+
+
+def _last(error: CertwrightError, now: datetime) -> LastFailure:
+    reason = error.reason if isinstance(error, Failed | Waiting | Stalled) else "Failed"
+    facts = error if isinstance(error, Failed) else None
+    return LastFailure(
+        at=now,
+        reason=reason,
+        detail=clean(str(error)),
+        hostname=facts.hostname if facts else None,
+        method=facts.method if facts else None,
+        type=clean(facts.type) if facts and facts.type else None,
+        url=clean(facts.url) if facts and facts.url else None,
+    )
+
+
+def waits_until(failures: Failures | None, digest: str | None, now: datetime) -> datetime | None:
+    """Give the instant before which nothing is tried; None if it is due. `digest` None: whatever spec it happened to.
+
+    A stored instant beyond the greatest backoff comes from a wrong clock and counts as due.
+    """
+    if failures is None or failures.next_attempt is None or failures.next_attempt <= now:
+        return None
+    if digest is not None and failures.digest not in ("", digest):
+        return None
+    longest = GREATEST if (failures.last is None or _timed(failures.last.reason) is None) else GREATEST_WAIT
+    return failures.next_attempt if failures.next_attempt <= now + longest else None
+
+
+def _timed(reason: str) -> Reason | None:
+    return next((known for known in WAITS if known.value == reason), None)
+
+
+def hold_for(  # noqa: PLR0913  who it is for, and what it rests on
+    failures: Failures | None,
+    digest: str,
+    now: datetime,
+    *,
+    site: str,
+    released: bool,
+    kind: Literal["issue", "target"] = "issue",
+    target: str | None = None,
+) -> Hold | None:
+    """Give the hold that earlier failures demand, None if the work may be tried. `released`: a person said retry."""
+    if failures is None:
+        return None
+    if failures.stalled is not None and not released and failures.digest in ("", digest):
+        ends = failures.stalled or "the manifest changes"
+        return Hold(Reason.STALLED, _told(failures), site=site, target=target, ends_when=ends, failed=True)
+    until = waits_until(failures, digest, now)
+    if until is None:
+        return None
+    timed = _timed(failures.last.reason) if failures.last else None
+    if released and timed not in NEVER_RELEASED:
+        return None
+    reason = timed or (Reason.BACKOFF if kind == "issue" else Reason.TARGET_BROKEN)
+    return Hold(reason, _told(failures), site=site, target=target, until=until, failed=timed is None)
+
+
+def _told(failures: Failures) -> str:
+    tries = f"{failures.count} attempt{'s' if failures.count != 1 else ''} failed"
+    if failures.last is None:
+        return tries
+    where = f"{failures.last.hostname}: " if failures.last.hostname else ""
+    words = f"{where}{failures.last.detail}"
+    return f"{tries}: {words}" if failures.count else words

@@ -1,0 +1,42 @@
+"""When each site must be looked at again, if nothing happens before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.plan.policies import Case
+from reconciler.plan.renewal import choose_renewal
+from reconciler.plan.site import gives_up_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from reconciler.plan.steps import Steps
+
+
+def due_of(steps: Iterable[Steps], now: datetime) -> Mapping[str, datetime]:
+    """Give the next instant after `now` at which a decision about each site may change.
+
+    A site that only an edit can change has none.
+    """
+    found = ((one.wish.desired.name, [at for at in _instants(one, now) if at > now]) for one in steps)
+    return {name: min(instants) for name, instants in found if instants}
+
+
+def _instants(one: Steps, now: datetime) -> Iterator[datetime]:
+    wish = one.wish
+    case = Case(wish.desired, wish.live, wish.observed.memory, now)
+    yield from (hold.until for hold in one.holds if hold.until is not None)
+    yield from one.due
+    if wish.desired.renewal.reissue_issued_before is not None:
+        yield wish.desired.renewal.reissue_issued_before
+    if case.revision is not None:
+        yield case.revision.facts.not_after
+        if not wish.desired.suspend:
+            yield choose_renewal(
+                wish.desired.name, case.revision, wish.desired.renewal, wish.observed.memory.renewal
+            ).at
+    ends = gives_up_at(case)
+    if ends is not None:
+        yield ends

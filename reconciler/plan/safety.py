@@ -1,0 +1,111 @@
+"""What a plan never does unasked: remove much, reissue much, or leave something lying in the world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.changes import Change, Hold, Reason, Verb
+from reconciler.plan.digests import digest_of
+from reconciler.plan.policies import some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from reconciler.model.observed import Abandoned, Undo, World
+    from reconciler.model.ports import Declared, Limits, Scope
+    from reconciler.plan.site import Wish
+
+PERCENT: Final = 30
+REISSUES_FROM: Final = 10
+
+
+def removals(
+    declared: Declared, world: World, limits: Limits, scope: Scope
+) -> tuple[tuple[Abandoned, ...], tuple[Hold, ...]]:
+    """Give the sites that are taken away, and the holds on those that are not. Only a full pass takes any away."""
+    gone = sorted((one for one in world.abandoned if one.name not in declared.names), key=lambda one: one.name)
+    if not scope.full or not gone:
+        return (), ()
+    kept = tuple(_kept(one) for one in gone if one.prune_disabled)
+    away = tuple(one for one in gone if not one.prune_disabled)
+    held = _guard(away, declared, world, limits) if away else None
+    return ((), (*kept, held)) if held else (away, kept)
+
+
+def _kept(one: Abandoned) -> Hold:
+    message = "no longer declared, but its last manifest said `certwright/prune: disabled`"
+    return Hold(Reason.PRUNE_DISABLED, message, site=one.name, ends_when="the site is declared again")
+
+
+def _guard(away: tuple[Abandoned, ...], declared: Declared, world: World, limits: Limits) -> Hold | None:
+    names = some(tuple(one.name for one in away))
+    count, known = len(away), max(world.known, len(world.abandoned))
+    if not declared.complete:
+        message = f"{_sites(count)} would be removed ({names}), but not every manifest could be read"
+        return Hold(Reason.INVALID_MANIFEST, message, ends_when="every manifest of the tree is valid")
+    last = not declared.names or count >= known
+    if (count * 100 <= known * PERCENT and not last) or (limits.removals or 0) >= count:
+        return None
+    message = f"{count} of {_sites(known)} would be removed: {names}"
+    return Hold(
+        Reason.TOO_MANY_REMOVALS,
+        message,
+        ends_when=f"the manifests are back, or `certwright apply --allow-removals {count}`",
+        failed=True,
+    )
+
+
+def _sites(count: int) -> str:
+    return f"{count} site{'' if count == 1 else 's'}"
+
+
+def guard_reissues(wishes: Sequence[Wish], total: int, limits: Limits) -> tuple[tuple[Wish, ...], tuple[Hold, ...]]:
+    """Hold certificates that are good and would be replaced, if they are too many of `total` sites at once."""
+    counted = tuple(wish.desired.name for wish in wishes if wish.issues and wish.counted and not wish.desired.suspend)
+    few = total < REISSUES_FROM or len(counted) * 100 <= total * PERCENT
+    if few or (limits.reissues or 0) >= len(counted):
+        return tuple(wishes), ()
+    held = Hold(
+        Reason.TOO_MANY_REISSUES,
+        f"{len(counted)} of {_sites(total)} would get a new certificate although theirs is good: {some(counted)}",
+        ends_when=f"the change is undone, or `certwright apply --allow-reissues {len(counted)}`",
+        failed=True,
+    )
+    stopped = frozenset(counted)
+    return tuple(_stop(wish, held) if wish.desired.name in stopped else wish for wish in wishes), (held,)
+
+
+def _stop(wish: Wish, held: Hold) -> Wish:
+    """Hold the certificate; the hold itself is told once, so the site carries a copy that is not listed again."""
+    return replace(wish, holds=(replace(held, site=wish.desired.name),))
+
+
+def left_behind(declared: Declared, world: World, scope: Scope, now: datetime) -> tuple[Change, ...]:
+    """Take away what an earlier process put into the world for a challenge, unless its order goes on."""
+    by_site: dict[str, list[Undo]] = {}
+    for thing in world.undo:
+        if _is_left(thing.site, declared, world, scope, now):
+            by_site.setdefault(thing.site, []).append(thing)
+    return tuple(_clean_up(site, things) for site, things in sorted(by_site.items()))
+
+
+def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: datetime) -> bool:
+    if site in world.sites and site in declared.sites:
+        order = world.sites[site].order
+        return order is None or order.url is None or (order.expires is not None and order.expires <= now)
+    return scope.sites is None and site not in declared.names
+
+
+def _clean_up(site: str, things: list[Undo]) -> Change:
+    places = tuple(sorted({f"{thing.kind} {thing.place}".strip() for thing in things}))
+    return Change(
+        verb=Verb.CLEAN_UP,
+        subject=f"site/{site}",
+        reason=Reason.LEFT_BEHIND,
+        message=f"answers of an earlier order still stand in {some(places)}",
+        decided_on=digest_of(sorted(thing.id for thing in things)),
+        site=site,
+        rank=0,
+    )

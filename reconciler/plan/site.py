@@ -1,0 +1,229 @@
+"""What one site needs of issuers: nothing, a stored revision again, or a new certificate; and what holds it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.changes import Hold, Reason
+from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+from reconciler.plan.backoff import hold_for, waits_until
+from reconciler.plan.failover import choose
+from reconciler.plan.policies import ALLOW_TRUST_LOSS, RETRY_AT, Case, Finding, first_finding
+from reconciler.plan.renewal import duration_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.model.desired import AcmeIssuer, DesiredSite, IssuerSpec
+    from reconciler.model.observed import Live, ObservedSite, World
+
+_ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
+_NOT_COUNTED: Final = frozenset(
+    {Reason.MISSING, Reason.PLACEHOLDER, Reason.RENEWAL_DUE, Reason.CORRUPT, Reason.KEY_MISMATCH}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The decision about one site. `live` is what is in use once `activate` was done.
+
+    `issue` is set if a certificate is wanted; `holds` say why it is not asked for now; `issues` tells whether it is.
+    `counted`: the guard against mass reissue counts it.
+    """
+
+    desired: DesiredSite
+    observed: ObservedSite
+    live: Live
+    activate: Revision | None = None
+    activate_for: Finding | None = None
+    issue: Finding | None = None
+    issuer: IssuerSpec | None = None
+    holds: tuple[Hold, ...] = ()
+    counted: bool = False
+    rank: int = 2
+    due: tuple[datetime, ...] = field(default=())
+
+    @property
+    def issues(self) -> bool:
+        """Tell whether a certificate is ordered in this plan."""
+        return self.issue is not None and not self.holds
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether nothing at all is in use."""
+        return isinstance(self.live, NoRevision)
+
+
+def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
+    """Decide about one site."""
+    case = Case(desired, observed.live, observed.memory, now)
+    finding = first_finding(case)
+    if finding is None:
+        return Wish(desired, observed, observed.live)
+    stored = _stored(case, observed)
+    if stored is None:
+        return _issue(Wish(desired, observed, observed.live), case, finding, world)
+    hold = _rejected(stored, desired, observed, now)
+    if hold is not None:
+        return Wish(desired, observed, observed.live, holds=(hold,), issue=finding, rank=rank_of(case))
+    wish = Wish(desired, observed, stored, activate=stored, activate_for=finding, rank=rank_of(case))
+    after = replace(case, live=stored)
+    still = first_finding(after, without=_ALWAYS)
+    return wish if still is None else _issue(wish, after, still, world)
+
+
+def _stored(case: Case, observed: ObservedSite) -> Revision | None:
+    """Find a stored revision that may go live instead of a new order.
+
+    One that was stored and never went live, or was put back from, is newer than the live one. Where nothing usable is
+    live, the newest that is as wanted does; where a broken one is, also one that covers the names and is not due: it
+    serves while the new one is ordered.
+    """
+    good = [one for one in observed.others if _covers(case, one)]
+    fitting = [one for one in good if first_finding(replace(case, live=one), without=_ALWAYS) is None]
+    live = case.live
+    if isinstance(live, Revision) and not live.meta.placeholder:
+        asked = case.memory.renew_requested is not None
+        return next((one for one in fitting if one.meta.at > live.meta.at and not asked), None)
+    if isinstance(live, BrokenRevision):
+        return next(iter(fitting or good), None)
+    return next(iter(fitting), None)
+
+
+def _covers(case: Case, one: Revision) -> bool:
+    if one.meta.placeholder or one.facts.not_after <= case.now:
+        return False
+    at_once = first_finding(
+        replace(case, live=one),
+        without=frozenset(set(Reason) - {Reason.RENEWAL_DUE}),
+    )
+    return at_once is None and set(case.desired.names) <= set(one.facts.hostnames)
+
+
+def _rejected(stored: Revision, desired: DesiredSite, observed: ObservedSite, now: datetime) -> Hold | None:
+    """Hold back a revision that a server refused, until that target is tried again: a new order is no better."""
+    for target, what in sorted(observed.memory.rejected.items()):
+        failures = observed.memory.failures.get(f"target/{target}")
+        until = waits_until(failures, desired.digest, now)
+        if what == stored.id and until is not None and not is_released(desired, observed):
+            words = failures.last.detail if failures is not None and failures.last else "its configuration test failed"
+            message = f"{target} refused revision {stored.id}: {words}"
+            return Hold(Reason.REJECTED_BY_SERVER, message, site=desired.name, target=target, until=until, failed=True)
+    return None
+
+
+def is_released(desired: DesiredSite, observed: ObservedSite) -> bool:
+    """Tell whether the annotation asks to try again now and has not been acted on."""
+    wanted = desired.annotations.get(RETRY_AT)
+    return wanted is not None and wanted != observed.memory.handled_retry_at
+
+
+def rank_of(case: Case) -> int:
+    """Give the urgency: 0 expired, 1 in the last third of the lifetime, 2 changed, 3 new."""
+    revision = case.revision
+    if revision is None:
+        return 2 if isinstance(case.live, BrokenRevision) else 3
+    left = revision.facts.not_after - case.now
+    if left <= timedelta(0):
+        return 0
+    return 1 if left * 3 < revision.facts.not_after - revision.facts.not_before else 2
+
+
+def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
+    issuer = pick_issuer(case)
+    held = _hold(case, wish.observed, issuer, world)
+    return replace(
+        wish,
+        issue=finding,
+        issuer=issuer,
+        holds=(held,) if held else (),
+        counted=finding.reason not in _NOT_COUNTED and not case.memory.renew_requested,
+        rank=rank_of(case),
+    )
+
+
+def pick_issuer(case: Case) -> IssuerSpec:
+    """Choose among those issuers that would not lose trust; among all if that leaves none."""
+    issuers = case.desired.issuers
+    keep = tuple(issuer for issuer in issuers if not _loses_trust(case, issuer)) or issuers
+    meta = case.revision.meta if case.revision else None
+    return choose(keep, case.failures, case.now, case.desired.failover, meta)
+
+
+def _loses_trust(case: Case, issuer: IssuerSpec) -> bool:
+    if case.revision is None or case.desired.annotations.get(ALLOW_TRUST_LOSS) == "true":
+        return False
+    return issuer.trust.rank < case.revision.meta.trust.rank and case.now < case.revision.facts.not_after
+
+
+def _hold(case: Case, observed: ObservedSite, issuer: IssuerSpec, world: World) -> Hold | None:
+    """Give the first of the reasons that hold the order back."""
+    name = case.desired.name
+    if issuer.type == "acme":
+        held = account_hold(issuer, name, world)
+        if held is not None:
+            return held
+    if _loses_trust(case, issuer) and case.revision is not None:
+        meta = case.revision.meta
+        return Hold(
+            Reason.WOULD_LOSE_TRUST,
+            f"{issuer.name} is of trust {issuer.trust.value}, "
+            f"the present certificate (by {meta.issuer}) of {meta.trust.value}",
+            site=name,
+            until=case.revision.facts.not_after,
+            ends_when=f'the annotation {ALLOW_TRUST_LOSS}: "true" allows it, or the present certificate has expired',
+        )
+    released = is_released(case.desired, observed)
+    held = hold_for(case.memory.failures.get("issue"), case.desired.digest, case.now, site=name, released=released)
+    return held or (None if released else _given_up(case))
+
+
+def account_hold(issuer: AcmeIssuer, site: str, world: World) -> Hold | None:
+    """Hold a site whose issuer has no account, if none may be made."""
+    record = world.accounts.get(issuer.name)
+    if record is not None and record.url is not None:
+        return None
+    orphan = world.orphaned_accounts.get(issuer.name)
+    if orphan is not None:
+        return Hold(
+            Reason.ACCOUNT_MISSING,
+            f"the key of account {orphan} at {issuer.name} is gone; a new account is never made silently",
+            site=site,
+            ends_when="the account's key is put back into the store, or the Issuer names another `account`",
+            failed=True,
+        )
+    if not issuer.agree_to_terms:
+        return Hold(
+            Reason.TERMS_NOT_AGREED,
+            f"no account at {issuer.name} ({issuer.directory}) is made before its terms of service are agreed to",
+            site=site,
+            ends_when="`agreeToTerms: true` and `email` stand in the Server's or the Issuer's spec",
+            failed=True,
+        )
+    return None
+
+
+def gives_up_at(case: Case) -> datetime | None:
+    """Give the end of the tries for an expired certificate, counted from the first attempt after its expiry."""
+    since = case.memory.expired_since_attempt
+    if case.revision is None or since is None or case.now < case.revision.facts.not_after:
+        return None
+    failures = case.memory.failures.get("issue")
+    if failures is not None and failures.digest not in ("", case.desired.digest):
+        return None
+    return since + case.desired.renewal.lookbehind
+
+
+def _given_up(case: Case) -> Hold | None:
+    ends = gives_up_at(case)
+    if ends is None or case.now < ends:
+        return None
+    return Hold(
+        Reason.STALLED,
+        f"the certificate has expired and was tried in vain for {duration_text(case.desired.renewal.lookbehind)}",
+        site=case.desired.name,
+        ends_when="the manifest changes, or `certwright retry` asks for it",
+        failed=True,
+    )

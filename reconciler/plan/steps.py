@@ -1,0 +1,179 @@
+"""One site's way through its targets: what is installed before a certificate is asked for, and what after it came.
+
+The first round makes a server able to answer (a placeholder, a new virtual host); the second takes up the new
+certificate. A site that waits for no certificate has the first alone, one whose issuer asks nobody for proof has the
+second alone: one reload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Hold, Reason
+from reconciler.model.observed import FileChange, Revision
+from reconciler.plan.backoff import hold_for
+from reconciler.plan.targets import Work, leave_of, reloads, work_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from reconciler.model.desired import TargetSpec
+    from reconciler.model.observed import World
+    from reconciler.model.ports import Limits
+    from reconciler.plan.site import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A site's work in its order. `postponed`: the certificate waits too, as its proof needs a target that waits."""
+
+    wish: Wish
+    placeholder: bool = False
+    early: tuple[Work, ...] = ()
+    late: tuple[Work, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    postponed: bool = False
+    due: tuple[datetime, ...] = ()
+
+    @property
+    def issues(self) -> bool:
+        """Tell whether a certificate is asked for in this plan."""
+        return self.wish.issues and not self.postponed
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What holds targets as wholes: a broken one, and under the watch loop one that was reloaded a moment ago."""
+
+    world: World
+    limits: Limits
+    now: datetime
+
+    def hold(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
+        """Give the hold on a target for one of its sites (None: on what its sites share)."""
+        return self._broken(target, site) or self._delayed(target, spec, site)
+
+    def _broken(self, target: str, site: str | None) -> Hold | None:
+        seen = self.world.targets.get(target)
+        if seen is None or seen.record is None:
+            return None
+        failures = seen.record.failures
+        held = hold_for(
+            failures, failures.digest, self.now, site=site or "", released=False, kind="target", target=target
+        )
+        return replace(held, site=site, reason=Reason.TARGET_BROKEN, failed=True) if held else None
+
+    def _delayed(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
+        seen = self.world.targets.get(target)
+        if not self.limits.batching or seen is None or seen.record is None or seen.switching or not reloads(spec):
+            return None
+        last = seen.record.last_reload
+        if last is None or not last <= self.now < last + spec.reload.delay:
+            return None
+        message = f"{target} was reloaded a moment ago; what changed shares the next reload"
+        return Hold(Reason.RELOAD_DELAYED, message, site=site, target=target, until=last + spec.reload.delay)
+
+
+def steps_of(wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec]) -> Steps:
+    """Order one site's work; `specs` are the targets by name as they were last installed, for those it has left."""
+    works = [work_of(wish, use.spec, gate.now) for use in wish.desired.targets]
+    works += _leaving(wish, specs)
+    due = tuple(at for work in works for at in work.due)
+    if wish.desired.suspend:
+        return _suspended(wish, works)
+    free = [work for work in works if work.hold is None]
+    placeholder = _wants_placeholder(wish, free)
+    early, late, holds = _rounds(wish, free, gate, placeholder=placeholder)
+    delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
+    postponed = (
+        wish.issues
+        and _is_acme(wish)
+        and any(work.target in delayed and _is_early(wish, work, placeholder=placeholder) for work in free)
+    )
+    return Steps(
+        wish,
+        placeholder=placeholder and any(_may_stand_in(work) for work in early),
+        early=tuple(early),
+        late=() if postponed else tuple(late),
+        holds=(*wish.holds, *(work.hold for work in works if work.hold is not None), *holds),
+        postponed=postponed,
+        due=due,
+    )
+
+
+def _leaving(wish: Wish, specs: Mapping[str, TargetSpec]) -> list[Work]:
+    used = {use.spec.name for use in wish.desired.targets}
+    gone = (on for name, on in sorted(wish.observed.on.items()) if name not in used and on.inventory is not None)
+    return [leave_of(wish, on, specs[on.target]) for on in gone if on.target in specs]
+
+
+def _suspended(wish: Wish, works: list[Work]) -> Steps:
+    wanted = wish.issue is not None or wish.activate is not None
+    if not wanted and not any(work.files or work.reload or work.remove for work in works):
+        return Steps(wish)
+    message = "suspended: changes are wanted and not made"
+    hold = Hold(Reason.SUSPENDED, message, site=wish.desired.name, ends_when="`suspend` is taken out of the Site")
+    return Steps(replace(wish, activate=None, holds=(hold,)), holds=(hold,))
+
+
+def _rounds(
+    wish: Wish, works: list[Work], gate: Gate, *, placeholder: bool
+) -> tuple[list[Work], list[Work], list[Hold]]:
+    early, late, holds = [], [], []
+    for work in works:
+        first = _is_early(wish, work, placeholder=placeholder)
+        second = wish.issues and not work.remove
+        if not first and not second:
+            continue
+        held = gate.hold(work.target, work.spec, work.site)
+        if held is not None:
+            holds.append(held)
+            continue
+        if first:
+            early.append(_whole(work) if placeholder or wish.activate is not None else work)
+        if second:
+            late.append(_after(work) if first else _whole(work))
+    return early, late, holds
+
+
+def _is_acme(wish: Wish) -> bool:
+    return wish.issuer is not None and wish.issuer.type == "acme"
+
+
+def _is_early(wish: Wish, work: Work, *, placeholder: bool) -> bool:
+    """Tell whether the target has work before the certificate is asked for (or without one)."""
+    if work.remove:
+        return True
+    stands_in = placeholder and _may_stand_in(work)
+    live = wish.live
+    usable = isinstance(live, Revision) and (not live.meta.placeholder or work.spec.placeholder)
+    if not stands_in and not usable:
+        return False
+    switched = placeholder or wish.activate is not None
+    if wish.issues:
+        return switched or (bool(work.files) and _is_acme(wish))
+    return switched or bool(work.files) or work.reload is not None
+
+
+def _wants_placeholder(wish: Wish, free: list[Work]) -> bool:
+    return wish.is_new and wish.issue is not None and _is_acme(wish) and any(_may_stand_in(work) for work in free)
+
+
+def _may_stand_in(work: Work) -> bool:
+    """A placeholder never takes the place of a certificate that was installed before and may still serve."""
+    had = work.on.inventory is not None and any(file.revision for file in work.on.inventory.files)
+    return work.spec.placeholder and not work.remove and not had
+
+
+def _whole(work: Work) -> Work:
+    """Give the work with the material that a new revision rewrites."""
+    named = {file.path for file in work.files}
+    return replace(work, files=(*work.files, *(file for file in work.material if file.path not in named)))
+
+
+def _after(work: Work) -> Work:
+    """Give what is left for after the certificate: every copy of it, which by then is there."""
+    files = tuple(replace(file, change=FileChange.UPDATE) for file in work.material)
+    return replace(work, files=files, reason=Reason.CERTIFICATE_CHANGED)

@@ -1,0 +1,197 @@
+"""What one site needs in one target: files to install or take away, and whether its server must take them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.changes import Hold, PlannedFile, Reason
+from reconciler.model.names import Part, Switch
+from reconciler.model.observed import FileChange, OnTarget, Revision
+from reconciler.plan.backoff import hold_for, waits_until
+from reconciler.plan.policies import some
+from reconciler.plan.site import is_released
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.model.desired import TargetSpec
+    from reconciler.model.observed import FileFact
+    from reconciler.plan.site import Wish
+
+_DIFFERS: Final = frozenset(
+    {FileChange.CREATE, FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT, FileChange.REMOVE}
+)
+_WRITTEN: Final = (_DIFFERS | {FileChange.NONE}) - {FileChange.REMOVE}
+_SEEN: Final = frozenset(
+    {"NotServed", "NotYetSeen", "OldCertificateServed", "NothingListens", "NotIncluded", "NameServedElsewhere"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done for a site in a target. `site` None: the files that the target's sites share.
+
+    `files` differ now; `material` is what a new certificate rewrites (copying targets only); `reload` says why the
+    server must take up what is installed, were there nothing else; `hold` stops all of it.
+    """
+
+    target: str
+    spec: TargetSpec
+    site: str | None
+    on: OnTarget
+    files: tuple[PlannedFile, ...] = ()
+    material: tuple[PlannedFile, ...] = ()
+    reason: Reason = Reason.NOT_INSTALLED
+    reload: tuple[Reason, str] | None = None
+    remove: bool = False
+    hold: Hold | None = None
+    due: tuple[datetime, ...] = ()
+
+    @property
+    def copies(self) -> bool:
+        """Tell whether the target holds copies of key and certificate."""
+        return self.on.copies
+
+
+def reloads(spec: TargetSpec) -> bool:
+    """Tell whether the target has a reload change: a command, a test, or a proof by handshake."""
+    return spec.reload.command is not None or spec.test is not None or proves(spec)
+
+
+def proves(spec: TargetSpec) -> bool:
+    """Tell whether what the server shows counts."""
+    return spec.verify.mode is Switch.ENFORCE and bool(spec.verify.ports)
+
+
+def work_of(wish: Wish, spec: TargetSpec, now: datetime) -> Work:
+    """Compare a site with one of its targets."""
+    on = wish.observed.on.get(spec.name) or OnTarget(spec.name)
+    files = tuple(planned(fact) for fact in on.files if fact.change in _DIFFERS)
+    return Work(
+        target=spec.name,
+        spec=spec,
+        site=wish.desired.name,
+        on=on,
+        files=files,
+        material=_material(on),
+        reason=install_reason(on),
+        reload=_reload(wish, spec, on, now) if not files else None,
+        hold=file_hold(on, wish.desired.name) or _failed_before(wish, spec, bool(files), now),
+        due=_again(wish, spec.name, now),
+    )
+
+
+def leave_of(wish: Wish, on: OnTarget, spec: TargetSpec) -> Work:
+    """Take a site out of a target that it no longer names, by inventory."""
+    files = tuple(planned(fact) for fact in on.files if fact.change is FileChange.REMOVE)
+    hold = file_hold(on, wish.desired.name)
+    return Work(on.target, spec, wish.desired.name, on, files, reason=Reason.NO_LONGER_WANTED, remove=True, hold=hold)
+
+
+def shared_work(on: OnTarget, spec: TargetSpec) -> Work | None:
+    """Compare the files that belong to the target and to no site."""
+    files = tuple(planned(fact) for fact in on.files if fact.change in _DIFFERS)
+    hold = file_hold(on, None)
+    if not files and hold is None:
+        return None
+    return Work(on.target, spec, None, on, files, reason=install_reason(on), hold=hold)
+
+
+def planned(fact: FileFact, change: FileChange | None = None) -> PlannedFile:
+    """Give what will be done with a file; its texts only if it is configuration."""
+    shown = fact.part is Part.CONFIG
+    before, after = (fact.before, fact.after) if shown else (None, None)
+    return PlannedFile(fact.path, fact.part, change or fact.change, before, after)
+
+
+def _material(on: OnTarget) -> tuple[PlannedFile, ...]:
+    if not on.copies:
+        return ()
+    return tuple(
+        planned(fact, FileChange.UPDATE if fact.change is FileChange.NONE else None)
+        for fact in on.files
+        if fact.part is not Part.CONFIG and fact.change in _WRITTEN
+    )
+
+
+def install_reason(on: OnTarget) -> Reason:
+    """Say why files are installed: the first of drift, nothing there yet, a new certificate, a new configuration."""
+    if any(fact.change is FileChange.RESTORE for fact in on.files):
+        return Reason.DRIFTED
+    if on.inventory is None or not on.inventory.files:
+        return Reason.NOT_INSTALLED
+    if any(fact.change is FileChange.UPDATE and fact.part is not Part.CONFIG for fact in on.files):
+        return Reason.CERTIFICATE_CHANGED
+    return Reason.CONFIGURATION_CHANGED
+
+
+def file_hold(on: OnTarget, site: str | None) -> Hold | None:
+    """Hold a site whose files cannot be written: not ours, a path that is refused, or nothing could be rendered."""
+    if on.problem is not None:
+        reason = _known(on.problem.reason)
+        return Hold(
+            reason, on.problem.detail, site=site, target=on.target, failed=True,
+            ends_when="the manifest or the template changes",
+        )  # fmt: skip
+    refused = tuple(fact for fact in on.files if fact.change is FileChange.REFUSED)
+    if refused:
+        message = refused[0].message or f"{refused[0].path} cannot be used"
+        ends = "the path or its directories are mended, or the Target names another"
+        return Hold(Reason.PATH_REFUSED, message, site=site, target=on.target, ends_when=ends, failed=True)
+    foreign = tuple(fact.path for fact in on.files if fact.change is FileChange.FOREIGN)
+    if foreign:
+        message = f"not ours and not overwritten: {some(foreign)}"
+        ends = "the file is moved away, or the Target says `existing: adopt`"
+        return Hold(Reason.FOREIGN_FILE, message, site=site, target=on.target, ends_when=ends, failed=True)
+    return None
+
+
+def _known(word: str) -> Reason:
+    return next((reason for reason in Reason if reason.value == word), Reason.TARGET_BROKEN)
+
+
+def _failed_before(wish: Wish, spec: TargetSpec, files: bool, now: datetime) -> Hold | None:  # noqa: FBT001
+    """Hold files that this site's server refused. A proof that failed holds no files: they stay where they are."""
+    failures = wish.observed.memory.failures.get(f"target/{spec.name}")
+    if failures is None or not files or (failures.last is not None and failures.last.reason in _SEEN):
+        return None
+    released = is_released(wish.desired, wish.observed)
+    name = wish.desired.name
+    return hold_for(failures, wish.desired.digest, now, site=name, released=released, kind="target", target=spec.name)
+
+
+def _again(wish: Wish, target: str, now: datetime) -> tuple[datetime, ...]:
+    until = waits_until(wish.observed.memory.failures.get(f"target/{target}"), wish.desired.digest, now)
+    return () if until is None else (until,)
+
+
+def _reload(wish: Wish, spec: TargetSpec, on: OnTarget, now: datetime) -> tuple[Reason, str] | None:
+    """Say why the server must take up what already stands there."""
+    live = wish.live
+    if not isinstance(live, Revision) or not reloads(spec):
+        return None
+    until = waits_until(wish.observed.memory.failures.get(f"target/{spec.name}"), wish.desired.digest, now)
+    if until is not None and not is_released(wish.desired, wish.observed):
+        return None
+    inventory = on.inventory
+    if inventory is None or inventory.loaded is None:
+        return Reason.NOT_LOADED, f"{spec.name} has not loaded {live.id}"
+    if inventory.loaded != live.id:
+        return Reason.NOT_LOADED, f"{spec.name} has loaded {inventory.loaded}, in use is {live.id}"
+    if inventory.loaded_digest not in (None, inventory.digest):
+        return Reason.NOT_LOADED, f"{spec.name} has not loaded its files as they stand"
+    return _unproven(wish, spec, live)
+
+
+def _unproven(wish: Wish, spec: TargetSpec, live: Revision) -> tuple[Reason, str] | None:
+    if not proves(spec) or live.meta.placeholder:
+        return None
+    served = wish.observed.memory.served.get(spec.name)
+    if served is None or served.revision != live.id:
+        return Reason.NOT_SERVED, f"{spec.name} has not been seen serving {live.id}"
+    if served.ok:
+        return None
+    port = next((port for port in served.ports if port.reason not in ("", Reason.SERVED)), None)
+    where = f", port {port.port}: {port.reason}" if port is not None else ""
+    return Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}{where}"

@@ -1,0 +1,77 @@
+"""The exit code, the same meaning for every verb.
+
+0 it holds, 1 not (or differences), 2 manifests, 4 only nobody's waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.changes import Reason, Verb
+from reconciler.model.outcomes import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reconciler.errors import Problem
+    from reconciler.model.changes import Hold, Plan
+    from reconciler.model.outcomes import Condition, Outcome
+
+OK: Final = 0
+NOT_OK: Final = 1
+INVALID: Final = 2
+WAITS: Final = 4
+_NOBODYS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
+_ASKED_FOR: Final = frozenset(
+    {Reason.SUSPENDED, Reason.RELOAD_DELAYED, Reason.PRUNE_DISABLED, Reason.WOULD_LOSE_TRUST, Reason.IN_FLIGHT}
+)
+
+
+def exit_code_of_diff(plan: Plan, errors: Sequence[Problem] = ()) -> int:
+    """Give 2 for invalid manifests, 1 for changes (a refresh is none), 0 for none, held or not."""
+    if errors:
+        return INVALID
+    return NOT_OK if any(change.verb is not Verb.REFRESH for change in plan.changes) else OK
+
+
+def exit_code(
+    holds: Iterable[Hold] = (),
+    outcomes: Iterable[Outcome] = (),
+    ready: Iterable[Condition] = (),
+    errors: Sequence[Problem] = (),
+) -> int:
+    """Give the code of `apply` and its like.
+
+    `holds` are those of the last plan; of `outcomes` the last one of each piece of work counts; `ready` are
+    conditions of type Ready, of which a False one whose reason is a wait that the manifest asked for, or nobody's
+    failure, is no failure.
+    """
+    if errors:
+        return INVALID
+    held = tuple(holds)
+    if any(_fails(outcome) for outcome in _last(outcomes)) or any(_is_failure(hold) for hold in held):
+        return NOT_OK
+    if any(_is_not_ready(condition) for condition in ready):
+        return NOT_OK
+    return WAITS if any(hold.reason in _NOBODYS for hold in held) else OK
+
+
+def _last(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    by_work = {(outcome.change.verb, outcome.change.subject, outcome.change.target): outcome for outcome in outcomes}
+    return tuple(by_work.values())
+
+
+def _fails(outcome: Outcome) -> bool:
+    if outcome.status in (Status.FAILED, Status.WAITING):
+        return outcome.reason not in {reason.value for reason in _NOBODYS}
+    return outcome.status is Status.SKIPPED and outcome.reason == Reason.DEPENDENCY_FAILED.value
+
+
+def _is_failure(hold: Hold) -> bool:
+    return hold.failed or hold.reason not in _NOBODYS | _ASKED_FOR
+
+
+def _is_not_ready(condition: Condition) -> bool:
+    if condition.type != "Ready" or condition.status == "True":
+        return False
+    return condition.reason not in {reason.value for reason in _NOBODYS | _ASKED_FOR}

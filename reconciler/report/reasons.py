@@ -1,0 +1,110 @@
+"""Every reason: the sentence that documents it, and the next step for a person.
+
+Keyed by the word, so it imports no model.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SENTENCES: Final[dict[str, str]] = {
+    "Missing": "There is no certificate yet.",
+    "Placeholder": "A self-signed placeholder is in use until the certificate is there.",
+    "HostnamesDiffer": "The certificate does not have exactly the declared hostnames.",
+    "IssuerChanged": "The certificate was issued by an issuer that is not among the site's.",
+    "KeyTypeDiffers": "The key is not of the declared type.",
+    "ProfileDiffers": "The certificate is not of the declared profile.",
+    "KeyMismatch": "The key does not fit the certificate.",
+    "Corrupt": "The stored certificate cannot be read or is not complete.",
+    "RenewalDue": "The time to renew has come.",
+    "ReissueWanted": "The certificate was issued before `renewal.reissueIssuedBefore`.",
+    "RequestedByUser": "A person asked for a new certificate.",
+    "NotInstalled": "Nothing is installed in the target yet.",
+    "CertificateChanged": "The certificate in use is a new one.",
+    "ConfigurationChanged": "The configuration in the target differs from what is wanted.",
+    "Drifted": "Someone changed a file that we installed.",
+    "NotLoaded": "The server has not loaded what is installed.",
+    "NotServed": "The server does not serve the certificate.",
+    "Interrupted": "A switch of files was left half-way.",
+    "NotDeclared": "No manifest declares the site any more.",
+    "NoLongerWanted": "The site no longer names this target.",
+    "LeftBehind": "The answer to a challenge of an earlier order is still there.",
+    "Backoff": "The last attempt failed; the next one has its time.",
+    "Stalled": "Nothing we do helps until the manifest or the world changes.",
+    "Suspended": "The site is suspended: nothing is changed.",
+    "TermsNotAgreed": "The CA's terms of service have not been agreed to.",
+    "WouldLoseTrust": "The new issuer is trusted by fewer than the present certificate's.",
+    "AccountMissing": "The key of the ACME account is gone, and a new account is never made silently.",
+    "RateLimited": "The CA's limits allow no order now.",
+    "Paused": "The CA has paused issuance for this name.",
+    "ClockWrong": "The machine's clock and the CA's differ too much to order.",
+    "InFlight": "Another process works on it.",
+    "InvalidManifest": "The manifest is not valid; its last valid meaning goes on.",
+    "HostnameTaken": "Another site has this hostname on the same target.",
+    "TargetBroken": "The target's own test or reload fails.",
+    "RejectedByServer": "The server refused the new files, and the former ones were put back.",
+    "ReloadDelayed": "The target was reloaded a moment ago; changes share the next reload.",
+    "ForeignFile": "A file that is not ours stands where ours should.",
+    "PathRefused": "The path of a file cannot be used safely.",
+    "TooManyRemovals": "More sites would be removed than may be without a person's word.",
+    "TooManyReissues": "More good certificates would be replaced than may be without a person's word.",
+    "PruneDisabled": "The site is no longer declared, but must not be removed.",
+    "Issued": "The certificate is there and valid.",
+    "Installed": "The certificate is installed in every target.",
+    "Served": "The servers serve the certificate.",
+    "Covered": "The certificate has all declared hostnames.",
+    "Expired": "The certificate has expired.",
+    "NotYetSeen": "No handshake has been looked at yet.",
+    "NotVerified": "The targets are not looked at by handshake.",
+    "NoTargets": "The site has no targets.",
+    "OldCertificateServed": "The server still serves an older certificate.",
+    "NothingListens": "Nothing listens on the port.",
+    "NotIncluded": "The server answers without our files: they are not included in its configuration.",
+    "NameServedElsewhere": "Another server block answers for this name.",
+    "DependencyFailed": "A change that had to come first failed.",
+    "NoLongerPlanned": "The plan no longer has this change.",
+    "Bug": "A bug in certwright; the others go on.",
+}
+
+_NEXT: Final[dict[str, str]] = {
+    "Missing": "certwright apply {site}",
+    "Placeholder": "certwright apply {site}",
+    "HostnamesDiffer": "certwright diff {site}",
+    "Corrupt": "certwright apply {site}",
+    "KeyMismatch": "certwright apply {site}",
+    "RenewalDue": "certwright apply {site}",
+    "NotInstalled": "certwright diff {site}",
+    "Drifted": "certwright diff {site}",
+    "NotLoaded": "certwright apply {site}",
+    "Backoff": "mend the cause, then: certwright retry {site}",
+    "Stalled": "mend the cause, then: certwright retry {site}",
+    "Suspended": "take `suspend: true` out of the Site",
+    "TermsNotAgreed": "write `agreeToTerms: true` and `email` into the Server's spec",
+    "WouldLoseTrust": 'to allow it, annotate the Site: certwright/allow-trust-loss: "true"',
+    "AccountMissing": "put the account's key back into the store, or give the Issuer another `account`",
+    "ClockWrong": "set the machine's clock",
+    "InvalidManifest": "certwright validate",
+    "HostnameTaken": "take the hostname out of one of the two sites",
+    "TargetBroken": "run the target's own test, mend what it names, then: certwright retry {site}",
+    "RejectedByServer": "mend the server's configuration, then: certwright retry {site}",
+    "ForeignFile": "move the file away, or let the Target say `existing: adopt`",
+    "PathRefused": "mend the path's owner and modes, or name another in the Target",
+    "TooManyRemovals": "certwright apply --allow-removals {count}",
+    "TooManyReissues": "certwright apply --allow-reissues {count}",
+    "Expired": "certwright why {site}",
+    "NotYetSeen": "certwright apply {site}",
+    "OldCertificateServed": "certwright verify {site}",
+    "NothingListens": "start the server, then: certwright verify {site}",
+    "NotIncluded": "include our files in the server's configuration, then: certwright verify {site}",
+    "NameServedElsewhere": "certwright verify {site}",
+    "NotServed": "certwright verify {site}",
+    "Bug": "report it with the output of: certwright describe site {site}",
+}
+
+
+def next_step(reason: str, site: str | None = None, count: int | None = None) -> str | None:
+    """Give what a person does next about a reason; None where waiting is all. `count` fills the guards' commands."""
+    hint = _NEXT.get(reason)
+    if hint is None or ("{count}" in hint and count is None):
+        return None
+    return hint.format(site=site or "SITE", count=count)

@@ -1,0 +1,80 @@
+"""`status`: how many sites are Ready, wait or fail, and the ten worst with their next step.
+
+Imports nothing of the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from reconciler.report.cells import at, condition, listed, shown, table
+from reconciler.report.reasons import next_step
+from reconciler.report.times import parsed, relative
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+_WORST: Final = 10
+_WAITING: Final = frozenset(
+    (
+        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight"),
+        *("Missing", "Placeholder", "NotYetSeen", "RenewalDue"),
+    )
+)
+_GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
+
+
+def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
+    """Judge one site's item: Ready, waiting for something that comes by itself, or in need of a person or luck."""
+    ready = condition(item, "Ready")
+    if ready.get("status") == "True":
+        return "ready"
+    failed = at(item, "status", "failures", "count")
+    has_failed = isinstance(failed, int) and failed > 0
+    return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"
+
+
+def status_text(items: Sequence[Mapping[str, Any]], now: datetime, source: str | None = None) -> str:
+    """Give the text; `source` is the tree that the state follows."""
+    grades = [grade(item) for item in items]
+    counts = ", ".join(f"{grades.count(word)} {word}" for word in ("ready", "waiting", "failing"))
+    sites = f"{len(items):,} site{'' if len(items) == 1 else 's'}"
+    head = [f"source: {shown(source)}"] if source else []
+    worst = sorted((item for item in items if grade(item) != "ready"), key=lambda item: _badness(item, now))[:_WORST]
+    lines = [*head, f"{sites}: {counts}"]
+    return "\n".join([*lines, *(["", _table(worst, now).rstrip()] if worst else [])]) + "\n"
+
+
+def _badness(item: Mapping[str, Any], now: datetime) -> tuple[int, float, str]:
+    """Order by grade, then by what ends first; a site without a certificate counts as ending now."""
+    end = parsed(at(item, "status", "certificate", "notAfter")) or now
+    return (_GRADES[grade(item)], end.timestamp(), str(at(item, "metadata", "name")))
+
+
+def _table(items: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    rows = [_row(item, now) for item in items]
+    return table(("NAME", "REASON", "EXPIRES", "TRIED AGAIN", "NEXT STEP"), rows)
+
+
+def _row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+    name = shown(at(item, "metadata", "name"))
+    reason = shown(condition(item, "Ready").get("reason") or "NotYetSeen")
+    return (
+        name,
+        reason,
+        _when(at(item, "status", "certificate", "notAfter"), now),
+        _when(_next_try(item), now),
+        next_step(reason, name) or "wait",
+    )
+
+
+def _next_try(item: Mapping[str, Any]) -> object:
+    times = [hold.get("until") for hold in listed(at(item, "status", "holds")) if isinstance(hold, dict)]
+    known = sorted(str(time) for time in times if time)
+    return known[0] if known else at(item, "status", "failures", "nextAttempt")
+
+
+def _when(text: object, now: datetime) -> str:
+    moment = parsed(text)
+    return relative(moment, now) if moment is not None else "-"

@@ -1,0 +1,162 @@
+# ruff: noqa: ANN401  builders pass any field on
+"""Guards, removals, accounts, files that are not ours, clean-up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.model.changes import Hold, Reason, Verb
+from reconciler.model.names import Part
+from reconciler.model.observed import (
+    Failures,
+    FileChange,
+    FileFact,
+    LastFailure,
+    Memory,
+    NoRevision,
+    ObservedSite,
+    ObservedTarget,
+    OnTarget,
+    OrderRecord,
+    TargetRecord,
+    Undo,
+    World,
+)
+from reconciler.model.ports import Limits, Scope
+from reconciler.plan.assemble import make_plan
+from tests.plan.world import COPY, FULL, LE, NOW, WEB, Small, declared, one_plan, revision, short, site
+
+
+def _sites(count: int, *extra: str) -> tuple[Any, ...]:
+    return tuple(site(f"s{n:02}", f"s{n:02}.example.com", *extra, targets=(COPY,)) for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("before", "gone", "allowed", "removed"),
+    [(10, 3, None, 3), (10, 4, None, 0), (10, 4, 3, 0), (10, 4, 4, 4), (2, 1, None, 0), (1, 1, None, 0), (1, 1, 1, 1)],
+)
+def test_removal_guard(before: int, gone: int, allowed: int | None, removed: int) -> None:
+    small = Small(declared(*_sites(before)))
+    small.apply(small.plan())
+    small.tree = replace(declared(*_sites(before)[gone:]), targets=small.tree.targets)
+    plan = small.plan(Limits(removals=allowed))
+    assert sum(change.verb is Verb.ARCHIVE for change in plan.changes) == removed
+    held = [hold for hold in plan.holds if hold.reason is Reason.TOO_MANY_REMOVALS]
+    assert len(held) == (removed == 0)
+    if held:
+        assert f"certwright apply --allow-removals {gone}" in (held[0].ends_when or "")
+    small.apply(plan)
+    if removed:
+        assert small.plan(Limits(removals=allowed)).changes == ()
+
+
+def test_removal_is_uninstall_reload_archive_and_only_in_a_full_pass() -> None:
+    small = Small(declared(*_sites(5)))
+    small.apply(small.plan())
+    small.tree = replace(declared(*_sites(5)[1:]), targets=small.tree.targets)
+    assert small.plan(scope=Scope()).changes == ()
+    plan = small.plan()
+    assert [short(change) for change in plan.changes] == ["uninstall s00 copy", "reload copy", "archive s00"]
+    assert plan.changes[2].after == (plan.changes[1].id,)
+
+
+def test_removal_waits_for_a_complete_tree_and_respects_prune_disabled() -> None:
+    small = Small(declared(*_sites(5)))
+    small.apply(small.plan())
+    small.tree = replace(declared(*_sites(5)[1:]), complete=False)
+    assert [hold.reason for hold in small.plan().holds] == [Reason.INVALID_MANIFEST]
+    world = small.world()
+    kept = tuple(replace(one, prune_disabled=True) for one in world.abandoned)
+    tree = replace(small.tree, complete=True)
+    plan = make_plan(tree, replace(world, abandoned=kept), now=NOW, limits=Limits(), scope=FULL)
+    assert [hold.reason for hold in plan.holds] == [Reason.PRUNE_DISABLED]
+    assert plan.changes == ()
+
+
+@pytest.mark.parametrize(("total", "changed", "held"), [(10, 4, True), (10, 3, False), (9, 9, False)])
+def test_reissue_guard(total: int, changed: int, held: bool) -> None:  # noqa: FBT001
+    small = Small(declared(*_sites(total)))
+    small.apply(small.plan())
+    small.tree = declared(*_sites(total)[changed:], *_sites(changed, "more.example.com"))
+    plan = small.plan()
+    assert any(change.verb is Verb.ISSUE for change in plan.changes) is not held
+    assert [hold.reason for hold in plan.holds] == [Reason.TOO_MANY_REISSUES] * held
+    allowed = small.plan(Limits(reissues=changed))
+    assert sum(change.verb is Verb.ISSUE for change in allowed.changes) == changed
+
+
+def _plan_for(on: OnTarget, **more: Any) -> Any:
+    desired = site("a", issuers=(LE,), targets=(WEB,))
+    return one_plan(desired, ObservedSite("a", NoRevision(), on={"web": on}, **more))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(FileChange.FOREIGN, Reason.FOREIGN_FILE), (FileChange.REFUSED, Reason.PATH_REFUSED)]
+)
+def test_files_that_cannot_be_written_are_held_and_never_covered_by_a_placeholder(
+    change: FileChange, reason: Reason
+) -> None:
+    plan = _plan_for(OnTarget("web", (FileFact("/x", Part.CONFIG, change),)))
+    assert [one.verb for one in plan.changes] == [Verb.ISSUE]
+    assert [(hold.reason, hold.failed) for hold in plan.holds] == [(reason, True)]
+
+
+def test_problem_of_a_target_holds_the_site() -> None:
+    plan = _plan_for(OnTarget("web", problem=LastFailure(NOW, "PathRefused", "no {site}")))
+    assert [(hold.reason, hold.message) for hold in plan.holds] == [(Reason.PATH_REFUSED, "no {site}")]
+
+
+def test_broken_target_holds_installs_but_not_the_order() -> None:
+    desired = site("a", issuers=(LE,), targets=(WEB,))
+    failures = Failures(local=2, next_attempt=NOW + timedelta(seconds=10), last=LastFailure(NOW, "TargetBroken", "no"))
+    on = OnTarget("web", (FileFact("/x", Part.CONFIG, FileChange.CREATE),))
+    targets = {"web": ObservedTarget("web", TargetRecord(WEB, failures=failures))}
+    plan = one_plan(desired, ObservedSite("a", on={"web": on}), targets=targets)
+    assert [one.verb for one in plan.changes] == [Verb.ISSUE]
+    assert [(hold.reason, hold.target) for hold in plan.holds] == [(Reason.TARGET_BROKEN, "web")]
+
+
+def test_accounts_are_never_made_silently() -> None:
+    shy = replace(LE, agree_to_terms=False)
+    desired = site("a", issuers=(shy,))
+    tree, seen = declared(desired), {"a": ObservedSite("a")}
+    terms = make_plan(tree, World(seen), now=NOW, limits=Limits(), scope=FULL)
+    assert [hold.reason for hold in terms.holds] == [Reason.TERMS_NOT_AGREED]
+    lost = make_plan(tree, World(seen, orphaned_accounts={"le": "u"}), now=NOW, limits=Limits(), scope=FULL)
+    assert [hold.reason for hold in lost.holds] == [Reason.ACCOUNT_MISSING]
+    assert lost.changes == terms.changes == ()
+
+
+def test_what_was_left_behind_is_cleaned_up_unless_its_order_goes_on() -> None:
+    desired = site("a", issuers=(LE,))
+    thing = Undo("u1", "a", "token", "", "tok")
+    plan = one_plan(desired, ObservedSite("a", revision(desired)), undo=(thing, replace(thing, id="u2", site="old")))
+    assert [short(change) for change in plan.changes] == ["clean-up a", "clean-up old"]
+    order = OrderRecord("le", LE.directory, "default", desired.names, "Missing", "", NOW, url="https://x")
+    assert one_plan(desired, ObservedSite("a", revision(desired), order=order), undo=(thing,)).changes == ()
+
+
+def test_holds_of_the_manifests_are_carried() -> None:
+    hold = Hold(Reason.HOSTNAME_TAKEN, "b has it", site="x")
+    tree = declared(site("a"), names=("x",), held=(hold,))
+    plan = make_plan(tree, World(), now=NOW, limits=Limits(), scope=FULL)
+    assert hold in plan.holds
+
+
+def test_proof_that_failed_is_tried_again_at_its_time_and_holds_no_files() -> None:
+    small = Small(declared(site("a", targets=(WEB,))))
+    small.apply(small.plan())
+    memory = small.memory["a"]
+    bad = {"web": replace(memory.served["web"], ok=False)}
+    last = LastFailure(NOW, "NotIncluded", "no")
+    for at, changes in ((NOW + timedelta(seconds=5), 0), (NOW, 1)):
+        digest = small.tree.sites["a"].digest
+        failures = {"target/web": Failures(local=1, next_attempt=at, last=last, digest=digest)}
+        small.memory["a"] = Memory(served=bad, failures=failures)
+        plan = small.plan()
+        assert [change.reason for change in plan.changes] == [Reason.NOT_SERVED] * changes
+        assert not plan.holds
