@@ -224,7 +224,18 @@ class _Batch:
         """Give the sites whose loaded state this reload changes: those in the batch, and those whose `live` moved."""
         touched = {change.site for change in self.files if change.site}
         moved = [name for name in self.seats if self._loaded(name) != self._live_id(name)]
-        return sorted(touched | set(moved))
+        return sorted({*touched, *moved, *self._unproven()})
+
+    def _unproven(self) -> list[str]:
+        """Give the sites for whose sake alone a reload is made: those not seen serving what is live."""
+        if self.reload is None or self.reload.reason is not Reason.NOT_SERVED:
+            return []
+        served = {name: memory.served.get(self.name) for name, memory in self.tool.store.memory(self.seats).items()}
+        return [
+            name
+            for name, seen in served.items()
+            if seen is None or not seen.ok or seen.revision != self._live_id(name)
+        ]
 
     def _loaded(self, site: str) -> str | None:
         return self._known(site).loaded

@@ -192,7 +192,9 @@ class SiteSteps:
             after = self.rules.after_failure(memory.failures.get("issue"), failure, now, site.digest, not_after)
             expired = now if not_after and not_after < now else None
             since = memory.expired_since_attempt or expired
-            return replace(memory, failures={**memory.failures, "issue": after}, expired_since_attempt=since)
+            tried = site.annotations.get("certwright/retryAt")  # acted on once, also where it was in vain
+            failures = {**memory.failures, "issue": after}
+            return replace(memory, failures=failures, expired_since_attempt=since, handled_retry_at=tried)
 
         self.store.remember(site.name, update)
         reason = getattr(failure, "reason", type(failure).__name__)

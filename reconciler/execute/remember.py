@@ -44,10 +44,16 @@ class Remembering:
 
         def update(memory: Memory) -> Memory:
             after = self.rules.after_failure(memory.failures.get(key), Failed(reason, message), now, digest)
-            return replace(memory, failures={**memory.failures, key: after})
+            failures = {**memory.failures, key: after}
+            return replace(memory, failures=failures, handled_retry_at=self._retry_at(site, memory))
 
         self.store.remember(site, update)
         self.store.event(site, reason, message, now)
+
+    def _retry_at(self, site: str, memory: Memory) -> str | None:
+        """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""
+        meaning = self.store.meaning([site]).get(site)
+        return meaning.annotations.get("certwright/retryAt") if meaning else memory.handled_retry_at
 
     def _digest(self, site: str) -> str:
         meaning = self.store.meaning([site]).get(site)
@@ -80,6 +86,7 @@ class Remembering:
             if bad is not None:
                 error = Failed(bad.reason, bad.message)
                 failures[key] = self.rules.after_failure(memory.failures.get(key), error, served.at, digest)
-            return replace(memory, failures=failures, served={**memory.served, spec.name: served})
+            kept = {**memory.served, spec.name: served}
+            return replace(memory, failures=failures, served=kept, handled_retry_at=self._retry_at(site, memory))
 
         self.store.remember(site, update)
