@@ -1,4 +1,7 @@
-"""What will be done and what will not: changes, holds, the plan. Values that serialise, so that a reviewed plan can be applied."""
+"""What will be done and what will not: changes, holds, the plan.
+
+Values that serialise, so that a reviewed plan can be applied.
+"""
 
 from __future__ import annotations
 
@@ -105,10 +108,11 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to do. `subject` is `site/NAME`, `target/NAME` or `issuer/NAME`; `after` are ids that come first.
+    """One thing to do; `after` are ids that come first. `subject` is `site/NAME`, `target/NAME`, `issuer/NAME`, `undo/ID`.
 
-    `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live revision that
-    the decision saw; `revision` the one that `activate` makes live. `rank` orders work: 0 expired, 1 near expiry, 2 changed, 3 new.
+    `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live
+    revision that the decision saw; `revision` the one that `activate` makes live. `rank` orders work: 0 expired, 1
+    near expiry, 2 changed, 3 new.
     """
 
     verb: Verb
@@ -139,7 +143,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something wanted and deliberately not done now. It ends at `until`, or when `ends_when` (a sentence) comes true."""
+    """Something wanted and deliberately not done now.
+
+    It ends at `until`, or when `ends_when` (a sentence) comes true.
+    """
 
     reason: Reason
     message: str

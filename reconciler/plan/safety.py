@@ -84,11 +84,8 @@ def _stop(wish: Wish, held: Hold) -> Wish:
 
 def left_behind(declared: Declared, world: World, scope: Scope, now: datetime) -> tuple[Change, ...]:
     """Take away what an earlier process put into the world for a challenge, unless its order goes on."""
-    by_site: dict[str, list[Undo]] = {}
-    for thing in world.undo:
-        if _is_left(thing.site, declared, world, scope, now):
-            by_site.setdefault(thing.site, []).append(thing)
-    return tuple(_clean_up(site, things) for site, things in sorted(by_site.items()))
+    left = (thing for thing in world.undo if _is_left(thing.site, declared, world, scope, now))
+    return tuple(_clean_up(thing) for thing in sorted(left, key=lambda thing: (thing.site, thing.id)))
 
 
 def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: datetime) -> bool:
@@ -98,14 +95,14 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
     return scope.sites is None and site not in declared.names
 
 
-def _clean_up(site: str, things: list[Undo]) -> Change:
-    places = tuple(sorted({f"{thing.kind} {thing.place}".strip() for thing in things}))
+def _clean_up(thing: Undo) -> Change:
+    where = f"in {thing.place}" if thing.place else "among the tokens"
     return Change(
         verb=Verb.CLEAN_UP,
-        subject=f"site/{site}",
+        subject=f"undo/{thing.id}",
         reason=Reason.LEFT_BEHIND,
-        message=f"answers of an earlier order still stand in {some(places)}",
-        decided_on=digest_of(sorted(thing.id for thing in things)),
-        site=site,
+        message=f"the answer to a challenge of an earlier order still stands {where}",
+        decided_on=digest_of(thing.kind, thing.place, thing.name),
+        site=thing.site,
         rank=0,
     )

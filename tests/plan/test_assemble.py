@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,9 @@ from reconciler.model.observed import World
 from reconciler.model.ports import Limits, Scope
 from reconciler.plan.assemble import make_plan
 from tests.plan.world import CA, COPY, DAY, FULL, LE, NOW, PLAIN, WEB, ZERO, Small, declared, revision, short, site
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def test_first_certificate_of_a_private_ca_is_one_round() -> None:
@@ -134,6 +138,13 @@ def test_interrupted_switch_is_reloaded() -> None:
     assert [(change.verb, change.reason) for change in plan.changes] == [(Verb.RELOAD, Reason.INTERRUPTED)]
 
 
+_V = TypeVar("_V")
+
+
+def _turned(values: Mapping[str, _V]) -> dict[str, _V]:
+    return dict(reversed(list(values.items())))
+
+
 _TARGETS = st.lists(st.sampled_from([COPY, PLAIN, WEB]), unique_by=lambda target: target.name)
 _SITES = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.sampled_from([(CA,), (LE,), (ZERO, CA), (LE, ZERO)]), _TARGETS),
@@ -164,13 +175,11 @@ def test_order_of_the_input_does_not_matter(rows: list, data: st.DataObject) -> 
     small = Small(declared(*(site(name, issuers=issuers, targets=targets) for name, issuers, targets in rows)))
     tree, world = small.tree, small.world()
     mixed = data.draw(st.permutations(sorted(tree.sites)))
-    turned = replace(
-        tree, sites={name: tree.sites[name] for name in mixed}, targets=dict(reversed(tree.targets.items()))
-    )
+    turned = replace(tree, sites={name: tree.sites[name] for name in mixed}, targets=_turned(tree.targets))
     again = World(
         sites={name: world.sites[name] for name in reversed(mixed)},
-        targets=dict(reversed(world.targets.items())),
-        accounts=dict(reversed(world.accounts.items())),
+        targets=_turned(world.targets),
+        accounts=_turned(world.accounts),
         known=world.known,
     )
     plans = [make_plan(*pair, now=NOW, limits=Limits(), scope=FULL) for pair in ((tree, world), (turned, again))]
