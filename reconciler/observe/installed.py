@@ -1,0 +1,201 @@
+"""Installed files compared with what is wanted and with what we wrote.
+
+An untouched file is told by its stat signature and not opened. What we do not know is ours only if it holds exactly
+what we would write there (as after a lost inventory); then it is an UPDATE, which writes the record anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors import x509
+from reconciler.doors.files.api import FileFailed
+from reconciler.errors import Failed
+from reconciler.model.names import Part
+from reconciler.model.observed import FileChange, FileFact, Revision
+from reconciler.model.text import Secret
+from reconciler.observe.disk import LIMIT, Disk
+from reconciler.observe.owners import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from reconciler.doors.files.api import FileStat
+    from reconciler.model.observed import InstalledFile, Inventory, Live
+    from reconciler.model.ports import Artifact
+
+_GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose file a path is in the same target: a site, and whether it gives the path up in this pass."""
+
+    site: str
+    leaves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one comparison rests on. `live_directory` is where servers read the live revision's files."""
+
+    live: Live
+    live_directory: str
+    adopt: bool
+    holder: Callable[[str], Holder | None]
+
+
+def compared(
+    disk: Disk, artifacts: Sequence[Artifact], inventory: Inventory | None, case: Case
+) -> tuple[FileFact, ...]:
+    """Compare what is wanted with the disk, then find what is ours and no longer wanted."""
+    ours = {file.path: file for file in inventory.files} if inventory else {}
+    facts = [_fact(disk, artifact, ours.get(artifact.path), case) for artifact in artifacts]
+    return (*facts, *leaving(disk, ours.values(), {artifact.path for artifact in artifacts}, case.holder))
+
+
+def leaving(
+    disk: Disk,
+    ours: Collection[InstalledFile],
+    wanted: Collection[str],
+    holder: Callable[[str], Holder | None],
+) -> tuple[FileFact, ...]:
+    """Give a REMOVE for each file of ours that is not wanted, unless the path has become another site's."""
+    left = [file for file in ours if file.path not in wanted and holder(file.path) is None]
+    return tuple(_left(disk, file) for file in left)
+
+
+def _left(disk: Disk, file: InstalledFile) -> FileFact:
+    try:
+        facts = disk.facts(file.path)
+        if facts is None:
+            return FileFact(file.path, file.part, FileChange.REMOVE, "gone already")
+        if facts.kind != "file":
+            return FileFact(file.path, file.part, FileChange.REFUSED, _not_a_file(file.path))
+        before = disk.text(file.path) if file.part is Part.CONFIG and facts.size <= LIMIT else None
+    except FileFailed as error:
+        if error.reason in _GONE:
+            return FileFact(file.path, file.part, FileChange.REMOVE, "gone already")
+        return FileFact(file.path, file.part, FileChange.REFUSED, str(error))
+    return FileFact(file.path, file.part, FileChange.REMOVE, before=before)
+
+
+def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
+    try:
+        owner = owner_of(artifact)
+        facts = disk.facts(artifact.path)
+        if facts is not None and facts.kind != "file":
+            return FileFact(artifact.path, artifact.part, FileChange.REFUSED, _not_a_file(artifact.path))
+        change, message = (
+            _change(disk, artifact, known, facts, owner) if known else _unknown(disk, artifact, facts, case)
+        )
+        before = _before(disk, artifact, facts, change)
+    except FileFailed as error:
+        return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
+    after = artifact.text if change not in (FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED) else None
+    if known and change is FileChange.NONE and artifact.text is None:
+        change, message = _revision(known, case.live)
+    return FileFact(artifact.path, artifact.part, change, message, before, after)
+
+
+def _not_a_file(path: str) -> str:
+    return f"{path} is a link, a directory or a device and not a file; move it away"
+
+
+def _before(disk: Disk, artifact: Artifact, facts: FileStat | None, change: FileChange) -> str | None:
+    shown = change in (FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT) and artifact.text is not None
+    return disk.text(artifact.path) if shown and facts is not None and facts.size <= LIMIT else None
+
+
+def _change(
+    disk: Disk,
+    artifact: Artifact,
+    known: InstalledFile,
+    facts: FileStat | None,
+    owner: tuple[int | None, int | None],
+) -> tuple[FileChange, str]:
+    """Compare a file of ours with how we left it, then with what is wanted now."""
+    if facts is None:
+        return FileChange.RESTORE, "it was removed"
+    drift = _drift(disk, known, facts)
+    if drift:
+        return FileChange.RESTORE, drift
+    return _wish(artifact, known, owner)
+
+
+def _wish(artifact: Artifact, known: InstalledFile, owner: tuple[int | None, int | None]) -> tuple[FileChange, str]:
+    if artifact.text is not None and hashlib.sha256(artifact.text.encode()).hexdigest() != known.digest:
+        return FileChange.UPDATE, ""
+    if artifact.part is not known.part:
+        return FileChange.UPDATE, f"it shall hold {artifact.part.value}, now {known.part.value}"
+    if artifact.mode != known.mode:
+        return FileChange.UPDATE, f"its mode shall be {artifact.mode:04o}, now {known.mode:04o}"
+    if owner[0] not in (None, known.uid) or owner[1] not in (None, known.gid):
+        return FileChange.UPDATE, "its owner shall be another"
+    return FileChange.NONE, ""
+
+
+def _drift(disk: Disk, known: InstalledFile, facts: FileStat) -> str:
+    if facts.signature == known.signature:
+        return ""
+    if facts.size > LIMIT or disk.digest(known.path) != known.digest:
+        return "its content was changed"
+    if (facts.mode, facts.uid, facts.gid) != (known.mode, known.uid, known.gid):
+        return "its mode or owner was changed"
+    return ""
+
+
+def _revision(known: InstalledFile, live: Live) -> tuple[FileChange, str]:
+    if not isinstance(live, Revision) or known.revision == live.id:
+        return FileChange.NONE, ""
+    return FileChange.UPDATE, f"it shall hold {live.id}, now {known.revision or 'nothing known'}"
+
+
+def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case) -> tuple[FileChange, str]:
+    """Judge a path that is not in the site's inventory."""
+    if facts is None:
+        return FileChange.CREATE, ""
+    holder = case.holder(artifact.path)
+    if holder is not None and not holder.leaves:
+        return FileChange.REFUSED, f"{artifact.path} is a file of site {holder.site}; give each site a path of its own"
+    if holder is not None:
+        return FileChange.UPDATE, f"taken over from site {holder.site}"
+    if _holds_wanted(disk, artifact, case):
+        return FileChange.UPDATE, "it holds what is wanted; our record of it is missing"
+    return (FileChange.ADOPT, "") if case.adopt else (FileChange.FOREIGN, "not ours")
+
+
+def _holds_wanted(disk: Disk, artifact: Artifact, case: Case) -> bool:
+    try:
+        content = disk.read(artifact.path)
+        if artifact.text is not None:
+            return content == artifact.text.encode()
+        return isinstance(case.live, Revision) and _is_part(disk, artifact.part, content, case)
+    except Failed:
+        return False
+
+
+def _is_part(disk: Disk, part: Part, content: bytes, case: Case) -> bool:
+    """Compare with the live revision; a key by whether it fits its certificate, so that the store's is not read."""
+    public = disk.public(case.live_directory, ("cert.pem", "chain.pem", "fullchain.pem"))
+    fullchain = public["fullchain.pem"]
+    match part:
+        case Part.CERTIFICATE:
+            return content == public["cert.pem"]
+        case Part.CHAIN:
+            return content == public["chain.pem"]
+        case Part.FULLCHAIN:
+            return content == fullchain
+        case Part.KEY:
+            return _fits(content, fullchain)
+        case Part.COMBINED:
+            return content.endswith(fullchain) and _fits(content.removesuffix(fullchain), fullchain)
+        case Part.CONFIG:
+            return False
+
+
+def _fits(key: bytes, fullchain: bytes) -> bool:
+    x509.check_pair(fullchain, Secret(key))
+    return True

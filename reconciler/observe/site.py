@@ -1,0 +1,46 @@
+"""Sites as they are: what the store knows of each, and its files in every target that it uses or has something in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.model.observed import Memory, NoRevision, ObservedSite, OnTarget, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from reconciler.model.observed import Live
+    from reconciler.model.ports import Reader
+    from reconciler.observe.disk import Disk
+    from reconciler.observe.view import TargetView
+
+
+def observed_sites(
+    reader: Reader, names: Iterable[str], views: Mapping[str, TargetView], disk: Disk, now: datetime
+) -> dict[str, ObservedSite]:
+    """Observe sites by the store's batches; target by target, so that a directory's files are looked at together."""
+    names = sorted(names)
+    live, memory, orders = reader.live(names), reader.memory(names), reader.orders(names)
+    on: dict[str, dict[str, OnTarget]] = {name: {} for name in names}
+    for view in views.values():
+        for name in names:
+            found = view.on_target(disk, name, live.get(name, NoRevision()), now)
+            if found is not None:
+                on[name][view.name] = found
+    return {
+        name: ObservedSite(
+            name=name,
+            live=live.get(name, NoRevision()),
+            others=_others(reader, name, live.get(name, NoRevision())),
+            memory=memory.get(name, Memory()),
+            order=orders.get(name),
+            on=on[name],
+        )
+        for name in names
+    }
+
+
+def _others(reader: Reader, name: str, live: Live) -> tuple[Revision, ...]:
+    current = live.id if isinstance(live, Revision) else None
+    return tuple(revision for revision in reader.revisions(name) if revision.id != current)

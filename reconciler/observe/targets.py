@@ -1,0 +1,56 @@
+"""Targets as they are: the record of the last installation, files that belong to no site, a switch left half-way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
+from reconciler.observe.installed import Case, compared, leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.model.observed import FileFact, Inventory, TargetRecord
+    from reconciler.model.ports import Reader
+    from reconciler.observe.disk import Disk
+    from reconciler.observe.view import TargetView
+
+
+def observed_targets(
+    reader: Reader,
+    records: Mapping[str, TargetRecord],
+    views: Mapping[str, TargetView],
+    disk: Disk,
+    gone: frozenset[str] | None,
+) -> dict[str, ObservedTarget]:
+    """Observe each target that has a record or a site of this pass.
+
+    `gone` are known sites that are not declared; None in a pass that is not full, where nothing shared is taken away.
+    """
+    return {
+        name: ObservedTarget(
+            name=name,
+            record=records.get(name),
+            shared=_shared(view, records.get(name), disk, gone),
+            switching=reader.switching(name) is not None,
+        )
+        for name, view in views.items()
+    }
+
+
+def _shared(view: TargetView, record: TargetRecord | None, disk: Disk, gone: frozenset[str] | None) -> OnTarget | None:
+    """Compare the shared files of a target that is in use; they go with its last site."""
+    entry = record.shared if record and record.shared.files else None
+    if view.target is not None and view.seats:
+        wanted = view.target.shared(tuple(view.seats.values()))
+        if not wanted and entry is None:
+            return None
+        case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda _: None)
+        return _made(view.name, entry, compared(disk, wanted, entry, case))
+    if entry is None or gone is None or not view.is_left(gone):
+        return None
+    return _made(view.name, entry, leaving(disk, entry.files, (), lambda _: None))
+
+
+def _made(name: str, entry: Inventory | None, files: Iterable[FileFact]) -> OnTarget:
+    return OnTarget(name, tuple(files), copies=False, inventory=entry, digest=entry.digest if entry else "")

@@ -1,0 +1,42 @@
+"""The files that the observation of a site rests on: the memo of quiet sites watches their signatures."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.model.observed import FileChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.model.observed import ObservedSite, ObservedTarget, OnTarget
+    from reconciler.model.ports import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Absolute paths: the site's own, and those that it shares with others of its targets."""
+
+    own: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+def traces_of(reader: Reader, site: ObservedSite, targets: Mapping[str, ObservedTarget]) -> Traces:
+    """Give the store's own paths and those wanted or ours in targets.
+
+    Beside a path that cannot be used stands its directory, which may be what gets mended.
+    """
+    own = (*reader.paths_of(site.name), *(path for on in site.on.values() for path in _of(on)))
+    used = [found.shared for name in site.on if (found := targets.get(name)) is not None and found.shared is not None]
+    return Traces(tuple(dict.fromkeys(own)), tuple(dict.fromkeys(path for on in used for path in _of(on))))
+
+
+def _of(on: OnTarget) -> Iterable[str]:
+    for fact in on.files:
+        yield fact.path
+        if fact.change is FileChange.REFUSED:
+            yield os.path.dirname(fact.path) or "/"  # noqa: PTH120  text in, text out
+    if on.inventory is not None:
+        yield from (file.path for file in on.inventory.files)

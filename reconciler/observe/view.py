@@ -1,0 +1,125 @@
+"""One target in one pass: what its sites want there, what is ours there, and whose each path is."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from reconciler.model.observed import LastFailure, OnTarget
+from reconciler.model.ports import Refusal
+from reconciler.observe.installed import Case, Holder, compared, leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from reconciler.model.observed import FileFact, Inventory, Live
+    from reconciler.model.ports import Artifact, Reader, SiteOnTarget, Target
+    from reconciler.observe.disk import Disk
+
+
+class TargetView:
+    """`seats`: the sites of this pass that use the target; `looked_at`: all sites of this pass; `declared`: all names.
+
+    `target` is None where only its record is left: then nothing is wanted there.
+    """
+
+    def __init__(  # noqa: PLR0913  one pass has this many facts
+        self,
+        name: str,
+        target: Target | None,
+        reader: Reader,
+        seats: Mapping[str, SiteOnTarget],
+        *,
+        looked_at: frozenset[str],
+        declared: frozenset[str],
+        whole: bool,
+    ) -> None:
+        """`whole`: this pass looks at every declared site, so that all inventories are read at once."""
+        self.name, self.target, self.seats = name, target, seats
+        self._reader, self._looked_at, self._declared, self._whole = reader, looked_at, declared, whole
+
+    @cached_property
+    def rendered(self) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
+        """What the sites of this pass want."""
+        return self.target.render(tuple(self.seats.values())) if self.target and self.seats else {}
+
+    @cached_property
+    def inventories(self) -> Mapping[str, Inventory]:
+        """What is ours, of every site."""
+        return self._reader.inventory(self.name)
+
+    @cached_property
+    def _owners(self) -> Mapping[str, str]:
+        return {file.path: site for site, entry in self.inventories.items() for file in entry.files}
+
+    @cached_property
+    def _wanted(self) -> Mapping[str, str]:
+        pairs = [(site, files) for site, files in self.rendered.items() if not isinstance(files, Refusal)]
+        return {artifact.path: site for site, files in pairs for artifact in files}
+
+    def is_left(self, gone: Iterable[str]) -> bool:
+        """Tell whether no declared site uses the target any more, given that none of this pass does.
+
+        A pass that leaves quiet sites out asks only where a site that it looks at, or one that is `gone`, has something
+        here to leave: the quiet ones may be its users.
+        """
+        if self._whole:
+            return True
+        leaving_sites = (*(self._looked_at - self.seats.keys()), *gone)
+        if not any(self.inventory_of(site) is not None for site in leaving_sites):
+            return False
+        return not any(site in self._declared and site not in self._looked_at for site in self.inventories)
+
+    def inventory_of(self, site: str) -> Inventory | None:
+        """Give what is ours of a site."""
+        return self.inventories.get(site) if self._whole else self._reader.inventory_of(self.name, site)
+
+    def holder(self, site: str, path: str) -> Holder | None:
+        """Tell which other site has a path: by its wish in this pass, else by inventory."""
+        wanting = self._wanted.get(path)
+        if wanting is not None and wanting != site:
+            return Holder(wanting, leaves=False)
+        owner = self._owners.get(path)
+        if owner is None or owner == site:
+            return None
+        stays = owner in self._declared and (owner not in self._looked_at or self._is_refused(owner))
+        return Holder(owner, leaves=not stays)
+
+    def taken(self, site: str, path: str) -> Holder | None:
+        """Tell which other site of this pass wants a path, so that it is not removed under its feet."""
+        wanting = self._wanted.get(path)
+        return None if wanting is None or wanting == site else Holder(wanting, leaves=False)
+
+    def on_target(self, disk: Disk, site: str, live: Live, now: datetime) -> OnTarget | None:
+        """Compare one site; None if it neither wants nor has anything here."""
+        entry = self.inventory_of(site)
+        seat = self.seats.get(site)
+        if seat is None or self.target is None:
+            return None if entry is None else self._departing(disk, site, entry)
+        artifacts = self.rendered[site]
+        if isinstance(artifacts, Refusal):
+            return self._refused(artifacts, entry, now)
+        case = Case(
+            live, seat.live, self.target.spec.existing == "adopt", lambda path: self._judge(site, path, artifacts)
+        )
+        return self._made(entry, compared(disk, artifacts, entry, case))
+
+    def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
+        wanted = any(artifact.path == path for artifact in artifacts)
+        return self.holder(site, path) if wanted else self.taken(site, path)
+
+    def _is_refused(self, site: str) -> bool:
+        return isinstance(self.rendered.get(site), Refusal)
+
+    def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
+        return self._made(entry, leaving(disk, entry.files, (), lambda path: self.taken(site, path)))
+
+    def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
+        copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False
+        return OnTarget(self.name, files, copies, entry, entry.digest if entry else "")
+
+    def _refused(self, refusal: Refusal, entry: Inventory | None, now: datetime) -> OnTarget:
+        made = self._made(entry, ())
+        problem = LastFailure(now, refusal.reason, refusal.message)
+        return OnTarget(made.target, (), made.copies, made.inventory, made.digest, problem)

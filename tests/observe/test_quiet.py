@@ -1,0 +1,223 @@
+"""The memo of quiet sites: what makes a site loud again, and that nothing rests on the memo itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.names import Part
+from reconciler.model.observed import FileChange
+from reconciler.model.ports import Scope
+from reconciler.observe.quiet import NAMESPACE, Calm, Quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from reconciler.model.desired import DesiredSite
+    from tests.observe.ground import Ground
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def settled(ground: Ground, *sites: DesiredSite, due: datetime | None = None) -> None:
+    """Make one pass that finds nothing to do, some time after the files were written."""
+    time.sleep(0.03)
+    declared = ground.declared(*sites)
+    ground.observer.loud({site.name: site.digest for site in sites}, NOW)
+    ground.observer.observe(declared, Scope(full=True))
+    ground.observer.settle(declared, {site.name: due for site in sites})
+
+
+def loud(ground: Ground, *sites: DesiredSite, now: datetime = NOW) -> frozenset[str]:
+    """Ask as a new process does."""
+    return ground.new_observer().loud({site.name: site.digest for site in sites}, now)
+
+
+@pytest.fixture(name="site")
+def _site(ground: Ground) -> DesiredSite:
+    ground.issue("a")
+    web, copies = ground.nginx(), ground.copies()
+    site = ground.site("a", web, copies)
+    ground.install(site, web)
+    ground.install(site, copies)
+    return site
+
+
+def test_a_settled_site_is_quiet_and_a_new_one_is_loud(ground: Ground, site: DesiredSite) -> None:
+    assert loud(ground, site) == {"a"}
+    settled(ground, site)
+    assert loud(ground, site) == frozenset()
+    assert loud(ground, site, ground.site("b")) == {"b"}
+
+
+def test_another_meaning_is_loud(ground: Ground, site: DesiredSite) -> None:
+    settled(ground, site)
+    assert loud(ground, ground.site("a", digest="another")) == {"a"}
+
+
+def test_a_due_site_is_loud(ground: Ground, site: DesiredSite) -> None:
+    settled(ground, site, due=NOW + timedelta(hours=1))
+    assert loud(ground, site) == frozenset()
+    assert loud(ground, site, now=NOW + timedelta(hours=1)) == {"a"}
+
+
+def _put_time_back(path: Path) -> None:
+    path.write_bytes(b"x")
+    os.utime(path, ns=(0, 0))
+
+
+def _link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/null")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "content": lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+    "same content": lambda path: path.write_bytes(path.read_bytes()),
+    "content and time put back": _put_time_back,
+    "mode": lambda path: path.chmod(0o666),
+    "owner": lambda path: os.chown(path, 1, 1),
+    "removed": Path.unlink,
+    "link": _link,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("file", ["a.conf", "a.key", "a.fullchain", "http-01.conf"])
+def test_whatever_is_done_to_an_installed_file_is_loud(
+    ground: Ground, site: DesiredSite, file: str, change: Callable[[Path], object]
+) -> None:
+    settled(ground, site)
+    change(ground.installed / file)
+    assert loud(ground, site) == {"a"}
+
+
+def test_whatever_the_store_learns_is_loud(ground: Ground, site: DesiredSite) -> None:
+    settled(ground, site)
+    ground.store.remember("a", lambda memory: replace(memory, renew_requested="now"))
+    assert loud(ground, site) == {"a"}
+    settled(ground, site)
+    ground.issue("a")
+    assert loud(ground, site) == {"a"}
+    settled(ground, site)
+    revision = ground.store.live(["a"])["a"]
+    assert revision.type == "revision"
+    (ground.root / "state" / "certificates" / "a" / revision.id / "cert.pem").write_text("edited by hand")
+    assert loud(ground, site) == {"a"}
+    settled(ground, site)
+    ground.forget("a", "web")
+    assert loud(ground, site) == {"a"}
+
+
+def test_a_refused_path_is_loud_once_it_is_mended(ground: Ground) -> None:
+    site = ground.site("a", ground.nginx(config_directory=f"{ground.root}/none"))
+    settled(ground, site)
+    assert loud(ground, site) == frozenset()
+    (ground.root / "none").mkdir()
+    assert loud(ground, site) == {"a"}
+
+
+def test_what_changed_during_the_pass_is_not_settled(ground: Ground, site: DesiredSite) -> None:
+    time.sleep(0.03)
+    declared = ground.declared(site)
+    ground.observer.loud({"a": site.digest}, NOW)
+    ground.observer.observe(declared, Scope(full=True))
+    (ground.installed / "a.conf").write_text("someone was quicker")
+    ground.observer.settle(declared, {"a": None})
+    assert loud(ground, site) == {"a"}
+
+
+def test_what_was_not_observed_is_not_settled(ground: Ground, site: DesiredSite) -> None:
+    time.sleep(0.03)
+    ground.observer.loud({"a": site.digest}, NOW)
+    ground.observer.settle(ground.declared(site), {"a": None})
+    assert loud(ground, site) == {"a"}
+
+
+def test_rows_of_sites_that_are_gone_are_dropped(ground: Ground, site: DesiredSite) -> None:
+    settled(ground, site)
+    other = ground.site("b")
+    settled(ground, other)
+    assert ground.cache.signatures(NAMESPACE).keys() == {"b"}
+
+
+def test_without_the_memo_the_world_is_the_same(ground: Ground, site: DesiredSite) -> None:
+    settled(ground, site)
+    before = ground.new_observer().observe(ground.declared(site), Scope(full=True))
+    for path in (ground.root / "state").glob("index.sqlite*"):
+        path.unlink()
+    assert loud(ground, site) == {"a"}
+    assert ground.new_observer().observe(ground.declared(site), Scope(full=True)) == before
+    assert {fact.change for on in before.sites["a"].on.values() for fact in on.files} == {FileChange.NONE}
+
+
+@pytest.mark.parametrize("payload", ["", "[]", "{}", '{"due":null,"paths":1,"shared":[]}', '{"due":"x","paths":[]}'])
+def test_a_damaged_memo_is_an_empty_one(ground: Ground, site: DesiredSite, payload: str) -> None:
+    settled(ground, site)
+    signature = ground.cache.signatures(NAMESPACE)["a"]
+    ground.cache.put(NAMESPACE, {"a": (signature, payload)})
+    assert loud(ground, site) == {"a"}
+
+
+class MemoryCache:
+    """A cache that costs nothing."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[str, str]] = {}
+
+    def signatures(self, namespace: str) -> Mapping[str, str]:
+        return {key: row[0] for key, row in self.rows(namespace).items()}
+
+    def rows(self, namespace: str, keys: Collection[str] | None = None) -> Mapping[str, tuple[str, str]]:
+        assert (namespace, keys) == (NAMESPACE, None)
+        return self.kept
+
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+        assert (namespace, list(drop)) == (NAMESPACE, [])
+        self.kept.update(rows)
+
+
+def test_asking_costs_little_more_than_the_stats_themselves(tmp_path: Path) -> None:
+    paths = {f"s{site}": tuple(str(tmp_path / f"s{site}-{file}") for file in range(8)) for site in range(2000)}
+    for files in paths.values():
+        for path in files:
+            Path(path).touch()
+    time.sleep(0.03)
+    quiet = Quiet(MemoryCache())
+    quiet.settle({name: Calm("digest", None, files) for name, files in paths.items()}, paths)
+    digests = dict.fromkeys(paths, "digest")
+
+    def bare() -> None:
+        for files in paths.values():
+            for path in files:
+                os.lstat(path)
+
+    def seconds(work: Callable[[], object]) -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    assert quiet.loud(digests, NOW) == frozenset()
+    assert min(seconds(lambda: quiet.loud(digests, NOW)) for _ in range(5)) < 2.5 * min(seconds(bare) for _ in range(5))
+    assert all(json.loads(row[1])["due"] is None for row in quiet._rows.values())
+
+
+def test_copies_of_every_part_are_watched(ground: Ground) -> None:
+    ground.issue("a")
+    spec = ground.copies(*(part for part in Part if part is not Part.CONFIG))
+    site = ground.site("a", spec)
+    ground.install(site, spec)
+    settled(ground, site)
+    for rule in spec.files:
+        path = Path(rule.path.replace("{site}", "a"))
+        path.touch()
+        assert loud(ground, site) == {"a"}
+        settled(ground, site)
+        assert loud(ground, site) == frozenset()
