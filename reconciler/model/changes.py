@@ -108,8 +108,9 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to do; `after` are ids that come first. `subject` is `site/NAME`, `target/NAME`, `issuer/NAME`, `undo/ID`.
+    """One thing to do; `after` are ids that come first.
 
+    `subject` is `site/NAME`, `target/NAME`, `issuer/NAME` or `undo/ID`.
     `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live
     revision that the decision saw; `revision` the one that `activate` makes live. `rank` orders work: 0 expired, 1
     near expiry, 2 changed, 3 new.
