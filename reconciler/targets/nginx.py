@@ -162,7 +162,10 @@ def paste_lines(spec: NginxTarget, live: str = "STATE/live") -> tuple[str, ...]:
     """
     directory = spec.config_directory
     if spec.layout == "vhost":
-        return ("# in http {}:", f"include {directory}/*.conf;")
+        return (
+            "# in http {}; names of more than some 45 characters need `server_names_hash_bucket_size 256;` beside it:",
+            f"include {directory}/*.conf;",
+        )
     if spec.layout == "live":
         return (
             "# in the server block of each site:",
