@@ -70,7 +70,7 @@ class Batch:
         change = self._install(work, f"site/{wish.desired.name}", after, wish)
         self._installs.append(change)
         reload.after.append(change.id)
-        reload.causes.append((_cause(work.reason), ""))
+        reload.causes.append(work.reload or (_cause(work.reason), ""))
 
     def _install(self, work: Work, subject: str, after: tuple[str, ...], wish: Wish | None) -> Change:
         return Change(

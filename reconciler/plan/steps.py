@@ -170,7 +170,9 @@ def _may_stand_in(work: Work) -> bool:
 def _whole(work: Work) -> Work:
     """Give the work with the material that a new revision rewrites."""
     named = {file.path for file in work.files}
-    return replace(work, files=(*work.files, *(file for file in work.material if file.path not in named)))
+    more = tuple(file for file in work.material if file.path not in named)
+    renewed = bool(more) and work.reason is Reason.CONFIGURATION_CHANGED
+    return replace(work, files=(*work.files, *more), reason=Reason.CERTIFICATE_CHANGED if renewed else work.reason)
 
 
 def _after(work: Work) -> Work:

@@ -55,17 +55,18 @@ def plan_text(plan: Plan, now: datetime, errors: Sequence[Problem] = ()) -> str:
 
 def blocks_of(changes: Iterable[Change]) -> Iterator[tuple[str, list[Fold]]]:
     """Give the changes by subject, in the plan's order; those that repeat themselves over sites as one block."""
+    keyed = [(_sameness(change), change) for change in changes]
     groups: dict[object, list[Change]] = {}
-    for change in changes:
-        groups.setdefault(_sameness(change), []).append(change)
+    for key, change in keyed:
+        groups.setdefault(key, []).append(change)
     blocks: dict[str, list[Fold]] = {}
-    for change in changes:
-        same = groups.pop(_sameness(change), None) if len(groups.get(_sameness(change), ())) >= FOLD_FROM else None
-        if same is not None:
-            sites = tuple(one.site or one.subject for one in same)
-            blocks[f"{len(same):,} sites, {_sameness_name(change)}"] = [Fold(change, sites)]
-        elif _sameness(change) in groups:
+    for key, change in keyed:
+        same = groups[key]
+        if len(same) < FOLD_FROM:
             blocks.setdefault(change.subject, []).append(Fold(change, (change.site or "",)))
+        elif same[0] is change:
+            title = f"{len(same):,} sites, {_sameness_name(change)}"
+            blocks.setdefault(title, []).append(Fold(change, tuple(one.site or one.subject for one in same)))
     yield from blocks.items()
 
 
@@ -85,7 +86,17 @@ def _texts(change: Change, file: object) -> object:
 
 
 def _anonymous(text: str, site: str) -> str:
-    return text.replace(site, "{site}")
+    """Put a mark where the site's name stands as a word: `/x/shop.pem`, but not the `a` of `/var` for a site `a`."""
+    parts = text.split(site) if site else [text]
+    made = parts[0]
+    for part in parts[1:]:
+        inside = _is_word(made[-1:]) or _is_word(part[:1])
+        made += (site if inside else "{site}") + part
+    return made
+
+
+def _is_word(char: str) -> bool:
+    return bool(char) and (char.isalnum() or char in "-_")
 
 
 def _sameness_name(change: Change) -> str:

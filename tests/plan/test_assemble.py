@@ -82,6 +82,18 @@ def test_changed_hostnames_install_before_the_order_of_an_acme_issuer() -> None:
     assert not small.plan().changes
 
 
+def test_new_certificate_is_the_reason_of_what_follows_it() -> None:
+    small = Small(declared(site("a", targets=(COPY,))))
+    assert [change.reason for change in small.plan().changes] == [
+        *(Reason.MISSING, Reason.NOT_INSTALLED, Reason.CERTIFICATE_CHANGED),
+    ]
+    small.apply(small.plan())
+    small.now += 80 * DAY
+    assert [change.reason for change in small.plan().changes] == [
+        *(Reason.RENEWAL_DUE, Reason.CERTIFICATE_CHANGED, Reason.CERTIFICATE_CHANGED),
+    ]
+
+
 def test_suspended_site_has_a_hold_only_if_something_is_wanted() -> None:
     small = Small(declared(site("a", targets=(COPY,))))
     small.apply(small.plan())

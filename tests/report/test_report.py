@@ -270,3 +270,8 @@ def test_exit_code_of_diff() -> None:
 )
 def test_durations(duration: timedelta, text: str) -> None:
     assert human(duration) == text
+
+
+def test_sites_with_short_names_are_folded_too() -> None:
+    small = Small(declared(*(site(name, targets=(COPY,)) for name in "abcdopy")))
+    assert "install 7 sites on copy: the same change" in plan_text(small.plan(), NOW)
