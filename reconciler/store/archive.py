@@ -1,0 +1,68 @@
+"""`archive/<site>/<revision>/`: out of use, kept for 30 days, then gone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.store import atomic, reading
+from reconciler.store.layout import is_revision, is_segment
+from reconciler.store.meaning import Meanings
+from reconciler.store.orders import Orders
+from reconciler.store.pointer import Pointer
+from reconciler.store.status import Memories
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from reconciler.model.ports import Lease
+
+KEPT: Final = timedelta(days=30)
+
+
+class Archive(Pointer, Orders, Memories, Meanings):
+    """Takes revisions and whole sites out of use. Each step may be the last; doing it again finishes it."""
+
+    def archive(self, lease: Lease, site: str) -> None:
+        """Take a whole site out of use: its revisions go to `archive/`, kept 30 days.
+
+        Pointer, order, memory and meaning are deleted; what is still to be undone for it stays.
+        """
+        self._check(lease, f"site/{site}")
+        # the pointer first, so that it never dangles; the meaning last, so that a site half gone is still known
+        atomic.remove(self._layout.live(site))
+        self._forget_order(site, keep_key=False)
+        self._drop_memory(site)
+        for name in self.revision_names(site):
+            self._put_away(site, name)
+        atomic.remove_directory(self._layout.certificates(site))
+        atomic.remove(self._layout.desired(site))
+        self._ledger.touched(site)
+
+    def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:
+        """Archive all but the newest `keep` revisions; never the live one, nor those in `needed`."""
+        self._check(lease, f"site/{site}")
+        spared = {*needed, self.live_name(site)}
+        surplus = [name for name in self.revision_names(site)[max(keep, 0) :] if name not in spared]
+        for name in surplus:
+            self._put_away(site, name)
+        if surplus:
+            self._ledger.touched(site)
+
+    def sweep(self, now: datetime, needed: Collection[str]) -> int:
+        """Delete what was archived over 30 days ago, but no revision in `needed`; give how many."""
+        self._must_be_writable()
+        root, before, swept = self._layout.fixed("archive"), (now - KEPT).timestamp(), 0
+        for site in filter(is_segment, reading.names(root)):
+            for name in filter(is_revision, reading.names(f"{root}/{site}")):
+                since = reading.changed_at(f"{root}/{site}/{name}")
+                if name not in needed and since is not None and since < before:
+                    atomic.remove_tree(f"{root}/{site}/{name}")
+                    swept += 1
+            atomic.remove_directory(f"{root}/{site}")
+        return swept
+
+    def _put_away(self, site: str, name: str) -> None:
+        atomic.make_directory(self._layout.archive(site))
+        atomic.move(self._layout.revision(site, name), f"{self._layout.archive(site)}/{name}")

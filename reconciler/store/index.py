@@ -1,0 +1,120 @@
+"""`index.sqlite`: a cache of inputs. Deleting it changes no plan, only the time; another version's is as none."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import StoreError
+from reconciler.store import database
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS writer (id INTEGER PRIMARY KEY CHECK (id = 1), version TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS rows (
+        namespace TEXT NOT NULL, key TEXT NOT NULL, signature TEXT NOT NULL, payload TEXT NOT NULL,
+        PRIMARY KEY (namespace, key)
+    ) WITHOUT ROWID""",
+)
+# every question carries the version, so that an old process beside a new one reads nothing of it
+_OURS: Final = "(SELECT version FROM writer) = ?"
+_SIGNATURES: Final = f"SELECT key, signature FROM rows WHERE namespace = ? AND {_OURS}"  # noqa: S608  constants
+_ROWS: Final = f"SELECT key, signature, payload FROM rows WHERE namespace = ? AND {_OURS}"  # noqa: S608  constants
+_FEW: Final = 500
+
+
+class Index:
+    """The protocol `Cache` over one file: empty where it cannot be read, as it is where it cannot be written."""
+
+    def __init__(self, path: str, version: str, *, writable: bool) -> None:
+        """Open nothing yet; `version` is the program's."""
+        self._path, self._version, self._writable = path, version, writable
+        self._connection: sqlite3.Connection | None = None
+        self._turn = threading.Lock()
+
+    def signatures(self, namespace: str) -> Mapping[str, str]:
+        """Give every key's signature."""
+        return {str(key): str(signature) for key, signature in self._ask(_SIGNATURES, (namespace, self._version))}
+
+    def rows(self, namespace: str, keys: Collection[str] | None = None) -> Mapping[str, tuple[str, str]]:
+        """Give signature and payload by key; of all keys if None."""
+        if keys is not None and len(keys) <= _FEW:
+            marks = ", ".join("?" * len(keys))
+            found = self._ask(f"{_ROWS} AND key IN ({marks})", (namespace, self._version, *keys))
+        else:
+            found = self._ask(_ROWS, (namespace, self._version))
+        wanted = None if keys is None else frozenset(keys)
+        return {str(key): (str(mark), str(text)) for key, mark, text in found if wanted is None or key in wanted}
+
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+        """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
+        if not self._writable or not (rows or drop):
+            return
+        with self._turn:
+            try:
+                self._put(namespace, rows, drop)
+            except sqlite3.Error as error:
+                self._give_up(error)
+            except StoreError:
+                return  # made impossible by the same thing that will be told of a real write
+
+    def close(self) -> None:
+        """Give the file up."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _ask(self, query: str, values: tuple[str, ...]) -> Iterable[tuple[object, ...]]:
+        try:
+            return database.ask(self._path, query, values)
+        except sqlite3.Error as error:
+            if self._writable:
+                with self._turn:
+                    self._give_up(error)
+            return ()
+
+    def _put(self, namespace: str, rows: Mapping[str, tuple[str, str]], drop: Collection[str]) -> None:
+        connection = self._connection = self._connection or self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # a newer program may have taken the file over since we opened it
+            if connection.execute("SELECT version FROM writer").fetchall() == [(self._version,)]:
+                connection.executemany(
+                    "DELETE FROM rows WHERE namespace = ? AND key = ?", ((namespace, key) for key in drop)
+                )
+                values = ((namespace, key, signature, payload) for key, (signature, payload) in rows.items())
+                connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            connection = database.writer(self._path, _SCHEMA)
+        except sqlite3.Error as error:
+            if not database.is_damaged(error):
+                raise
+            database.discard(self._path)
+            connection = database.writer(self._path, _SCHEMA)
+        self._claim(connection)
+        return connection
+
+    def _claim(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("SELECT version FROM writer").fetchall() != [(self._version,)]:
+            connection.execute("DELETE FROM rows")
+            connection.execute("INSERT OR REPLACE INTO writer VALUES (1, ?)", (self._version,))
+        connection.execute("COMMIT")
+
+    def _give_up(self, error: sqlite3.Error) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if database.is_damaged(error):
+            database.discard(self._path)

@@ -1,0 +1,142 @@
+"""`ledger.sqlite`: events, bounded, and the feed by which one process sees what others wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.text import clean
+from reconciler.store import database
+from reconciler.store.trouble import told_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVENTS_A_SITE: Final = 50
+EVENTS_KEPT: Final = timedelta(days=90)
+_SCHEMA: Final = (
+    # one row a site, moved to the end by each write, so it stays small; AUTOINCREMENT never gives a number twice
+    "CREATE TABLE IF NOT EXISTS feed (seq INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE IF NOT EXISTS events (
+        id INTEGER PRIMARY KEY, site TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+        first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL DEFAULT 1
+    )""",
+    "CREATE INDEX IF NOT EXISTS events_by_site ON events (site, id)",
+    "CREATE INDEX IF NOT EXISTS events_by_time ON events (last)",
+)
+_LAST: Final = "SELECT id, reason, message FROM events WHERE site = ? ORDER BY id DESC LIMIT 1"
+_SURPLUS: Final = """DELETE FROM events WHERE site = ? AND id <=
+    (SELECT id FROM events WHERE site = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a site, `count` times in a row between `first` and `last`."""
+
+    site: str
+    reason: str
+    message: str
+    first: datetime
+    last: datetime
+    count: int
+
+
+class Ledger:
+    """One connection for all threads of a writer, made on first use; a reader asks by itself."""
+
+    def __init__(self, path: str) -> None:
+        """Open nothing yet."""
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._turn = threading.Lock()
+
+    def touched(self, site: str) -> None:
+        """Tell every process that something about a site was written."""
+        with self._turn, told_database(self._path):
+            self._connection = self._connection or self._open()
+            self._connection.execute("INSERT OR REPLACE INTO feed (site) VALUES (?)", (site,))
+
+    def changes(self, after: int) -> tuple[frozenset[str] | None, int]:
+        """Give the sites written after a cursor, and the new cursor.
+
+        None for the sites: the cursor is from another ledger, so look at all.
+        """
+        rows = self._ask("SELECT site, seq FROM feed WHERE seq > ? OR seq = (SELECT max(seq) FROM feed)", (after,))
+        newest = max((int(str(seq)) for _, seq in rows), default=0)
+        if newest < after:
+            return None, newest
+        return frozenset(str(site) for site, seq in rows if int(str(seq)) > after), newest
+
+    def event(self, site: str, reason: str, message: str, at: datetime) -> None:
+        """Record an event; the same one again in a row is counted. 50 a site and 90 days are kept."""
+        when, told = at.timestamp(), clean(message)
+        with self._transaction() as connection:
+            last = connection.execute(_LAST, (site,)).fetchone()
+            if last is not None and last[1:] == (reason, told):
+                connection.execute("UPDATE events SET count = count + 1, last = ? WHERE id = ?", (when, last[0]))
+                return
+            connection.execute(
+                "INSERT INTO events (site, reason, message, first, last) VALUES (?, ?, ?, ?, ?)",
+                (site, reason, told, when, when),
+            )
+            connection.execute(_SURPLUS, (site, site, EVENTS_A_SITE))
+            connection.execute("DELETE FROM events WHERE last < ?", (when - EVENTS_KEPT.total_seconds(),))
+
+    def events(self, site: str | None = None) -> tuple[Event, ...]:
+        """Give the events of one site or of all, oldest first."""
+        where, values = ("", ()) if site is None else ("WHERE site = ?", (site,))
+        query = f"SELECT site, reason, message, first, last, count FROM events {where} ORDER BY last, id"  # noqa: S608  a constant
+        return tuple(_event(row) for row in self._ask(query, values))
+
+    def close(self) -> None:
+        """Give the file up."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _ask(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        with told_database(self._path):
+            try:
+                return database.ask(self._path, query, values)
+            except sqlite3.Error as error:
+                # a damaged ledger holds nothing that a decision rests on; the next write starts a new one
+                if database.is_damaged(error):
+                    return []
+                raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._turn, told_database(self._path):
+            connection = self._connection = self._connection or self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # a full disk has ended the transaction by itself
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return database.writer(self._path, _SCHEMA)
+        except sqlite3.Error as error:
+            if not database.is_damaged(error):
+                raise
+            database.discard(self._path, keep=f"{self._path}.broken")
+            return database.writer(self._path, _SCHEMA)
+
+
+def _event(row: tuple[object, ...]) -> Event:
+    site, reason, message, first, last, count = (str(field) for field in row)
+    return Event(site, reason, message, _time(first), _time(last), int(count))
+
+
+def _time(seconds: str) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)

@@ -1,0 +1,58 @@
+"""The envelope of every record on disk: `{"v": 1, "writtenBy": "0.1.0", "data": {...}}`, one line of JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, TypeVar, cast
+
+from reconciler.errors import NewerStore
+from reconciler.model.plain import from_plain, to_plain
+from reconciler.model.text import clean
+
+T = TypeVar("T")
+
+
+class Unreadable(ValueError):
+    """A record is not what this program writes; the caller decides what follows."""
+
+
+def encode(record: object, by: str, **more: object) -> bytes:
+    """Give the bytes of a record; `more` are further fields of the envelope."""
+    envelope = {"v": getattr(record, "v", 1), "writtenBy": by, **more, "data": to_plain(record)}
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def decode(kind: type[T], raw: bytes, path: str) -> T:
+    """Make the record of its bytes. Raises Unreadable, or NewerStore if a newer format wrote it."""
+    return decode_all(kind, raw, path)[0]
+
+
+def decode_all(kind: type[T], raw: bytes, path: str) -> tuple[T, dict[str, Any]]:
+    """Make the record of its bytes and give the whole envelope too."""
+    try:
+        envelope = json.loads(raw)
+        if not isinstance(envelope, dict):
+            raise Unreadable(f"{path} is no record")
+        _check_format(kind, envelope, path)
+        return from_plain(kind, envelope.get("data")), envelope
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"{path} is damaged: {clean(str(error), 200)}") from None
+
+
+def _check_format(kind: type, envelope: dict[str, Any], path: str) -> None:
+    written = envelope.get("v")
+    if not isinstance(written, int):
+        raise Unreadable(f"{path} has no format number")
+    if written > known(kind):
+        by = clean(str(envelope.get("writtenBy")), 40)
+        raise NewerStore(
+            f"{clean(path, 300)} was written by certwright {by} (format {written}); use that version or a newer one"
+        )
+
+
+def known(kind: type) -> int:
+    """Give the format that this program writes for a kind of record: the default of its field `v`."""
+    if not dataclasses.is_dataclass(kind):
+        return 1
+    return next((cast("int", field.default) for field in dataclasses.fields(kind) if field.name == "v"), 1)

@@ -1,0 +1,70 @@
+"""From what the kernel or sqlite says to one sentence with the path, what was tried, why it failed and the remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import StoreError
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST: Final = 300
+_CAUSES: Final = {
+    errno.ENOSPC: "the file system is full; free some space or inodes there, nothing was half-written",
+    errno.EDQUOT: "the disk quota is used up; raise it or free some space, nothing was half-written",
+    errno.EACCES: "permission denied to uid {uid}; run certwright as the user who owns the state directory",
+    errno.EPERM: "not permitted to uid {uid}; run certwright as the user who owns the state directory",
+    errno.EROFS: "it is read-only; mount it writable, or name the directory in ReadWritePaths= of the systemd unit",
+    errno.EIO: "the disk failed; look at the kernel's log, then try again",
+    errno.EMFILE: "too many open files; raise LimitNOFILE= of the systemd unit or ulimit -n",
+    errno.ELOOP: "a symbolic link stands there, and the store has none there; remove it",
+    errno.ENOTDIR: "something that is not a directory stands in the path; move it away",
+    errno.EISDIR: "a directory stands in its place; move it away",
+    errno.ENOENT: "a directory of the store is gone; was it deleted while certwright ran? Start again",
+}
+_SQLITE: Final = (
+    ("full", _CAUSES[errno.ENOSPC]),
+    ("readonly", "it cannot be written by uid {uid}; run certwright as the user who owns the state directory"),
+    ("locked", "another process has kept it locked; look for a certwright that hangs or was stopped"),
+    ("disk I/O", _CAUSES[errno.EIO]),
+)
+
+
+def failure(tried: str, path: str, error: OSError) -> StoreError:
+    """Translate; `tried` is a verb such as `write`."""
+    why = _CAUSES.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; look at the kernel's log and the disk")
+    return StoreError(f"cannot {tried} {clean(path, _LONGEST)}: {why.format(uid=os.geteuid())}")
+
+
+def database_failure(path: str, error: sqlite3.Error) -> StoreError:
+    """Translate what sqlite says."""
+    text = str(error)
+    why = next(
+        (remedy for word, remedy in _SQLITE if word in text),
+        f"{clean(text)}; stop certwright, move the file away, start again",
+    )
+    return StoreError(f"cannot use {clean(path, _LONGEST)}: {why.format(uid=os.geteuid())}")
+
+
+@contextmanager
+def told(tried: str, path: str) -> Iterator[None]:
+    """Translate every `OSError` of the block."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(tried, path, error) from error
+
+
+@contextmanager
+def told_database(path: str) -> Iterator[None]:
+    """Translate every sqlite error of the block."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise database_failure(path, error) from error

@@ -1,0 +1,56 @@
+"""`undo/` and `tokens/`: what we put into the world for a challenge.
+
+Written down before it is done, and kept although its site is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.errors import StoreError
+from reconciler.model.observed import Undo
+from reconciler.store import atomic, reading
+from reconciler.store.layout import is_segment
+from reconciler.store.part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Undoing(Part):
+    """Reads and writes undo records and http-01 answers."""
+
+    def undo(self) -> tuple[Undo, ...]:
+        """Give what is still in the world and must be taken away."""
+        return tuple(self._undo())
+
+    def put_undo(self, thing: Undo) -> None:
+        """Write down what must be undone, before it is done."""
+        self._save(self._layout.undo(thing.id), thing)
+
+    def undone(self, thing: Undo) -> None:
+        """Forget it."""
+        self._must_be_writable()
+        atomic.remove(self._layout.undo(thing.id))
+
+    def put_token(self, token: str, key_authorization: str) -> None:
+        """Publish an http-01 answer to every process that listens; the undo record comes first.
+
+        It need not survive a loss of power: whoever resumes the order presents it again.
+        """
+        self._scratch.write(self._layout.token(token), key_authorization.encode(), durable=False)
+
+    def drop_token(self, token: str) -> None:
+        """Take it away."""
+        self._must_be_writable()
+        atomic.remove(self._layout.token(token), durable=False)
+
+    def _undo(self) -> Iterator[Undo]:
+        for name in sorted(reading.stems(reading.names(self._layout.fixed("undo")))):
+            if is_segment(name):
+                try:
+                    thing = self._load(Undo, self._layout.undo(name))
+                except StoreError as error:
+                    raise StoreError(f"{error} after looking for what it names") from None
+                if thing is not None:
+                    yield thing

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.model.observed import Inventory
+from reconciler.store.source import Source, machine_id
+from tests.store.material import bundle, meta
+from tests.store.tree import names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.store.files import FileStore
+
+
+def archived(store: FileStore, site: str) -> str:
+    with store.claim(f"site/{site}", "test", 0) as lease:
+        name = store.put_revision(lease, site, bundle(), meta())
+        store.activate(lease, site, name, None)
+        store.archive(lease, site)
+    return name
+
+
+def test_the_archive_is_kept_for_thirty_days_and_longer_if_loaded(store: FileStore, root: Path) -> None:
+    now = datetime.now(UTC)
+    loaded, other = archived(store, "a"), archived(store, "b")
+    with store.claim("target/web", "test", 0) as lease:
+        store.put_inventory(lease, "web", {"a": Inventory("a", loaded=loaded)})
+    store.tidy(now + timedelta(days=29))
+    assert (root / "archive/b" / other / "privkey.pem").exists()
+    store.tidy(now + timedelta(days=31))
+    assert names(root / "archive") == ["a"]
+    assert names(root / "archive/a") == [loaded]
+    store.sweep(now + timedelta(days=31), ())
+    assert names(root / "archive") == []
+
+
+def test_the_pointer_is_gone_before_the_revision(store: FileStore, root: Path) -> None:
+    archived(store, "a")
+    assert names(root / "live") == []
+    assert names(root / "certificates") == []
+
+
+def test_paths_of_a_site_exist_once_it_is_live_and_change_with_it(store: FileStore) -> None:
+    def signature() -> list[tuple[str, int, int] | None]:
+        found = ((path, os.lstat(path)) if os.path.lexists(path) else None for path in store.paths_of("a"))
+        return [entry and (entry[0], entry[1].st_ino, entry[1].st_ctime_ns) for entry in found]
+
+    before = signature()
+    with store.claim("site/a", "test", 0) as lease:
+        one, other = (store.put_revision(lease, "a", bundle(), meta()) for _ in range(2))
+        store.activate(lease, "a", one, None)
+        assert (live := signature()) != before
+        assert signature() == live
+        store.activate(lease, "a", other, one)
+        assert signature() != live
+    assert all(path.startswith("/") for path in store.paths_of("a"))
+
+
+def test_the_store_remembers_which_tree_it_follows_and_where(store: FileStore) -> None:
+    assert store.source() is None
+    store.follow(Source("/etc/certwright/manifests", machine_id()))
+    assert store.source() == Source("/etc/certwright/manifests", machine_id())
+    assert len(machine_id()) == 32
