@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
 from reconciler.model.changes import Reason
+from reconciler.model.names import Switch
 from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.execute.issue import Rules
     from reconciler.model.desired import TargetSpec
-    from reconciler.model.observed import Live
+    from reconciler.model.observed import Failures, Live
     from reconciler.model.ports import Clock, Lease, Store
 
 
@@ -49,6 +50,20 @@ class Remembering:
 
         self.store.remember(site, update)
         self.store.event(site, reason, message, now)
+
+    def installed(self, site: str, spec: TargetSpec) -> None:
+        """Forget failures to install where no handshake proves more: what was counted is over."""
+        key = f"target/{spec.name}"
+        if (spec.verify.ports and spec.verify.mode is not Switch.OFF) or key not in self._failures(site):
+            return
+
+        def update(memory: Memory) -> Memory:
+            return replace(memory, failures={name: value for name, value in memory.failures.items() if name != key})
+
+        self.store.remember(site, update)
+
+    def _failures(self, site: str) -> Mapping[str, Failures]:
+        return self.store.memory([site])[site].failures
 
     def _retry_at(self, site: str, memory: Memory) -> str | None:
         """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""

@@ -9,7 +9,7 @@ import json
 import os
 import pwd
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact, Bundle
 
 _LIMIT: Final = 16 << 20
+
+
+class SwitchStuck(Failed):
+    """Files are left half-way; what is needed to put them back is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +142,35 @@ class Switch:
                 staged.append(files.stage_file(path, after.data, mode=after.mode, uid=after.uid, gid=after.gid))
             for (path, _), facts in zip(new, files.switch(*staged), strict=True):
                 self.done[path] = facts
+            for swap in swaps:
+                if swap.after is None:
+                    files.remove_file(swap.path)
         except BaseException:
             files.discard(*staged)
             self.back(sites)
             raise
-        for swap in swaps:
-            if swap.after is None:
-                files.remove_file(swap.path)
 
     def back(self, sites: Collection[str] | None = None) -> None:
-        """Put the former files of these sites back in place."""
+        """Put the former files of these sites back in place, as far as they were replaced.
+
+        Raises Failed(SwitchStuck) after all were tried: the switch is then still on record, and the next batch of the
+        target begins with putting back what is left.
+        """
+        left: list[str] = []
         for swap in self._of(sites):
-            if swap.differs:
-                restore(swap.path, swap.before)
-                self.done.pop(swap.path, None)
+            self.done.pop(swap.path, None)
+            try:
+                if swap.differs and read(swap.path) != swap.before:
+                    restore(swap.path, swap.before)
+            except Failed as failure:
+                left.append(str(failure))
+        if left:
+            raise SwitchStuck("SwitchStuck", f"the former files could not be put back: {left[0]}")
+
+    def returned(self, file: InstalledFile) -> InstalledFile:
+        """Give the record of a file that was put back: a new inode has a new signature."""
+        facts = files.stat_file(file.path)
+        return file if facts is None else replace(file, signature=facts.signature)
 
     def _of(self, sites: Collection[str] | None) -> Iterable[Swap]:
         return (swap for swap in self.swaps if sites is None or swap.site in sites)
@@ -191,7 +210,9 @@ def _plain(content: Content | None) -> dict[str, object] | None:
 def put_back(record: bytes) -> list[str]:
     """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record)."""
     left: list[str] = []
-    for row in json.loads(record)["files"]:
+    rows = json.loads(record)["files"]
+    sweep(row["path"].rpartition("/")[0] for row in rows)
+    for row in rows:
         before = row["before"]
         content = None
         if before is not None:
@@ -209,4 +230,4 @@ def sweep(directories: Iterable[str]) -> None:
     """Remove staged files that a killed process left in these directories."""
     for directory in set(directories):
         with suppress(Failed):
-            files.remove_leftovers(directory)
+            files.remove_leftovers(directory or "/")

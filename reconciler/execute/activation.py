@@ -1,0 +1,120 @@
+"""The second half of a batch: reload, note what is loaded, prove by handshakes; put all back where it got worse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reconciler.execute import bookkeeping
+from reconciler.execute.batch import first_lines
+from reconciler.execute.probes import handshakes
+from reconciler.model.changes import Reason
+from reconciler.model.names import Switch as Mode
+from reconciler.model.observed import Revision
+from reconciler.model.outcomes import Outcome, Status
+from reconciler.model.ports import Tested
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.execute.batch import Batch
+    from reconciler.execute.swap import Switch
+    from reconciler.model.changes import Change
+    from reconciler.model.observed import PortSeen
+    from reconciler.model.ports import Probe
+
+_PROOF_SECONDS: Final = 8.0
+
+
+def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
+    """Make the server take up what is in place, and prove it; the outcome is the reload's."""
+    sites = [name for name in _affected(batch) if name not in batch.failed]
+    before = handshakes.answering(_ports(batch)) if _verifies(batch) else frozenset()
+    started = batch.bench.clock.monotonic()
+    answer = _reloaded(batch)
+    bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
+    if not answer.ok:
+        text = f"the reload failed: {first_lines(answer.output)}"
+        bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
+        return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
+    if not _verifies(batch):
+        return Outcome(reload, Status.DONE, message="reloaded")
+    seconds = _PROOF_SECONDS + 3 * (batch.bench.clock.monotonic() - started)
+    return _prove(batch, switch, sites, before, seconds)
+
+
+def _reloaded(batch: Batch) -> Tested:
+    if batch.spec.reload.command is None:
+        return Tested(ok=True, output="")
+    return batch.target.activate(batch.bench.hands)
+
+
+def _affected(batch: Batch) -> list[str]:
+    """Give the sites whose loaded state this reload changes: those in the batch, and those whose `live` moved."""
+    touched = {change.site for change in batch.files if change.site}
+    moved = [name for name in batch.seats if batch.entry(name).loaded != batch.live_id(name)]
+    return sorted(touched | set(moved))
+
+
+def _verifies(batch: Batch) -> bool:
+    return batch.spec.verify.mode is not Mode.OFF and bool(batch.spec.verify.ports)
+
+
+def _ports(batch: Batch) -> list[Probe]:
+    return [probe for seat in batch.seats.values() for probe in batch.target.probes(seat)]
+
+
+def _prove(
+    batch: Batch, switch: Switch, sites: Sequence[str], before: frozenset[tuple[str, int]], seconds: float
+) -> Outcome:
+    reload = batch.reload or batch.changes[0]
+    expected = [one for name in sites for one in _expected(batch, name)]
+    seen = handshakes.prove(expected, batch.bench.clock, seconds)
+    worse = _worse(batch, expected, seen, before)
+    if worse is not None and any(swap.differs for swap in switch.swaps):
+        return _take_back(batch, switch, worse)
+    bad = batch.bench.memory.served(batch.spec, sites, batch.live, seen)
+    if bad and batch.spec.verify.mode is Mode.ENFORCE:
+        return Outcome(reload, Status.FAILED, bad.reason, bad.message)
+    return Outcome(reload, Status.DONE, message="reloaded" + (", and seen served" if expected and not bad else ""))
+
+
+def _expected(batch: Batch, name: str) -> list[handshakes.Expected]:
+    live = batch.live.get(name)
+    if not isinstance(live, Revision) or name not in batch.seats:
+        return []
+    stored = batch.bench.store.revisions(name)
+    former = frozenset(one.facts.fingerprint for one in stored) - {live.facts.fingerprint}
+    probes = batch.target.probes(batch.seats[name])
+    return [handshakes.Expected(name, probe, live.facts.fingerprint, former) for probe in probes]
+
+
+def _worse(
+    batch: Batch,
+    expected: Sequence[handshakes.Expected],
+    seen: Mapping[tuple[str, int], PortSeen],
+    before: frozenset[tuple[str, int]],
+) -> str | None:
+    """Give a sentence if a port that answered TLS no longer does, or a name lost a certificate it had.
+
+    Where nothing answered before this reload, nothing got worse by it.
+    """
+    remembered = batch.bench.store.memory({one.site for one in expected})
+    for one in expected:
+        answer = seen[one.site, one.probe.port]
+        if (one.probe.address, one.probe.port) not in before:
+            continue
+        served = remembered[one.site].served.get(batch.name)
+        lost = served is not None and served.ok and answer.reason == Reason.NOT_INCLUDED
+        if lost or answer.fingerprint is None:
+            return f"after the reload {answer.message or 'the port no longer answers TLS'}"
+    return None
+
+
+def _take_back(batch: Batch, switch: Switch, why: str) -> Outcome:
+    switch.back(None)
+    again = _reloaded(batch)
+    text = f"{why}; the former files were put back"
+    for change in batch.files:
+        batch.failed[change.site or ""] = (Reason.REJECTED_BY_SERVER, text)
+    bookkeeping.take_back(batch, switch, loaded=again.ok)
+    return Outcome(batch.reload or batch.changes[0], Status.FAILED, Reason.REJECTED_BY_SERVER, text)

@@ -1,0 +1,92 @@
+"""What one batch of a target knows while it runs: its changes, what failed, what is ours, which revisions are live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Change, Verb
+from reconciler.model.observed import Inventory, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.execute.hands import LocalHands
+    from reconciler.execute.remember import Remembering
+    from reconciler.model.desired import TargetSpec
+    from reconciler.model.observed import Live
+    from reconciler.model.ports import Clock, Lease, SiteOnTarget, Store, Target, Tested
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What batches work with."""
+
+    store: Store
+    hands: LocalHands
+    clock: Clock
+    memory: Remembering
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch. `seats`: how the sites of this pass look to the target; `failed[site]`: reason and sentence.
+
+    The site "" stands for the files that belong to the target and to no site.
+    """
+
+    bench: Bench
+    lease: Lease
+    target: Target
+    changes: tuple[Change, ...]
+    seats: Mapping[str, SiteOnTarget]
+    live: Mapping[str, Live] = field(default_factory=dict)
+    failed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _entries: dict[str, Inventory] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> TargetSpec:
+        """Give the target's spec."""
+        return self.target.spec
+
+    @property
+    def name(self) -> str:
+        """Give the target's name."""
+        return self.target.spec.name
+
+    @property
+    def reload(self) -> Change | None:
+        """Give the batch's reload, if it has one."""
+        return next((change for change in self.changes if change.verb is Verb.RELOAD), None)
+
+    @property
+    def files(self) -> list[Change]:
+        """Give the installs and uninstalls."""
+        return [change for change in self.changes if change.verb is not Verb.RELOAD]
+
+    def entry(self, site: str) -> Inventory:
+        """Give what was ours of a site when the batch began."""
+        if site not in self._entries:
+            self._entries[site] = self._read_entry(site)
+        return self._entries[site]
+
+    def _read_entry(self, site: str) -> Inventory:
+        if site:
+            return self.bench.store.inventory_of(self.name, site) or Inventory(site)
+        record = self.bench.store.targets().get(self.name)
+        return record.shared if record else Inventory("")
+
+    def live_id(self, site: str) -> str | None:
+        """Give the revision in use, None if there is no usable one."""
+        live = self.live.get(site)
+        return live.id if isinstance(live, Revision) else None
+
+    def test(self, paths: list[str]) -> Tested:
+        """Ask the server whether what stands there is good."""
+        return self.target.test(self.bench.hands, paths)
+
+
+def first_lines(output: str) -> str:
+    """Give the first three lines of a command's output as one."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return " / ".join(lines[:3]) or "it said nothing"

@@ -1,0 +1,92 @@
+"""What a batch writes to the store: inventories, the target's record, failures; then the switch is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.execute.batch import first_lines
+from reconciler.execute.remember import after_reload
+from reconciler.model.changes import Reason, Verb
+from reconciler.model.observed import Failures, Inventory, TargetRecord
+from reconciler.model.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.execute.batch import Batch
+    from reconciler.execute.swap import Switch
+    from reconciler.model.changes import Change
+
+
+def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = ()) -> None:
+    """Write the inventory of what is in place, then forget the switch: from here on nothing has to be put back.
+
+    `sites` are those whose state the server took up, if it was `loaded`.
+    """
+    changed: dict[str, Inventory | None] = {}
+    for change in batch.files:
+        site = change.site or ""
+        if site in batch.failed:
+            continue
+        entry = replace(batch.entry(site), files=switch.installed(site))
+        changed[site] = None if change.verb is Verb.UNINSTALL and site else entry
+    if loaded:
+        for name in sites:
+            now = changed.get(name, batch.entry(name)) if name in batch.seats else None
+            if now is not None:
+                changed[name] = after_reload(now, batch.live_id(name))
+    _write(batch, changed, loaded=loaded)
+
+
+def take_back(batch: Batch, switch: Switch, *, loaded: bool) -> None:
+    """Write the inventory as it was before the batch, with the files as they were put back."""
+    changed: dict[str, Inventory | None] = {}
+    for change in batch.files:
+        site = change.site or ""
+        entry = batch.entry(site)
+        former = replace(entry, files=tuple(switch.returned(file) for file in entry.files))
+        known = bool(former.files) or not site
+        changed[site] = (after_reload(former, batch.live_id(site)) if loaded else former) if known else None
+    _write(batch, changed, loaded=loaded)
+
+
+def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) -> None:
+    record = _record(batch)
+    shared = changed.pop("", None)
+    reloaded = batch.bench.clock.now() if loaded else record.last_reload
+    failures = Failures() if loaded else record.failures
+    new = replace(record, shared=shared or record.shared, last_reload=reloaded, failures=failures)
+    batch.bench.store.put_inventory(batch.lease, batch.name, changed)
+    batch.bench.store.put_target(batch.lease, new)
+    batch.bench.store.put_switch(batch.lease, batch.name, None)
+
+
+def _record(batch: Batch) -> TargetRecord:
+    known = batch.bench.store.targets().get(batch.name) or TargetRecord(batch.spec)
+    return replace(known, spec=batch.spec)
+
+
+def target_failed(batch: Batch, reason: str, text: str) -> None:
+    """Count a failure of the target as a whole."""
+    batch.bench.memory.target_failed(batch.lease, _record(batch), reason, text)
+
+
+def outcome_of(batch: Batch, change: Change) -> Outcome:
+    """Give an install's outcome, and count it against the site if it failed."""
+    problem = batch.failed.get(change.site or "")
+    if problem is None:
+        if change.site and change.verb is Verb.INSTALL:
+            batch.bench.memory.installed(change.site, batch.spec)
+        return Outcome(change, Status.DONE)
+    if change.site:
+        batch.bench.memory.install_failed(change.site, batch.spec, *problem)
+    return Outcome(change, Status.FAILED, *problem)
+
+
+def all_failed(batch: Batch, output: str) -> list[Outcome]:
+    """Note that the server's own test fails without us; nothing of ours is in place."""
+    batch.bench.store.put_switch(batch.lease, batch.name, None)
+    text = f"the server's own test fails without our changes: {first_lines(output)}"
+    target_failed(batch, Reason.TARGET_BROKEN, text)
+    return [Outcome(change, Status.FAILED, Reason.TARGET_BROKEN, text) for change in batch.changes]

@@ -1,0 +1,88 @@
+"""From the changes of a batch to files: what stands at each path, and what shall stand there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.errors import Failed
+from reconciler.execute import swap as swaps
+from reconciler.model.changes import Reason, Verb
+from reconciler.model.ports import Artifact, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from reconciler.execute.batch import Batch
+    from reconciler.model.ports import Bundle
+
+
+def swaps_of(batch: Batch) -> list[swaps.Swap]:
+    """Give the swaps of all changes; a site that cannot be rendered or written is noted as failed and has none."""
+    rendered = _rendered(batch)
+    found: list[swaps.Swap] = []
+    for change in batch.files:
+        site = change.site or ""
+        artifacts = rendered.get(site, ()) if change.verb is Verb.INSTALL else ()
+        if isinstance(artifacts, Refusal):
+            batch.failed[site] = (artifacts.reason, artifacts.message)
+            continue
+        try:
+            found.extend(_of_site(batch, site, artifacts))
+        except Failed as failure:
+            batch.failed[site] = (failure.reason, str(failure))
+    return found
+
+
+def _rendered(batch: Batch) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
+    names = [change.site or "" for change in batch.files if change.verb is Verb.INSTALL]
+    wanted = [batch.seats[name] for name in names if name in batch.seats]
+    concerns_shared = any(not change.site for change in batch.files)
+    shared = batch.target.shared(list(batch.seats.values())) if concerns_shared else ()
+    return {**batch.target.render(wanted), "": shared}
+
+
+def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[swaps.Swap]:
+    ours = {file.path: file for file in batch.entry(site).files}
+    revision = batch.live_id(site)
+    bundle = _bundle(batch, site, artifacts)
+    found = []
+    for artifact in artifacts:
+        before = swaps.read(artifact.path)
+        after = swaps.wanted(artifact, bundle)
+        if before is not None and artifact.path not in ours and before.data != after.data:
+            _check_foreign(batch, artifact)
+        held = revision if artifact.text is None else None
+        found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held))
+    kept = {artifact.path for artifact in artifacts}
+    gone = [(path, file.part) for path, file in ours.items() if path not in kept and path not in _taken(batch, site)]
+    return found + [swaps.Swap(site, path, part, swaps.read(path), None) for path, part in gone]
+
+
+def _bundle(batch: Batch, site: str, artifacts: Collection[Artifact]) -> Bundle | None:
+    revision = batch.live_id(site)
+    if revision is None or all(artifact.text is not None for artifact in artifacts):
+        return None
+    return batch.bench.store.bundle(site, revision)
+
+
+def _taken(batch: Batch, site: str) -> frozenset[str]:
+    """Give the paths that other sites of this batch take over: they are replaced, not removed."""
+    return frozenset(
+        file.path
+        for change in batch.files
+        if change.verb is Verb.INSTALL and (change.site or "") != site
+        for file in change.files
+    )
+
+
+def _check_foreign(batch: Batch, artifact: Artifact) -> None:
+    if batch.spec.existing == "adopt" or _is_other_sites(batch, artifact.path):
+        return
+    text = f"{artifact.path} is not ours and stands where ours should; move it away, or set `existing: adopt`"
+    raise Failed(Reason.FOREIGN_FILE, text)
+
+
+def _is_other_sites(batch: Batch, path: str) -> bool:
+    """Tell whether a path is ours by another site's inventory, which gives it up in this very batch."""
+    leaving = [change.site or "" for change in batch.files]
+    return any(file.path == path for site in leaving for file in batch.entry(site).files)
