@@ -115,6 +115,7 @@ class SiteSteps:
             key = self.makers.key(site.key.algorithm)
             issued = self.makers.placeholder(site, key, self.clock.now())
         else:
+            self._drop_finished(site, lease, live)
             try:
                 key, issued = self._obtain(change, site, lease, live)
             except (Failed, Waiting, Stalled) as failure:
@@ -125,6 +126,13 @@ class SiteSteps:
         self.store.activate(lease, site.name, revision, _id(live))
         self.store.drop_order(lease, site.name, keep_key=False)
         return self._activated(change, site, revision)
+
+    def _drop_finished(self, site: DesiredSite, lease: Lease, live: Live) -> None:
+        """Forget an order whose certificate went live before a crash: taken up, it would give that one again."""
+        order = self.store.orders([site.name]).get(site.name)
+        done = isinstance(live, Revision) and not live.meta.placeholder and order and live.meta.at >= order.intent_at
+        if done:
+            self.store.drop_order(lease, site.name, keep_key=False)
 
     def _obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:
         desk = SiteDesk(
@@ -158,6 +166,7 @@ class SiteSteps:
     def _meta(self, change: Change, site: DesiredSite, issued: Issued) -> RevisionMeta:
         placeholder = change.reason is Reason.PLACEHOLDER and change.verb is Verb.ACTIVATE
         spec = _issuer_of(change, site)
+        asked = (self.store.memory([site.name])[site.name].renew_requested, site.annotations.get("certwright/renewAt"))
         return RevisionMeta(
             issuer="self-signed" if placeholder else spec.name,
             trust=spec.trust,
@@ -169,6 +178,7 @@ class SiteSteps:
             reason=change.reason,
             at=self.clock.now(),
             placeholder=placeholder,
+            requested=() if placeholder else tuple(one for one in asked if one is not None),
         )
 
     def _activated(self, change: Change, site: DesiredSite, revision: str) -> Outcome:

@@ -37,7 +37,10 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class RevisionMeta:
-    """Who made a revision, how and why. Goes to `meta.json`."""
+    """Who made a revision, how and why. Goes to `meta.json`.
+
+    `requested` are the requests of a person (annotation, `renew`) that it answers: known although memory was lost.
+    """
 
     issuer: str
     trust: Trust
@@ -49,6 +52,7 @@ class RevisionMeta:
     reason: str
     at: datetime
     placeholder: bool = False
+    requested: tuple[str, ...] = ()
     v: int = 1
 
 

@@ -152,10 +152,11 @@ def _reissue(case: Case) -> str | None:
 def _requested(case: Case) -> str | None:
     if case.revision is None:
         return None
-    if case.memory.renew_requested:
+    done = case.revision.meta.requested
+    if case.memory.renew_requested and case.memory.renew_requested not in done:
         return f"asked for by `certwright renew` at {case.memory.renew_requested}"
     wanted = case.desired.annotations.get(RENEW_AT)
-    fresh = wanted is not None and wanted != case.memory.handled_renew_at
+    fresh = wanted is not None and wanted not in (case.memory.handled_renew_at, *done)
     return f"annotation {RENEW_AT} is now {wanted}" if fresh else None
 
 

@@ -85,8 +85,8 @@ def _stored(case: Case, observed: ObservedSite) -> Revision | None:
     fitting = [one for one in good if first_finding(replace(case, live=one), without=_ALWAYS) is None]
     live = case.live
     if isinstance(live, Revision) and not live.meta.placeholder:
-        asked = case.memory.renew_requested is not None
-        return next((one for one in fitting if one.meta.at > live.meta.at and not asked), None)
+        answers = (one for one in fitting if first_finding(replace(case, live=one)) is None)
+        return next((one for one in answers if one.meta.at > live.meta.at), None)
     if isinstance(live, BrokenRevision):
         return next(iter(fitting or good), None)
     return next(iter(fitting), None)
