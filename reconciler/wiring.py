@@ -279,13 +279,13 @@ def _placeholder(site: DesiredSite, key: Secret, now: Any) -> Any:  # noqa: ANN4
 
 def view(name: str, report: Report, former: Mapping[str, object] | None) -> Mapping[str, object]:
     """Describe a site the way `get sites -o json` does."""
-    from reconciler.report.site_json import site_json
+    from reconciler.report.site_json import site_item
 
     desired, observed = report.declared.sites[name], report.world.sites[name]
     choice = None
     if isinstance(observed.live, Revision) and not observed.live.meta.placeholder:
         choice = renewal.choose_renewal(name, observed.live, desired.renewal, observed.memory.renewal)
-    return site_json(desired, observed, report.now, report.plan.holds, renewal=choice, previous=former)
+    return site_item(desired, observed, report.now, report.plan.holds, former, choice)
 
 
 def read_template(path: str) -> str | None:
@@ -303,8 +303,9 @@ def build(
     options: Options,
     say: Callable[[str, str], None] = lambda _site, _text: None,
     on_bug: Callable[[Change, Exception], None] = lambda _change, _bug: None,
+    clock: SystemClock | None = None,
 ) -> App:
     """Open the store and wire everything; raises StoreError. Nothing is read or made before it is used."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     store = open_store(options.state, clock, __version__, write=not options.read_only)
     return App(options, store, clock, say, on_bug)

@@ -148,7 +148,7 @@ def _is_early(wish: Wish, work: Work, *, placeholder: bool) -> bool:
         return True
     stands_in = placeholder and _may_stand_in(work)
     live = wish.live
-    usable = isinstance(live, Revision) and (not live.meta.placeholder or work.spec.placeholder)
+    usable = isinstance(live, Revision) and (not live.meta.placeholder or (work.spec.placeholder and not _adopts(work)))
     if not stands_in and not usable:
         return False
     switched = placeholder or wish.activate is not None
@@ -164,7 +164,12 @@ def _wants_placeholder(wish: Wish, free: list[Work]) -> bool:
 def _may_stand_in(work: Work) -> bool:
     """A placeholder never takes the place of a certificate that was installed before and may still serve."""
     had = work.on.inventory is not None and any(file.revision for file in work.on.inventory.files)
-    return work.spec.placeholder and not work.remove and not had
+    return work.spec.placeholder and not work.remove and not had and not _adopts(work)
+
+
+def _adopts(work: Work) -> bool:
+    """Tell whether a file that is not ours is replaced: by a certificate, never by a placeholder."""
+    return any(file.change is FileChange.ADOPT for file in work.files)
 
 
 def _whole(work: Work) -> Work:
