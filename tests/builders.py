@@ -29,6 +29,7 @@ class SteadyClock:
     def __init__(self, shift: timedelta = timedelta()) -> None:
         self.shift = shift
         self.waits: list[float] = []
+        self.on_wait: Callable[[], None] | None = None
         self._stop = threading.Event()
 
     def now(self) -> datetime:
@@ -39,6 +40,8 @@ class SteadyClock:
 
     def wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
+        if self.on_wait is not None:
+            self.on_wait()
         return self._stop.wait(seconds)
 
     def stopping(self) -> bool:

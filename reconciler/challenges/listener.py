@@ -1,7 +1,9 @@
 """The http-01 listener: one thread, a selectors loop, and nothing that a visitor can make grow.
 
 Sixty-four connections, eight from one address, five seconds and four KiB for each; when there are more, the oldest of
-the same address (or of all) makes room: a CA asks at once, who only holds the line is the one to lose it.
+the same address (or of all) makes room. A CA that checks many names at once has many more, but each of its connections
+is answered and closed in the turn in which it comes (the kernel hands it over with its request): only who holds the
+line is counted, and is the one to lose it.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class _Client:
     end: float
     received: bytearray = field(default_factory=bytearray)
     to_send: bytes | None = None
+    linger: bool = False
 
 
 class Server:
@@ -115,6 +118,8 @@ class Server:
         complete = _END.search(client.received) is not None
         if complete or len(client.received) > _LONGEST_REQUEST:
             client.to_send = self._response(bytes(client.received), complete=complete)
+            # to close before all was read would take back what we sent
+            client.linger = not complete
             self._selector.modify(client.sock, selectors.EVENT_WRITE, client)
             self._send(client)
         elif not block:
@@ -123,10 +128,14 @@ class Server:
     def _send(self, client: _Client) -> None:
         left = client.to_send or b""
         client.to_send = left[client.sock.send(left) :]
-        if not client.to_send:
+        if client.to_send:
+            return
+        if client.linger:
             # half-closed: what we sent arrives, what still comes is read and thrown away
             client.sock.shutdown(socket.SHUT_WR)
             self._selector.modify(client.sock, selectors.EVENT_READ, client)
+        else:
+            self._drop(client)
 
     def _response(self, request: bytes, *, complete: bool) -> bytes:
         asked = _REQUEST.fullmatch(request.partition(b"\n")[0]) if complete else None

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Clock
 
-_BACKLOG: Final = 128
+_BACKLOG: Final = 4096
+_DEFER_SECONDS: Final = 5
 _TURN: Final = 0.2
 # orders of a batch follow each other closely: the port is not opened and closed between them
 _LINGER: Final = 1.0
@@ -210,6 +212,9 @@ def _listening(address: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if sys.platform == "linux":
+            # who says nothing stays with the kernel and costs us nothing
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
         sock.bind((address, port))
         sock.listen(_BACKLOG)
     except OSError as error:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Failed, Stalled
+from reconciler.errors import Failed, Stalled, Waiting
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
 from reconciler.issuers.acme.problems import Refused, retry_after
@@ -41,13 +41,14 @@ class Proof:
         found = [self._fetch(url)[0] for url in urls]
         named = {self._hostname(one): one for one in found}
         chosen = {name: self._choose(record, name, one) for name, one in named.items()}
+        resumed = bool(record.chosen)
         if dict(record.chosen) != chosen:
             record = replace(record, chosen=chosen)
             self._desk.save(record)
         waiting = {name: one for name, one in named.items() if one.status != "valid"}
         if waiting:
-            record = self._answer(record, waiting)
-            self._wait(record, list(waiting))
+            self._answer(record, waiting, resumed=resumed)
+            self._wait_for(record, list(waiting))
         return record
 
     def failed(self, record: OrderRecord, urls: Sequence[str]) -> Failed | None:
@@ -59,34 +60,41 @@ class Proof:
                 return _refused(name, one, record.chosen.get(name))
         return None
 
-    def _answer(self, record: OrderRecord, waiting: dict[str, Authorization]) -> OrderRecord:
+    def _answer(self, record: OrderRecord, waiting: dict[str, Authorization], *, resumed: bool) -> None:
         for name, one in waiting.items():
             if one.status not in _OPEN:
                 raise _refused(name, one, record.chosen[name])
         self._desk.say(f"proving {', '.join(list(waiting)[:3])}{' and more' if len(waiting) > 3 else ''}")  # noqa: PLR2004
         for name in waiting:
             self._present(record.chosen[name])
-        before = set(record.answered)
         for name in waiting:
-            if name not in before:
-                self._tell(record.chosen[name], again=bool(before))
-        answered = tuple(dict.fromkeys((*record.answered, *waiting)))
-        if answered != record.answered:
-            record = replace(record, answered=answered)
-            self._desk.save(record)
-        return record
+            if name not in record.answered:
+                self._tell(record.chosen[name], resumed=resumed)
+
+    def _wait_for(self, record: OrderRecord, names: list[str]) -> None:
+        """Wait, and note what was answered only if we leave in order and the answers stay in place.
+
+        After a crash nobody knows whether the CA met our answers or a closed port: then it is told again, and an order
+        that died meanwhile is no failure of the names.
+        """
+        try:
+            self._wait(record, names)
+        except Waiting:
+            if not self._session.clock.stopping():
+                self._desk.save(replace(record, answered=tuple(record.chosen)))
+            raise
 
     def _present(self, chosen: ChosenChallenge) -> None:
         method = next(one for one in self._methods(chosen.hostname) if one.name == chosen.method)
         key_authorization = f"{chosen.token}.{self._signer.thumbprint}"
         self._desk.present(method, chosen.hostname, chosen.token, key_authorization)
 
-    def _tell(self, chosen: ChosenChallenge, *, again: bool) -> None:
-        """Say that the proof is there. One that was told before a crash may be refused: its state is asked next."""
+    def _tell(self, chosen: ChosenChallenge, *, resumed: bool) -> None:
+        """Say that the proof is there. A CA that was told so before a crash may object: its state is asked next."""
         try:
             self._session.post(chosen.url, b"{}", self._signer)
         except Refused as refused:
-            if not (again and refused.problem.code == "malformed"):
+            if not (resumed and refused.problem.code == "malformed"):
                 raise
 
     def _wait(self, record: OrderRecord, names: list[str]) -> None:

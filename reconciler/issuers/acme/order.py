@@ -2,7 +2,7 @@
 
 Each arrow is on the desk before the next request goes out::
 
-    intent -> newOrder -> URL -> chosen -> (presented) -> answered -> finalized -> certificate
+    intent -> newOrder -> URL -> chosen -> (presented, answered) -> finalized -> certificate
 
 What the CA says of the order decides where to go on; the record only tells which order it is and what was chosen. So a
 crash between any two steps costs questions, never a second order, save between sending newOrder and keeping its URL.

@@ -9,6 +9,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as LateError
 
 from reconciler.doors.retrying import LONGEST_SLEEP, retry_transient
 from reconciler.errors import Failed, Transient
@@ -18,6 +19,8 @@ from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from urllib3 import BaseHTTPResponse
 
     from reconciler.issuers.acme.origin import Origin
     from reconciler.model.ports import Clock
@@ -96,7 +99,9 @@ class Transport:
             whole = True
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(self.origin, error) from None
-        except TimeoutError:
+        except _TooLarge:
+            raise misbehaves(f"{clean(url, 200)} answered with more than any step needs", url) from None
+        except (TimeoutError, LateError):
             raise Transient(f"{self.origin} did not answer within {self._seconds:g} s") from None
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             raise Transient(f"the connection to {self.origin} failed: {_cause(error)}") from None
@@ -137,10 +142,7 @@ class Transport:
         headers = self._headers if body is None else self._posting
         connection.request(method, target, body, headers, preload_content=False, decode_content=False)
         response = connection.getresponse()
-        limit = _LIMITS[wanted]
-        content = response.read(limit + 1, decode_content=False)
-        if len(content) > limit:
-            raise _TooLarge
+        content = _read(response, _LIMITS[wanted])
         found: dict[str, tuple[str, ...]] = {}
         for name, value in response.headers.iteritems():
             found[name.lower()] = (*found.get(name.lower(), ()), value)
@@ -150,11 +152,18 @@ class Transport:
         return Answer(response.status, found, content, url, kind)
 
 
+def _read(response: BaseHTTPResponse, limit: int) -> bytes:
+    """Read to the end, since only there it shows whether all that was declared came; at most one byte too many."""
+    content = bytearray()
+    while block := response.read(limit + 1 - len(content), decode_content=False):
+        content += block
+        if len(content) > limit:
+            raise _TooLarge
+    return bytes(content)
+
+
 class _TooLarge(ValueError):
     """The body is longer than any answer of this step is."""
-
-    def __str__(self) -> str:
-        return "the answer is larger than any that we accept"
 
 
 def _kept_alive(headers: Mapping[str, tuple[str, ...]]) -> bool:
@@ -191,7 +200,7 @@ def _cause(error: Exception) -> str:
 def _deeper(value: object, levels: int) -> bool:
     """Tell whether containers nest deeper than `levels`."""
     row = [value]
-    while row and levels >= 0:
+    while row and levels > 0:
         row = [inner for item in row for inner in _inside(item)]
         levels -= 1
     return bool(row)

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.challenges.http01 import ListenerSolver
+from reconciler.challenges.owner import who_listens
+from reconciler.challenges.ports import Ports
+from reconciler.errors import Failed
+from reconciler.model.desired import Listener
+from tests.builders import MemoryStore, SteadyClock
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
+PROOF = f"{TOKEN}.{'a' * 43}"
+PATH = f"/.well-known/acme-challenge/{TOKEN}"
+
+
+@pytest.fixture(name="ports")
+def _ports(tmp_path: Path) -> Iterator[Ports]:
+    ports = Ports(MemoryStore(), str(tmp_path / "locks"), SteadyClock())
+    yield ports
+    ports.close()
+
+
+def _store(ports: Ports) -> MemoryStore:
+    assert isinstance(ports._published, MemoryStore)
+    return ports._published
+
+
+def _solver(ports: Ports, port: int, address: str | None = "127.0.0.1") -> ListenerSolver:
+    return ListenerSolver(Listener(port, address), _store(ports), ports)
+
+
+def _get(port: int, path: str = PATH, method: str = "GET", address: str = "127.0.0.1") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+def _open(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_port_is_open_while_an_answer_is_published_and_no_longer(ports: Ports) -> None:
+    port = free_port()
+    solver = _solver(ports, port)
+    assert not _open(port)
+
+    done = solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+    assert _get(port) == (200, PROOF.encode())
+    assert _get(port, method="HEAD") == (200, b"")
+    solver.clean_up(done)
+    assert _until(lambda: not _open(port))
+    solver.present(done, PROOF)
+    assert _get(port) == (200, PROOF.encode())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", f"{PATH}x"),
+        ("GET", f"{PATH}/"),
+        ("GET", f"{PATH}?x"),
+        ("GET", "/.well-known/acme-challenge/../../etc/passwd"),
+        ("GET", f"/.well-known/acme-challenge/{'b' * 43}"),
+        ("POST", PATH),
+        ("DELETE", PATH),
+    ],
+)
+def test_everything_else_is_the_same_404(ports: Ports, method: str, path: str) -> None:
+    port = free_port()
+    solver = _solver(ports, port)
+    solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+    assert _get(port, path, method) == (404, b"not found\n")
+
+
+def test_what_is_no_key_authorization_is_not_served(ports: Ports) -> None:
+    port = free_port()
+    solver = _solver(ports, port)
+    solver.present(solver.prepare("site", "a.test", TOKEN), "-----BEGIN PRIVATE KEY-----")
+
+    assert _get(port)[0] == 404
+
+
+def test_both_families_without_an_address(ports: Ports) -> None:
+    port = free_port()
+    solver = _solver(ports, port, address=None)
+    solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+    assert _get(port)[0] == 200
+    if socket.has_ipv6:
+        assert _get(port, address="::1")[0] == 200
+
+
+def test_a_taken_port_is_told_with_who_has_it(ports: Ports) -> None:
+    port = free_port()
+    solver = _solver(ports, port)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(Failed) as caught:
+        solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+    assert caught.value.reason == "PortTaken"
+    assert f"process {os.getpid()}" in str(caught.value)
+
+
+def test_nobody_listens_where_nobody_does() -> None:
+    assert who_listens(free_port()) is None
+
+
+def test_an_address_that_is_not_ours(ports: Ports) -> None:
+    solver = _solver(ports, free_port(), address="192.0.2.1")
+
+    with pytest.raises(Failed) as caught:
+        solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+    assert caught.value.reason == "PortUnusable"
+
+
+def test_a_second_process_serves_through_the_first_and_takes_over(ports: Ports, tmp_path: Path) -> None:
+    """Two `Ports` over one store and one directory of locks are two processes as far as flock can tell."""
+    port = free_port()
+    first, second = ports, Ports(_store(ports), str(tmp_path / "locks"), SteadyClock())
+    solver = _solver(first, port)
+    other = ListenerSolver(Listener(port, "127.0.0.1"), _store(ports), second)
+    try:
+        solver.present(solver.prepare("a", "a.test", TOKEN), PROOF)
+        token = "b" * 43
+        other.present(other.prepare("b", "b.test", token), f"{token}.{'c' * 43}")
+        assert _get(port, f"/.well-known/acme-challenge/{token}")[0] == 200
+
+        first.close()
+
+        assert _until(lambda: _open(port))
+        assert _get(port, f"/.well-known/acme-challenge/{token}")[0] == 200
+    finally:
+        second.close()
+    assert not _open(port)
+
+
+def test_a_killed_process_leaves_no_lock_behind(ports: Ports, tmp_path: Path) -> None:
+    port = free_port()
+    script = (
+        "import sys, time, json; sys.path.insert(0, '.')\n"
+        "from tests.builders import MemoryStore, SteadyClock\n"
+        "from reconciler.challenges.ports import Ports\n"
+        "store = MemoryStore(); store.put_token('x' * 43, 'y')\n"
+        f"Ports(store, {json.dumps(str(tmp_path / 'locks'))}, SteadyClock()).get('127.0.0.1', {port}).ensure()\n"
+        "print('open', flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        solver = _solver(ports, port)
+        solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+        assert _get(port)[0] == 404, "the other process knows another store"
+        process.kill()
+
+    assert _until(lambda: _open(port) and _get(port)[0] == 200)

@@ -1,0 +1,177 @@
+"""A CA that misbehaves in every way that a front before Pebble can make it: a clear failure, and nothing is lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.doors import x509
+from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
+from tests.servers import faults
+
+if TYPE_CHECKING:
+    from tests.rig import Rig
+    from tests.servers.faults import Act
+    from tests.servers.front import Front
+
+Fronted = tuple["Rig", "Front"]
+
+# newOrder, an authorization, an order that is asked about, a certificate
+STEPS = ["/order-plz", "/authZ/", "/my-order/", "/certZ/"]
+
+
+def _fails(fronted: Fronted, act: Act, path: str, *, times: int | None = None) -> CertwrightError:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.inject(act, path, times=times)
+    desk = machine.desk()
+    with pytest.raises(CertwrightError) as caught:
+        issuer.obtain(machine.request("fault.test"), desk)
+    assert machine.store.published == {}
+    front.heal()
+    again = issuer.obtain(machine.request("fault.test"), desk)
+    assert again.facts.hostnames == ("fault.test",), "once the CA is well, the same desk goes on"
+    return caught.value
+
+
+@pytest.mark.parametrize("path", STEPS)
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (faults.html(), "text/html"),
+        (faults.redirect("https://elsewhere.test/"), "redirect"),
+        (faults.redirect("https://elsewhere.test/", 307), "redirect"),
+        (faults.gzip, "content encoding gzip"),
+    ],
+    ids=["html", "302", "307", "gzip"],
+)
+def test_what_no_step_answers_with(fronted: Fronted, act: Act, words: str, path: str) -> None:
+    failure = _fails(fronted, act, path)
+
+    assert isinstance(failure, Failed)
+    assert (failure.reason, failure.blame) == ("CaMisbehaves", "ca")
+    assert words in str(failure)
+
+
+@pytest.mark.parametrize("path", STEPS)
+def test_500_is_retried_and_then_it_is_the_ca(fronted: Fronted, path: str) -> None:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.inject(faults.refuse(500), path, times=2)
+
+    issued = issuer.obtain(machine.request("patient.test"), machine.desk())
+
+    assert issued.facts.hostnames == ("patient.test",)
+
+
+def test_500_all_the_time(fronted: Fronted) -> None:
+    failure = _fails(fronted, faults.refuse(500, detail="out of order"), "/order-plz")
+
+    assert isinstance(failure, Failed)
+    assert (failure.reason, failure.blame) == ("CaUnavailable", "ca")
+    assert "500" in str(failure)
+
+
+def test_503_with_a_time_is_waited_for_elsewhere(fronted: Fronted) -> None:
+    failure = _fails(fronted, faults.refuse(503, retry_after="120"), "/order-plz")
+
+    assert isinstance(failure, Failed)
+    assert failure.until is not None
+    assert timedelta(seconds=100) < failure.until - datetime.now(UTC) < timedelta(seconds=121)
+    machine, _ = fronted
+    assert max(machine.clock.waits, default=0) < 10
+
+
+def test_a_rate_limit_has_an_end(fronted: Fronted) -> None:
+    act = faults.refuse(429, retry_after="3600", problem="rateLimited", detail="too many certificates")
+    failure = _fails(fronted, act, "/order-plz")
+
+    assert isinstance(failure, Waiting)
+    assert failure.reason == "RateLimited"
+    assert "too many certificates" in str(failure)
+    assert timedelta(minutes=59) < failure.until - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_a_pause_has_a_page_and_no_end(fronted: Fronted) -> None:
+    page = "https://portal.test/unpause?jwt=abc.def"
+    failure = _fails(fronted, faults.refuse(429, problem="rateLimited", detail=f"Please visit: {page}"), "/order-plz")
+
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "Paused"
+    assert page in str(failure)
+    assert page in failure.ends_when
+
+
+def test_a_ca_that_wants_a_person(fronted: Fronted) -> None:
+    failure = _fails(fronted, faults.refuse(403, problem="userActionRequired", detail="new terms"), "/order-plz")
+
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "UserActionRequired"
+
+
+@pytest.mark.parametrize("path", STEPS)
+@pytest.mark.parametrize("act", [faults.truncate(20), faults.drop_before, faults.drop_after], ids=str)
+def test_half_an_answer_or_none_is_retried(fronted: Fronted, act: Act, path: str) -> None:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.inject(act, path, times=1)
+
+    issued = issuer.obtain(machine.request("half.test"), machine.desk())
+
+    assert issued.facts.hostnames == ("half.test",)
+
+
+def test_finalize_that_was_executed_but_not_answered_costs_no_second_order(fronted: Fronted) -> None:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.inject(faults.drop_after, "/finalize-order/", times=1)
+    desk = machine.desk()
+
+    issued = issuer.obtain(machine.request("finalized.test"), desk)
+
+    assert issued.facts.hostnames == ("finalized.test",)
+    assert front.count("/order-plz") == 1
+    assert x509.check_pair(issued.certificate, desk.key()) == issued.facts
+
+
+def test_a_certificate_for_other_names_is_thrown_away(fronted: Fronted) -> None:
+    machine, front = fronted
+    other = machine.registered().obtain(machine.request("other.test"), machine.desk())
+    front.inject(faults.set_body(other.certificate + other.chain), "/certZ/", times=1)
+    desk = machine.desk()
+
+    with pytest.raises(Failed) as caught:
+        machine.registered().obtain(machine.request("mine.test"), desk)
+
+    assert caught.value.reason in {"KeyMismatch", "WrongNames"}
+    assert caught.value.blame == "ca"
+    assert desk.record is None
+
+
+def test_a_wrong_clock_at_the_ca(fronted: Fronted) -> None:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.inject(faults.set_header("Date", "Wed, 01 Jan 2020 00:00:00 GMT"), times=None)
+    machine.restart()
+    desk = machine.desk()
+
+    with pytest.raises(Waiting) as caught:
+        machine.issuer().obtain(machine.request("date.test"), desk)
+
+    assert caught.value.reason == "ClockWrong"
+    assert desk.record is None
+    assert issuer.spec.directory == front.directory
+
+
+def test_a_newer_start_sends_no_storm_of_newnonce(fronted: Fronted) -> None:
+    machine, front = fronted
+    issuer = machine.registered()
+    front.forget()
+
+    for number in range(10):
+        issuer.obtain(machine.request(f"calm{number}.test"), machine.desk())
+
+    assert front.count("nonce", forwarded=False) <= 2
+    assert front.connections <= 3
