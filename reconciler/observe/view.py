@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,12 @@ class TargetView:
         return self._reader.inventory(self.name)
 
     @cached_property
-    def _owners(self) -> Mapping[str, str]:
-        return {file.path: site for site, entry in self.inventories.items() for file in entry.files}
+    def _owners(self) -> Mapping[str, tuple[str, ...]]:
+        owners: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+        for site, entry in self.inventories.items():
+            for file in entry.files:
+                owners[file.path] += (site,)
+        return owners
 
     @cached_property
     def _wanted(self) -> Mapping[str, str]:
@@ -80,16 +85,22 @@ class TargetView:
         wanting = self._wanted.get(path)
         if wanting is not None and wanting != site:
             return Holder(wanting, leaves=False)
-        owner = self._owners.get(path)
-        if owner is None or owner == site:
-            return None
-        stays = owner in self._declared and (owner not in self._looked_at or self._is_refused(owner))
-        return Holder(owner, leaves=not stays)
+        owners = [owner for owner in self._owners.get(path, ()) if owner != site]
+        staying = next((owner for owner in owners if self._stays(owner)), None)
+        if staying is not None:
+            return Holder(staying, leaves=False)
+        return Holder(owners[0], leaves=True) if owners else None
 
     def taken(self, site: str, path: str) -> Holder | None:
-        """Tell which other site of this pass wants a path, so that it is not removed under its feet."""
-        wanting = self._wanted.get(path)
-        return None if wanting is None or wanting == site else Holder(wanting, leaves=False)
+        """Tell which other site wants a path or keeps it, so that it is not removed under its feet."""
+        holder = self.holder(site, path)
+        return None if holder is None or holder.leaves else holder
+
+    def _stays(self, owner: str) -> bool:
+        """Tell whether what a site has here remains its own: it is not looked at, or cannot be rendered now."""
+        if owner not in self._declared:
+            return False
+        return owner not in self._looked_at or isinstance(self.rendered.get(owner), Refusal)
 
     def on_target(self, disk: Disk, site: str, live: Live, now: datetime) -> OnTarget | None:
         """Compare one site; None if it neither wants nor has anything here."""
@@ -108,9 +119,6 @@ class TargetView:
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
         wanted = any(artifact.path == path for artifact in artifacts)
         return self.holder(site, path) if wanted else self.taken(site, path)
-
-    def _is_refused(self, site: str) -> bool:
-        return isinstance(self.rendered.get(site), Refusal)
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
         return self._made(entry, leaving(disk, entry.files, (), lambda path: self.taken(site, path)))

@@ -250,6 +250,19 @@ def test_a_path_in_another_sites_hands_is_refused_until_that_site_gives_it_up(gr
     assert abandoned.installed["copies"].files == ()
 
 
+def test_a_path_that_a_quiet_site_took_over_is_not_removed_by_its_former_site(ground: Ground) -> None:
+    rule = FileRule(Part.FULLCHAIN, f"{ground.installed}/one.pem", 0o644)
+    spec = replace(ground.copies(), files=(rule,))
+    for name in ("a", "b"):
+        ground.issue(name)
+        ground.install(ground.site(name, spec), spec)  # both inventories have it, as after a handover that was cut off
+    for full in (True, False):
+        world = ground.world(ground.site("a"), names=["b"], full=full)
+        assert world.sites["a"].on["copies"].files == ()
+    (gone,) = ground.world(names=["b"]).abandoned
+    assert gone.installed["copies"].files == ()
+
+
 def test_a_site_that_cannot_be_rendered_has_a_problem_and_keeps_its_files(ground: Ground) -> None:
     spec = ground.nginx()
     ground.install(ground.site("a", spec), spec)
