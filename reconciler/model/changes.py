@@ -135,11 +135,12 @@ class Change:
     files: tuple[PlannedFile, ...] = ()
     rank: int = 2
 
-    @property
-    def id(self) -> str:
-        """Give the identity: the same decision on the same facts has the same id; no times are in it."""
+    id: str = field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        """Make the identity: the same decision on the same facts has the same id; no times are in it."""
         parts = (self.verb, self.subject, self.target or "", self.reason, self.desired_digest, self.decided_on)
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        object.__setattr__(self, "id", hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""Which changes of targets run as one batch: those before one reload, or those of a target that no reload follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Change, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FILES = (Verb.INSTALL, Verb.UNINSTALL)
+
+
+class Groups:
+    """The batches of one plan, with what still keeps each from starting."""
+
+    def __init__(self, changes: Mapping[str, Change], waits: Mapping[str, set[str]]) -> None:
+        """Take the changes by id, and what each waits for."""
+        self._parts: dict[str, set[str]] = {}
+        self._blocked: dict[str, set[str]] = {}
+        self._of: dict[str, list[str]] = {}
+        self._due: set[str] = set()
+        followed: set[str] = set()
+        for change in changes.values():
+            if change.verb is Verb.RELOAD:
+                parts = {name for name in waits[change.id] if changes[name].verb in _FILES}
+                followed |= parts
+                late = {name for name in parts if waits[name]}
+                self._add(change.id, {change.id, *parts}, (waits[change.id] - parts) | late)
+        loose: dict[str, set[str]] = {}
+        for change in changes.values():
+            if change.verb in _FILES and change.id not in followed:
+                loose.setdefault(change.target or "", set()).add(change.id)
+        for target, parts in loose.items():
+            self._add(f"target/{target}", parts, {name for name in parts if waits[name]})
+
+    def _add(self, key: str, parts: set[str], blocked: set[str]) -> None:
+        self._parts[key], self._blocked[key] = parts, blocked
+        for name in parts | blocked:
+            self._of.setdefault(name, []).append(key)
+        if not blocked:
+            self._due.add(key)
+
+    def ended(self, name: str) -> None:
+        """Note that a change has ended."""
+        for key in self._of.pop(name, ()):
+            self._parts[key].discard(name)
+            self._unblock(key, name)
+            if not self._parts[key]:
+                self._due.discard(key)
+
+    def freed(self, name: str) -> None:
+        """Note that a part waits for nothing any more."""
+        for key in self._of.get(name, ()):
+            if key != name:
+                self._unblock(key, name)
+
+    def _unblock(self, key: str, name: str) -> None:
+        self._blocked[key].discard(name)
+        if not self._blocked[key] and self._parts[key]:
+            self._due.add(key)
+
+    def due(self) -> list[set[str]]:
+        """Give the batches that nothing keeps, each as the ids of its changes."""
+        return [set(self._parts[key]) for key in self._due]
