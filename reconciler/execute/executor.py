@@ -29,6 +29,10 @@ class Steps(Protocol):
         """Do it."""
         ...
 
+    def skipped(self, change: Change, why: str, declared: Declared) -> None:
+        """Hear that it was not begun because something before it failed."""
+        ...
+
 
 class Batches(Protocol):
     """What one batch of a target does; never raises for what a server or a disk can cause."""
@@ -151,6 +155,8 @@ class Executor:
     def _finish(self, state: _State, outcome: Outcome) -> None:
         started, ended = state.book.finish(outcome)
         for one in ended:
+            if one.status is Status.SKIPPED and one.reason == Reason.DEPENDENCY_FAILED:
+                self._steps.skipped(one.change, one.message, state.declared)
             state.outcomes.put(one)
         self._push(state, started)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
+from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
 from reconciler.execute.desk import SiteDesk, undo
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
@@ -97,6 +97,13 @@ class SiteSteps:
         self.store.event(site, "Archived", "kept in archive/ for 30 days", self.clock.now())
         return Outcome(change, Status.DONE)
 
+    def skipped(self, change: Change, why: str, declared: Declared) -> None:
+        """Remember that an order could not be begun (its account, its server failed), so that it is not tried at once."""
+        site = declared.sites.get(change.site or "")
+        if change.verb is Verb.ISSUE and site is not None:
+            live = self.store.live([site.name])[site.name]
+            self._remember_failure(site, live, Failed(Reason.DEPENDENCY_FAILED, why))
+
     def _with_lease(self, change: Change, site: DesiredSite) -> Outcome:
         with self.store.claim(f"site/{site.name}", self.verb, self.wait) as lease:
             live = self.store.live([site.name])[site.name]
@@ -118,7 +125,7 @@ class SiteSteps:
             self._drop_finished(site, lease, live)
             try:
                 key, issued = self._obtain(change, site, lease, live)
-            except (Failed, Waiting, Stalled) as failure:
+            except (Failed, Waiting, Stalled, Transient) as failure:
                 self._remember_failure(site, live, failure)
                 raise
         bundle = Bundle(key, issued.certificate, issued.chain)
