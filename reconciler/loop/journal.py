@@ -1,0 +1,121 @@
+"""What the loop says: one line for each thing done and why, one for each hold when it begins."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors import log
+from reconciler.model.changes import Verb
+from reconciler.model.outcomes import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from reconciler.engine import Report
+    from reconciler.model.changes import Change, Hold
+    from reconciler.model.outcomes import Outcome
+
+_FEW: Final = 20
+_HOUR: Final = timedelta(hours=1)
+_LEVELS: Final = {
+    Status.DONE: logging.INFO,
+    Status.SKIPPED: logging.DEBUG,
+    Status.WAITING: logging.DEBUG,
+    Status.FAILED: logging.WARNING,
+}
+_Key = tuple[str, str, str, str]
+
+
+class Journal:
+    """Writes to the log; remembers which holds it told, so that each is told once."""
+
+    def __init__(self) -> None:
+        """Have told nothing yet."""
+        self._log = log.logger("run")
+        self._told: dict[str, frozenset[_Key]] = {}
+        self._fights: dict[str, datetime] = {}
+
+    def say(self, message: str, *, level: int = logging.INFO) -> None:
+        """Write a line."""
+        self._log.log(level, "%s", message)
+
+    def bug(self, message: str, error: BaseException) -> None:
+        """Tell of a bug; where it stands, with `-v`."""
+        trace = error if self._log.isEnabledFor(logging.DEBUG) else None
+        self._log.critical("%s", f"{message}: {type(error).__name__}: {error}", exc_info=trace)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Tell how a change ended."""
+        change, word = outcome.change, outcome.status.value
+        why = f"{change.reason}: {change.message}" if change.message else f"{change.reason}"
+        text = f"{word} {change.verb} {_where(change)} ({why})"
+        ended = ": ".join(part for part in (str(outcome.reason), outcome.message) if part)
+        again = f"; again at {_time(outcome.again)}" if outcome.again else ""
+        shown = f" -> {ended}" if ended else ""
+        level = (
+            logging.DEBUG if outcome.status is Status.DONE and change.verb is Verb.REFRESH else _LEVELS[outcome.status]
+        )
+        self._log.log(level, "%s", f"{text}{shown}{again}")
+
+    def fight(self, change: Change, until: datetime) -> None:
+        """Tell, once for each time, that somebody else keeps changing what we repair."""
+        files = ", ".join(file.path for file in change.files[:3])
+        word = f"DriftFight: {files} differs again after three repairs within an hour; next repair at {_time(until)}"
+        if self._fights.get(files) != until:
+            self._fights = {name: at for name, at in self._fights.items() if at > until - _HOUR} | {files: until}
+            self.say(word, level=logging.WARNING)
+
+    def holds(self, report: Report) -> None:
+        """Tell the holds that began with this pass; many of one reason are one line."""
+        now: dict[str, set[_Key]] = {name: set() for name in report.declared.sites}
+        begun: list[Hold] = []
+        for hold in report.plan.holds:
+            key = (hold.reason.value, hold.site or "", hold.target or "", hold.ends_when or "")
+            now.setdefault(hold.site or "", set()).add(key)
+            if key not in self._told.get(hold.site or "", ()):
+                begun.append(hold)
+        if report.scope.full:
+            now.setdefault("", set())
+        self._remember(now)
+        self._tell(begun)
+
+    def _remember(self, now: dict[str, set[_Key]]) -> None:
+        for name, keys in now.items():
+            if keys:
+                self._told[name] = frozenset(keys)
+            else:
+                self._told.pop(name, None)
+
+    def _tell(self, begun: Sequence[Hold]) -> None:
+        counts = Counter(hold.reason for hold in begun)
+        for hold in begun:
+            if counts[hold.reason] <= _FEW:
+                level = logging.WARNING if hold.failed else logging.INFO
+                self._log.log(level, "%s", f"hold {hold.reason} {_subject(hold)}: {hold.message}; {_end(hold)}")
+        for reason, count in counts.items():
+            if count > _FEW:
+                sample = next(hold for hold in begun if hold.reason is reason)
+                self._log.warning("%s", f"hold {reason}: {count} sites, such as {_subject(sample)}: {sample.message}")
+
+
+def _where(change: Change) -> str:
+    on = f" on {change.target}" if change.target and change.subject != f"target/{change.target}" else ""
+    return change.subject + on
+
+
+def _subject(hold: Hold) -> str:
+    named = [f"site/{hold.site}"] if hold.site else []
+    named += [f"target/{hold.target}"] if hold.target else []
+    return " on ".join(named) or "all"
+
+
+def _end(hold: Hold) -> str:
+    return f"until {_time(hold.until)}" if hold.until else f"until {hold.ends_when or 'something changes'}"
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else "never"

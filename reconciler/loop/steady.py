@@ -1,0 +1,66 @@
+"""The manifest tree as the loop reads it: at a hint or a scan, not in every pass; and never lost as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from reconciler.engine import Manifests
+    from reconciler.model.changes import Hold
+    from reconciler.model.ports import Declared
+
+
+@dataclass(slots=True)
+class SteadyTree:
+    """A `Manifests` that gives what the last `reread` found; `trouble` is why the last one failed, None if it did not.
+
+    Where nothing at all can be read (a disk that is not mounted), the last meaning stays, and nothing is removed.
+    """
+
+    tree: Manifests
+    trouble: str | None = None
+    _digests: Mapping[str, str] | None = None
+    _held: frozenset[Hold] = field(default_factory=frozenset)
+
+    def reread(self) -> Reread:
+        """Read what changed. Raises ManifestError only if nothing could be read since the start."""
+        before = self._digests or {}
+        try:
+            self._digests, self.trouble = dict(self.tree.refresh()), None
+        except ManifestError as error:
+            if self._digests is None:
+                raise
+            self.trouble = str(error)
+        held = frozenset(self.tree.declared(()).held)
+        moved = {hold.site for hold in held ^ self._held if hold.site is not None}
+        self._held = held
+        return Reread(
+            changed=frozenset(name for name, digest in self._digests.items() if before.get(name) != digest),
+            gone=frozenset(before.keys() - self._digests.keys()),
+            held=frozenset(moved & self._digests.keys()),
+        )
+
+    def refresh(self) -> Mapping[str, str]:
+        """Give each declared site with the digest of its meaning, as last read."""
+        return self._digests or {}
+
+    def declared(self, names: Collection[str]) -> Declared:
+        """Give the meaning of these sites."""
+        declared = self.tree.declared(names)
+        if not names:
+            declared = replace(declared, held=())  # of sites that are not looked at
+        return replace(declared, complete=False) if self.trouble else declared
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What a reading found different: new meanings, sites that are gone, sites whose manifest broke or healed."""
+
+    changed: frozenset[str]
+    gone: frozenset[str]
+    held: frozenset[str]
