@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import selectors
 import socket
-from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -39,6 +38,7 @@ class _Client:
     received: bytearray = field(default_factory=bytearray)
     to_send: bytes | None = None
     linger: bool = False
+    watched: bool = False
 
 
 class Server:
@@ -88,9 +88,10 @@ class Server:
             self._make_room(source)
             client = _Client(sock, source, self._monotonic() + LIFE_SECONDS)
             self._clients[client] = None
-            self._selector.register(sock, selectors.EVENT_READ, client)
-            # the request often came with the connection
+            # the request came with the connection, nearly always
             self._serve(client)
+            if client in self._clients and not client.watched:
+                self._watch(client, selectors.EVENT_READ)
 
     def _make_room(self, source: str) -> None:
         same = [client for client in self._clients if client.source == source]
@@ -120,7 +121,6 @@ class Server:
             client.to_send = self._response(bytes(client.received), complete=complete)
             # to close before all was read would take back what we sent
             client.linger = not complete
-            self._selector.modify(client.sock, selectors.EVENT_WRITE, client)
             self._send(client)
         elif not block:
             self._drop(client)
@@ -129,11 +129,11 @@ class Server:
         left = client.to_send or b""
         client.to_send = left[client.sock.send(left) :]
         if client.to_send:
-            return
-        if client.linger:
+            self._watch(client, selectors.EVENT_WRITE)
+        elif client.linger:
             # half-closed: what we sent arrives, what still comes is read and thrown away
             client.sock.shutdown(socket.SHUT_WR)
-            self._selector.modify(client.sock, selectors.EVENT_READ, client)
+            self._watch(client, selectors.EVENT_READ)
         else:
             self._drop(client)
 
@@ -147,10 +147,17 @@ class Server:
         head %= (status, kind, len(body))
         return head if request.startswith(b"HEAD ") else head + body
 
+    def _watch(self, client: _Client, events: int) -> None:
+        if client.watched:
+            self._selector.modify(client.sock, events, client)
+        else:
+            self._selector.register(client.sock, events, client)
+            client.watched = True
+
     def _drop(self, client: _Client) -> None:
         if self._clients.pop(client, client) is client:
             return
-        with suppress(KeyError, ValueError):
+        if client.watched:
             self._selector.unregister(client.sock)
         client.sock.close()
 

@@ -146,7 +146,7 @@ class Port:
             return stack.pop_all(), server
 
     def _run(self, held: tuple[ExitStack, Server] | None) -> None:
-        idle_since = self._clock.monotonic()
+        idle_since = looked = self._clock.monotonic()
         try:
             while not self._closing.is_set():
                 if held is None:
@@ -157,6 +157,9 @@ class Port:
                 else:
                     held[1].turn(_TURN)
                 now = self._clock.monotonic()
+                if now - looked < _TURN:
+                    continue
+                looked = now
                 if self._waited_for():
                     idle_since = now
                     continue

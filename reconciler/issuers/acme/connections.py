@@ -6,6 +6,7 @@ of the request's own deadline; TLS verifies the name although the socket was ope
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 from collections import deque
@@ -133,6 +134,15 @@ class _Secure(_Dialled, HTTPSConnection):
 
 
 Connection = _Plain | _Secure
+
+
+def response_of(connection: Connection) -> http.client.HTTPResponse:
+    """Give the answer to the request that was sent, its body unread.
+
+    As the standard library gives it: urllib3's own response, made for decoding and pooling which we do not want, costs
+    a quarter of a millisecond for each of an order's requests.
+    """
+    return http.client.HTTPConnection.getresponse(connection)
 
 
 class Connections:

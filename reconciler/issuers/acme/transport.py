@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from urllib3.exceptions import HTTPError
@@ -13,14 +13,13 @@ from urllib3.exceptions import TimeoutError as LateError
 
 from reconciler.doors.retrying import LONGEST_SLEEP, retry_transient
 from reconciler.errors import Failed, Transient
-from reconciler.issuers.acme.connections import Connection, Connections
+from reconciler.issuers.acme.connections import Connection, Connections, response_of
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from urllib3 import BaseHTTPResponse
+    from http.client import HTTPResponse
 
     from reconciler.issuers.acme.origin import Origin
     from reconciler.model.ports import Clock
@@ -140,34 +139,31 @@ class Transport:
     ) -> Answer:
         url, wanted = asked
         headers = self._headers if body is None else self._posting
-        connection.request(method, target, body, headers, preload_content=False, decode_content=False)
-        response = connection.getresponse()
+        connection.request(method, target, body, headers)
+        response = response_of(connection)
         content = _read(response, _LIMITS[wanted])
         found: dict[str, tuple[str, ...]] = {}
-        for name, value in response.headers.iteritems():
-            found[name.lower()] = (*found.get(name.lower(), ()), value)
-        if not _kept_alive(found):
-            connection.close()
+        for name, value in response.headers.items():
+            lower = name.lower()
+            found[lower] = (*found.get(lower, ()), value)
         kind = found.get("content-type", ("",))[0].partition(";")[0].strip().lower()
         return Answer(response.status, found, content, url, kind)
 
 
-def _read(response: BaseHTTPResponse, limit: int) -> bytes:
-    """Read to the end, since only there it shows whether all that was declared came; at most one byte too many."""
+def _read(response: HTTPResponse, limit: int) -> bytes:
+    """Read to the end, and at most one byte too many. Raises IncompleteRead if less came than was declared."""
     content = bytearray()
-    while block := response.read(limit + 1 - len(content), decode_content=False):
+    while block := response.read(limit + 1 - len(content)):
         content += block
         if len(content) > limit:
             raise _TooLarge
+    if response.length:
+        raise IncompleteRead(bytes(content), response.length)
     return bytes(content)
 
 
 class _TooLarge(ValueError):
     """The body is longer than any answer of this step is."""
-
-
-def _kept_alive(headers: Mapping[str, tuple[str, ...]]) -> bool:
-    return "close" not in ",".join(headers.get("connection", ())).lower()
 
 
 def _judged(answer: Answer, wanted: Wanted) -> Answer:
