@@ -100,6 +100,11 @@ def is_segment(name: str) -> bool:
     return _SEGMENT.fullmatch(name) is not None
 
 
+def is_token(text: str) -> bool:
+    """Tell whether this can be a challenge token (RFC 8555 section 8.3: base64url)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def is_revision(name: str) -> bool:
     """Tell whether this is an id of a revision, `20261123T101500Z-ab12cd34`, perhaps with `-2`."""
     return _REVISION.fullmatch(name) is not None
@@ -147,8 +152,8 @@ class Layout:
         return f"{self.root}/orders/{segment(site)}"
 
     def token(self, token: str) -> str:
-        """Give the file of an http-01 answer (RFC 8555 section 8.3: base64url)."""
-        if _TOKEN.fullmatch(token) is None:
+        """Give the file of an http-01 answer, or raise UsageError."""
+        if not is_token(token):
             raise UsageError(f"'{clean(token, 80)}' is no challenge token: 1 to 200 of A-Z a-z 0-9 _ -")
         return f"{self.root}/tokens/{token}"
 

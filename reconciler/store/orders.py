@@ -65,9 +65,8 @@ class Orders(Part):
             return False
         # the order first: an order without its key could not be finished
         names = ("order.json",) if keep_key else ("order.json", "pending.key", "order.broken")
+        # not synced: a loss of power may bring it back, which is how a kill just before this line leaves it
         forgotten = [atomic.remove(f"{folder}/{name}", durable=False) for name in names]
-        if any(forgotten):
-            atomic.sync(folder)
         atomic.remove_directory(folder)
         return any(forgotten)
 

@@ -5,16 +5,19 @@ Written down before it is done, and kept although its site is gone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
 from reconciler.model.observed import Undo
 from reconciler.store import atomic, reading
-from reconciler.store.layout import is_segment
+from reconciler.store.layout import is_segment, is_token
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# a token and a thumbprint, with room
+_LARGEST: Final = 4096
 
 
 class Undoing(Part):
@@ -44,6 +47,14 @@ class Undoing(Part):
         """Take it away."""
         self._must_be_writable()
         atomic.remove(self._layout.token(token), durable=False)
+
+    def token(self, token: str) -> bytes | None:
+        """Give the answer to a token, None if it is not known. Any text may be asked for; no other file is opened."""
+        return reading.read(self._layout.token(token), _LARGEST) if is_token(token) else None
+
+    def tokens(self) -> frozenset[str]:
+        """Give the tokens that are published now."""
+        return frozenset(filter(is_token, reading.names(self._layout.fixed("tokens"))))
 
     def _undo(self) -> Iterator[Undo]:
         for name in sorted(reading.stems(reading.names(self._layout.fixed("undo")))):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Conflict, Failed, HeldBy, LeaseLost, UsageError
-from reconciler.model.desired import CaIssuer, DesiredSite, FilesTarget, Http01, TargetUse, Webroot
-from reconciler.model.names import Hostname, Trust
+from reconciler.model.desired import FilesTarget
 from reconciler.model.observed import (
     AccountRecord,
     Failures,
@@ -24,7 +23,7 @@ from reconciler.model.observed import (
 )
 from reconciler.store.files import FileStore, open_store
 from tests.builders import SteadyClock
-from tests.store.material import DIRECTORY, NOW, authority, bundle, certificate, meta, order
+from tests.store.material import DESIRED, DIRECTORY, NOW, authority, bundle, certificate, meta, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,16 +46,6 @@ def _store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def held(store: Store, scope: str = "site/a") -> AbstractContextManager[Lease]:
     return store.claim(scope, "apply", 0)
-
-
-DESIRED = DesiredSite(
-    "a",
-    (Hostname("a.example", "a.example"),),
-    (CaIssuer("own", Trust.PRIVATE),),
-    {"a.example": (Http01("http", Webroot("/srv/www")),)},
-    (TargetUse(FilesTarget(name="web"), {"depth": 3, "names": ("x", "y")}),),
-    digest="d",
-)
 
 
 # --- leases

@@ -16,7 +16,7 @@ from reconciler.model.observed import AccountRecord, Inventory, Memory, NoRevisi
 from reconciler.store import layout
 from reconciler.store.files import FileStore, open_store
 from tests.builders import SteadyClock
-from tests.store.material import DIRECTORY, authority, bundle, meta, order
+from tests.store.material import DESIRED, DIRECTORY, authority, bundle, meta, order
 from tests.store.tree import check_modes, names
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def life(store: FileStore) -> Iterator[str]:
         store.put_ca(lease, "own", *authority())
         yield "ca"
     with store.claim("site/a", "apply", 0) as lease:
+        store.put_meaning(lease, DESIRED)
+        yield "meaning"
         store.put_order(lease, "a", order())
         yield "intent"
         store.pending_key(lease, "a", lambda: BUNDLES[0].key)
@@ -157,6 +159,7 @@ def _check_returned(store: FileStore, steps: list[str], live: object) -> None:
     gone = "installed" in done
     assert "account" not in done or store.account_key(DIRECTORY, "default") == BUNDLES[0].key
     assert "ca" not in done or store.ca("own") == authority()
+    assert "meaning" not in done or gone or store.meaning(["a"]) == {"a": DESIRED}
     assert "intent" not in done or "remembered 1" in done or store.orders(["a"])
     assert "url" not in done or "remembered 1" in done or store.orders(["a"]) == {"a": order(URL)}
     assert "undo" not in done or "stored 0" in done or store.undo() in ((THING,), ())

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.doors import x509
-from reconciler.model.names import Trust
+from reconciler.model.desired import CaIssuer, DesiredSite, FilesTarget, Http01, TargetUse, Webroot
+from reconciler.model.names import Hostname, Trust
 from reconciler.model.observed import OrderRecord, Proven, RevisionMeta
 from reconciler.model.ports import Bundle
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 DIRECTORY = "https://acme.example/directory"
 _serial = itertools.count()
+DESIRED = DesiredSite(
+    "a",
+    (Hostname("a.example", "a.example"),),
+    (CaIssuer("own", Trust.PRIVATE),),
+    {"a.example": (Http01("http", Webroot("/srv/www")),)},
+    (TargetUse(FilesTarget(name="web"), {"depth": 3, "names": ("x", "y")}),),
+    digest="d",
+)
 
 
 @functools.cache

@@ -59,6 +59,18 @@ def test_paths_of_a_site_exist_once_it_is_live_and_change_with_it(store: FileSto
     assert all(path.startswith("/") for path in store.paths_of("a"))
 
 
+def test_a_token_is_served_while_it_is_published_and_nothing_else_is(store: FileStore) -> None:
+    store.put_token("-tok_1", "-tok_1.thumb")
+    assert store.token("-tok_1") == b"-tok_1.thumb"
+    assert store.tokens() == {"-tok_1"}
+    for text in ("other", "", ".", "..", "../VERSION", "-tok_1/", "-tok_1\n", "x" * 300, "\0", "\uff41", "\ud800"):
+        assert store.token(text) is None
+    store.drop_token("-tok_1")
+    store.drop_token("-tok_1")
+    assert store.token("-tok_1") is None
+    assert store.tokens() == frozenset()
+
+
 def test_the_store_remembers_which_tree_it_follows_and_where(store: FileStore) -> None:
     assert store.source() is None
     store.follow(Source("/etc/certwright/manifests", machine_id()))
