@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from reconciler.engine import Report
     from reconciler.execute.executor import Executor, Pace
     from reconciler.model.changes import Change
-    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, TargetSpec
-    from reconciler.model.observed import Undo
-    from reconciler.model.ports import Declared, Issuer, SiteOnTarget, Solver, Target
+    from reconciler.model.desired import DesiredSite, IssuerSpec, TargetSpec
+    from reconciler.model.ports import Declared, Issuer, SiteOnTarget, Target
     from reconciler.model.text import Secret
     from reconciler.store.index import Index
 
@@ -78,23 +77,8 @@ def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
     return Files(spec)
 
 
-def _webroot(app: App, way: Any) -> Solver:  # noqa: ANN401, ARG001
-    from reconciler.challenges.http01 import WebrootSolver
-
-    return WebrootSolver(way)
-
-
-def _listener(app: App, way: Any) -> Solver:  # noqa: ANN401
-    from reconciler.challenges.http01 import ListenerSolver
-
-    return ListenerSolver(way, app.store, app.ports)
-
-
 ISSUERS: Final[Mapping[str, Callable[[App, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
 TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {"nginx": _nginx, "files": _files}
-WAYS: Final[Mapping[str, Callable[[App, Any], Solver]]] = {"webroot": _webroot, "listener": _listener}
-UNDO: Final[Mapping[str, str]] = {"webroot": "webroot", "token": "listener"}
-"""Which way takes away an undo record of which kind."""
 
 
 # --- the application -------------------------------------------------------------------------------------------------
@@ -111,7 +95,6 @@ class App:
     on_bug: Callable[[Change, Exception], None]
     _issuers: dict[IssuerSpec, Issuer] = field(default_factory=dict)
     _targets: dict[str, tuple[TargetSpec, Target]] = field(default_factory=dict)
-    _solvers: dict[object, Solver] = field(default_factory=dict)
 
     @cached_property
     def cache(self) -> Index:
@@ -170,10 +153,15 @@ class App:
     def ports(self) -> Any:  # noqa: ANN401
         """Give the http-01 listeners."""
         from reconciler.challenges.ports import Ports
-        from reconciler.challenges.tokens import Tokens
 
-        tokens = Tokens(self.store.tokens_directory)
-        return Ports(tokens, self.store.listener_directory, self.clock)
+        return Ports(self.store, self.store.listener_directory, self.clock)
+
+    @cached_property
+    def challenges(self) -> Any:  # noqa: ANN401
+        """Give the ways to prove control, a solver for each type that `challenges.solvers` knows."""
+        from reconciler.challenges.solvers import Solvers
+
+        return Solvers(self.store, self.ports)
 
     def issuer(self, spec: IssuerSpec) -> Issuer:
         """Give the issuer of a spec."""
@@ -188,25 +176,6 @@ class App:
             known = self._targets[spec.name] = (spec, TARGETS[spec.type](self, spec))
         return known[1]
 
-    def solver(self, method: MethodSpec) -> Solver:
-        """Give the solver of a method."""
-        return self._way(method.way)
-
-    def _way(self, way: Any) -> Solver:  # noqa: ANN401
-        if way not in self._solvers:
-            self._solvers[way] = WAYS[way.type](self, way)
-        return self._solvers[way]
-
-    def clean_up(self, thing: Undo) -> None:
-        """Undo one thing by the way that made it, or by a fresh one of its type."""
-        from reconciler.model.desired import Listener, Webroot
-
-        kind = UNDO[thing.kind]
-        fresh: Mapping[str, Any] = {"webroot": Webroot(thing.place or "/"), "listener": Listener(80)}
-        made = [way for way in self._solvers if getattr(way, "type", "") == kind]
-        fitting = [way for way in made if thing.place.startswith(getattr(way, "directory", "").partition("{")[0])]
-        self._way((fitting or [fresh[kind]])[0]).clean_up(thing)
-
     def executor(self, pace: Pace | None = None) -> Executor:
         """Give what does plans."""
         from reconciler.execute.executor import Executor, Pace
@@ -217,7 +186,7 @@ class App:
         from reconciler.execute.issue import Makers, SiteSteps
 
         makers = Makers(_new_key, _placeholder)
-        return SiteSteps(self.store, self.issuer, self, self.clock, RULES, makers, self.say, *self._manners)
+        return SiteSteps(self.store, self.issuer, self.challenges, self.clock, RULES, makers, self.say, *self._manners)
 
     def _batches(self) -> Any:  # noqa: ANN401
         from reconciler.execute.hands import LocalHands
