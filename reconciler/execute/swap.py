@@ -138,6 +138,7 @@ class Switch:
         new = [(swap.path, swap.after) for swap in swaps if swap.after is not None]
         staged: list[files.Staged] = []
         try:
+            _make_directories({swap.path.rpartition("/")[0] for swap in swaps if swap.part is Part.CONFIG})
             for path, after in new:
                 staged.append(files.stage_file(path, after.data, mode=after.mode, uid=after.uid, gid=after.gid))
             for (path, _), facts in zip(new, files.switch(*staged), strict=True):
@@ -190,6 +191,15 @@ class Switch:
                 )
             )
         return tuple(rows)
+
+
+def _make_directories(own: Collection[str]) -> None:
+    """Make a target's own directory where it is missing; the one above it must be there."""
+    for path in own:
+        if path and files.stat_file(path) is None:
+            above, _, name = path.rpartition("/")
+            with files.open_directory(above or "/") as base, files.open_directory(name, base=base, make=True):
+                pass
 
 
 def restore(path: str, before: Content | None) -> None:

@@ -93,11 +93,23 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
         )
         before = _before(disk, artifact, facts, change)
     except FileFailed as error:
+        if _will_be_made(disk, artifact, error):
+            return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
         return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
     after = artifact.text if change not in (FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED) else None
     if known and change is FileChange.NONE and artifact.text is None:
         change, message = _revision(known, case.live)
     return FileFact(artifact.path, artifact.part, change, message, before, after)
+
+
+def _will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
+    """Tell whether only the target's own directory is missing: configuration stands nowhere else, and we make it."""
+    if artifact.part is not Part.CONFIG or error.reason != "NoSuchDirectory":
+        return False
+    try:
+        return disk.facts(artifact.path.rpartition("/")[0]) is None
+    except FileFailed:
+        return False
 
 
 def _not_a_file(path: str) -> str:
