@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler import __version__
 from reconciler.doors.clock import SystemClock
 from reconciler.engine import Engine
-from reconciler.manifests.tree import ManifestTree, Settings
+from reconciler.manifests.settings import Settings
+from reconciler.manifests.tree import ManifestTree
 from reconciler.model.observed import Revision
 from reconciler.observe.world import Observer
 from reconciler.plan import backoff, renewal

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.manifests.reading import FileReading
-    from reconciler.manifests.tree import Settings
+    from reconciler.manifests.settings import Settings
     from reconciler.model.desired import DesiredSite
     from reconciler.model.ports import Cache
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
-    from reconciler.manifests.tree import Settings
+    from reconciler.manifests.settings import Settings
     from reconciler.model.desired import DesiredSite
 
 

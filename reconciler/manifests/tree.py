@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading
+from reconciler.manifests.settings import Settings
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
 from reconciler.model import plain
 from reconciler.model.changes import Hold, Reason
@@ -22,24 +23,9 @@ from reconciler.model.ports import Declared
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
     from reconciler.model.ports import Cache
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a tree is read: its roots; which Server this machine is (None: found out); `lenient` keeps what is good.
-
-    `hostname` is the machine's own. `read_template` gives a template's text or None where it must not be opened.
-    `last_good` gives the meaning of sites that a broken file declared before.
-    """
-
-    roots: tuple[str, ...]
-    server: str | None = None
-    hostname: str = ""
-    lenient: bool = False
-    read_template: Callable[[str], str | None] = lambda _path: None
-    last_good: Callable[[Iterable[str]], Mapping[str, DesiredSite]] = lambda _names: {}
 
 
 @dataclass(slots=True)
@@ -107,7 +93,8 @@ class ManifestTree:
 
     def _template_stamp(self) -> str:
         """Sign the templates that the tree names: they are read with it."""
-        from reconciler.manifests.walking import signature_of
+        from reconciler.manifests.settings import Settings
+from reconciler.manifests.walking import signature_of
 
         paths = self.cache.rows(self._rows("templates")).get("paths")
         return json.dumps([[path, signature_of(path)] for path in json.loads(paths[1])]) if paths else ""
@@ -196,6 +183,19 @@ class ManifestTree:
         self.cache.put(self._rows("site"), rows, drop=gone)
         self.cache.put(self._rows("claim"), claims, drop=stale - claims.keys())
         self.cache.put(self._rows("where"), dict.fromkeys(sites, ("", "")), drop=gone)
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.
+
+        For `get` and `describe`; broken documents are left out.
+        """
+        from reconciler.manifests.builtins import builtin_objects
+
+        cached = self.cache.rows(self._rows("file"))
+        files = walk(self.settings.roots).files
+        found = [one for path, signature in files.items() for one in self._reading(path, signature, cached).resources]
+        declared = {(one.kind, one.name) for one in found}
+        return (*found, *(one for one in builtin_objects() if (one.kind, one.name) not in declared))
 
     # --- giving ------------------------------------------------------------------------------------------------------
 
