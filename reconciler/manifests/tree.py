@@ -21,7 +21,7 @@ from reconciler.model.desired import DesiredSite
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
@@ -93,8 +93,7 @@ class ManifestTree:
 
     def _template_stamp(self) -> str:
         """Sign the templates that the tree names: they are read with it."""
-        from reconciler.manifests.settings import Settings
-from reconciler.manifests.walking import signature_of
+        from reconciler.manifests.walking import signature_of
 
         paths = self.cache.rows(self._rows("templates")).get("paths")
         return json.dumps([[path, signature_of(path)] for path in json.loads(paths[1])]) if paths else ""
