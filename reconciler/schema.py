@@ -1,7 +1,7 @@
 """The manifest language as JSON Schema: what editors and `certwright schema` show.
 
-Enters: the shapes of `manifests.kinds`. Leaves: JSON Schema values (draft 7) and their one text. It must not read a
-manifest or write a file; `python -m tools.make_schemas` writes the committed copies.
+Enters: the shapes of `manifests.kinds`, and of what `report` gives. Leaves: JSON Schema values (draft 7) and their one
+text. It must not read a manifest or write a file; `python -m tools.make_schemas` writes the committed copies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from reconciler.manifests.kinds.registry import API_VERSION, KINDS, SUMMARIES
 from reconciler.manifests.kinds.shapes import kind_schema
+from reconciler.report.output_schemas import output_schemas
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _ALL: Final = "manifest.json"
@@ -20,6 +21,15 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Give every schema by its file name: `manifest.json` for a document of any kind, and one a kind."""
     made = {f"{kind.lower()}.json": _titled(f"certwright {kind}", kind_schema(kind)) for kind in KINDS}
     return {_ALL: _manifest_schema(), **made}
+
+
+def all_schemas() -> dict[str, dict[str, Any]]:
+    """Give those, and one for each output that others may rely on: `list.json`, `plan.json`, `verifyreport.json`."""
+    outputs = output_schemas().items()
+    return {
+        **schemas(),
+        **{name: _titled(f"certwright output, {name.removesuffix('.json')}", one) for name, one in outputs},
+    }
 
 
 def schema_text(schema: dict[str, Any]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reconciler.schema import schema_text, schemas
+from reconciler.schema import all_schemas, schema_text
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "schemas" / "v1"
 
 
 def main() -> None:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    made = schemas()
+    made = all_schemas()
     for stale in DIRECTORY.glob("*.json"):
         if stale.name not in made:
             stale.unlink()

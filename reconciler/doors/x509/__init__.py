@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reconciler.doors.x509.checking import check_issued, check_pair
+    from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
     from reconciler.doors.x509.keys import make_csr, new_key
     from reconciler.doors.x509.reading import Chain, facts, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
@@ -24,6 +24,7 @@ else:
         "check_issued": "checking",
         "check_pair": "checking",
         "facts": "reading",
+        "is_linked": "checking",
         "make_csr": "keys",
         "new_ca": "signing",
         "new_key": "keys",
@@ -49,6 +50,7 @@ __all__ = [
     "check_issued",
     "check_pair",
     "facts",
+    "is_linked",
     "make_csr",
     "new_ca",
     "new_key",

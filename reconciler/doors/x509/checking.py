@@ -108,6 +108,15 @@ def _check_anchor(last: x509.Certificate, roots: list[x509.Certificate]) -> None
         raise _bad_chain("it does not end at the root that was declared")
 
 
+def is_linked(chain_der: Sequence[bytes]) -> bool:
+    """Tell whether each certificate of a served chain (DER, leaf first) was issued by the one after it."""
+    try:
+        loaded = [x509.load_der_x509_certificate(der) for der in chain_der]
+    except BAD:
+        return False
+    return all(_issued_by(lower, upper) for lower, upper in pairwise(loaded))
+
+
 def _issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
     try:
         lower.verify_directly_issued_by(upper)

@@ -1,0 +1,111 @@
+"""A convergence with a person watching: the plan, how far it is, what came of it. For `apply`, `renew` and `retry`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reconciler.cli import views
+from reconciler.cli.apps import opened
+from reconciler.cli.diff import show
+from reconciler.cli.failures import tell_problems
+from reconciler.cli.progress import Progress
+from reconciler.cli.results import Results
+from reconciler.cli.scopes import follow, scope_of
+from reconciler.cli.screen import RED
+from reconciler.cli.signals import stopping
+from reconciler.report.cells import at
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from reconciler.cli.apply import Wish
+    from reconciler.cli.screen import Screen
+    from reconciler.cli.settings import Settings
+    from reconciler.engine import Report
+    from reconciler.model.ports import Limits, Scope
+    from reconciler.wiring import App
+
+
+def converge(sites: Collection[str], settings: Settings, screen: Screen, limits: Limits, wish: Wish) -> int:
+    """Do `apply` and give its exit code."""
+    from reconciler.cli.saved_plan import read_plan
+
+    saved = read_plan(wish.plan) if wish.plan is not None else None
+    with opened(settings, screen, "apply", lenient=wish.keep_going) as app, stopping(app, screen) as caught:
+        app.tree.refresh()  # a tree that is not valid must not become the one that is followed
+        if wish.change_source:
+            follow(app, settings)
+        scope = scope_of(app, settings, sites, screen)
+        if scope.full:
+            follow(app, settings)
+        if app.tree.problems:
+            tell_problems(app.tree.problems, screen)
+            screen.tell("what these declare is held; the rest goes on", RED)
+        run = Run(app, settings, screen, saved)
+        results = run.converge(scope, limits)
+        return caught.code(results.code(not_ready(settings, app, scope)))
+
+
+def not_ready(settings: Settings, app: App, scope: Scope) -> list[views.Item]:
+    """Give the items of the scope's declared sites that are not Ready."""
+    names = app.tree.refresh().keys() if scope.sites is None else scope.sites
+    return [item for item in views.not_ready(settings.state) if at(item, "metadata", "name") in names]
+
+
+@dataclass(slots=True)
+class Run:
+    """One convergence. `saved` are the reviewed changes by id, if only those may be done."""
+
+    app: App
+    settings: Settings
+    screen: Screen
+    saved: Mapping[str, str] | None = None
+    results: Results = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
+        self.results = Results(self.screen, self.settings)
+
+    def converge(self, scope: Scope, limits: Limits) -> Results:
+        """Do it, telling as it goes, and tell the results."""
+        with Progress(self.screen) as progress:
+
+            def planned(report: Report) -> None:
+                progress.pause()
+                self._planned(report)
+                progress.expect(len(report.plan.changes))
+
+            reports: Sequence[Report]
+            if self.saved is None:
+                reports = self.app.engine.converge(scope, self.app.executor(), limits, planned, progress.tell)
+            else:
+                reports = self._reviewed(scope, limits, progress)
+        self.results.take(reports)
+        self.results.tell()
+        return self.results
+
+    def _planned(self, report: Report) -> None:
+        """Show the first plan; of the following ones what is new."""
+        fresh = self.results.fresh(report.plan)
+        if self.settings.output != "text" or (fresh is None and not self.screen.verbosity):
+            return
+        if fresh is not None:
+            show(self.screen, self.settings, fresh, report.now)
+
+    def _reviewed(self, scope: Scope, limits: Limits, progress: Progress) -> Sequence[Report]:
+        """Do the reviewed part of the plan of now, once."""
+        from reconciler.cli.saved_plan import choose
+
+        engine = self.app.engine
+        report = engine.look(scope, limits)
+        chosen = choose(report.plan, self.saved or {})
+        self.results.refused = {f"{(self.saved or {})[name]} ({name})": why for name, why in chosen.refused.items()}
+        report = replace(report, plan=chosen.plan)
+        self._planned(report)
+        progress.expect(len(chosen.plan.changes))
+        done = engine.done(report, self.app.executor(), progress.tell)
+        after = engine.look(scope, limits)
+        engine.note(after)
+        # what was not reviewed stays undone, and is no failure of this run
+        return done, replace(after, plan=replace(after.plan, changes=()))

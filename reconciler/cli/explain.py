@@ -1,0 +1,23 @@
+"""`explain`: the documentation of a field, from the very shapes that validate it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.group import verb
+from reconciler.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from reconciler.cli.settings import Settings
+
+
+@verb()
+@click.argument("field")
+def explain(field: str, settings: Settings) -> int:
+    """Explain a FIELD of a manifest: `site`, `site.hostnames`, `target.spec.verify.ports`."""
+    from reconciler.manifests.explain import explain as explained
+
+    Screen(settings).out(explained(field).rstrip("\n"))
+    return 0

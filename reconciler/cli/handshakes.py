@@ -1,0 +1,146 @@
+"""The handshakes of `verify`: what should be shown, what is shown, and whose it is if it is not what it should be."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.doors import tls, x509
+from reconciler.errors import Failed
+from reconciler.model.observed import Revision
+from reconciler.model.ports import SiteOnTarget
+from reconciler.report.reasons import next_step
+from reconciler.report.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reconciler.model.observed import CertificateFacts
+    from reconciler.wiring import App
+
+_AT_ONCE: Final = 16
+_TIMEOUT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One handshake to make. `expected` is the fingerprint of the site's live certificate, None if it has none."""
+
+    site: str | None
+    target: str | None
+    address: str
+    port: int
+    sni: str | None
+    expected: str | None
+
+
+class Checks:
+    """Gathers the handshakes of sites and places, makes them at once, and judges them."""
+
+    def __init__(self, app: App) -> None:
+        """Look up whose certificate is whose only when something is asked."""
+        self._app = app
+        self._checks: list[Check] = []
+        self._known: dict[str, tuple[str, bool]] = {}
+        self.unseen: list[str] = []
+
+    def add_sites(self, names: Collection[str], sni: str | None) -> None:
+        """Check these declared sites at every port that their targets are looked at."""
+        declared = self._app.tree.declared(names)
+        live = self._app.store.live(names)
+        for name, site in declared.sites.items():
+            revision = live.get(name)
+            expected = revision.facts.fingerprint if isinstance(revision, Revision) else None
+            probes = [
+                (use.spec.name, probe)
+                for use in site.targets
+                for probe in self._app.target(use.spec).probes(
+                    SiteOnTarget.of(site, use, self._app.store.live_path(name))
+                )
+            ]
+            found = {
+                Check(name, target, probe.address, probe.port, sni or probe.sni, expected): None
+                for target, probe in probes
+            }
+            self._checks.extend(found)
+            if not probes:
+                self.unseen.append(name)
+
+    def add_place(self, host: str, port: int, sni: str | None) -> None:
+        """Check one place: it should show a live certificate of ours that has the name asked for."""
+        is_name = any(char.isalpha() for char in host) and ":" not in host
+        self._checks.append(Check(None, None, host, port, sni or (host if is_name else None), None))
+
+    def run(self) -> list[dict[str, Any]]:
+        """Make the handshakes; give the items of the report."""
+        self._learn()
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return list(pool.map(self._made, self._checks))
+
+    def _learn(self) -> None:
+        """Find out which fingerprints are ours: of which site, and whether live."""
+        for site in sorted(self._app.store.sites()):
+            for revision in self._app.store.revisions(site):
+                self._known.setdefault(revision.facts.fingerprint, (site, False))
+        for site, live in self._app.store.live(self._app.store.sites()).items():
+            if isinstance(live, Revision):
+                self._known[live.facts.fingerprint] = (site, True)
+
+    def _made(self, check: Check) -> dict[str, Any]:
+        try:
+            peer = tls.handshake(check.address, check.port, check.sni, timeout=_TIMEOUT)
+            facts = x509.facts(peer.chain_der[0])
+        except Failed as failure:
+            return self._item(check, None, failure.reason, str(failure), chain_ok=False)
+        reason, message = self._judged(check, facts)
+        return self._item(check, facts, reason, message, chain_ok=x509.is_linked(peer.chain_der))
+
+    def _judged(self, check: Check, facts: CertificateFacts) -> tuple[str, str]:
+        owner, is_live = self._known.get(facts.fingerprint, (None, False))
+        if check.site is None and is_live:
+            return self._dated(facts)
+        if check.expected == facts.fingerprint:
+            return self._dated(facts)
+        if owner is not None and owner == (check.site or owner):
+            return "OldCertificateServed", f"an earlier certificate of site {owner} is still served"
+        if owner is not None:
+            return "NameServedElsewhere", f"the certificate of site {owner} is served"
+        issuer = facts.issuer_name or "an unknown issuer"
+        return (
+            "NotIncluded",
+            f"a certificate that is not ours is served, by {issuer}, for {', '.join(facts.hostnames[:5])}",
+        )
+
+    def _dated(self, facts: CertificateFacts) -> tuple[str, str]:
+        now = datetime.now(UTC)
+        if facts.not_after <= now:
+            return "Expired", f"the certificate served expired at {rfc3339(facts.not_after)}"
+        return "Served", "the certificate is served"
+
+    def _item(
+        self, check: Check, facts: CertificateFacts | None, reason: str, message: str, *, chain_ok: bool
+    ) -> dict[str, Any]:
+        ok = reason == "Served" and chain_ok
+        owner = self._known.get(facts.fingerprint) if facts else None
+        return {
+            "site": check.site,
+            "target": check.target,
+            "address": check.address,
+            "port": check.port,
+            "starttls": None,
+            "sni": check.sni,
+            "ok": ok,
+            "reason": reason if ok or reason != "Served" else "ChainBroken",
+            "message": message if ok or reason != "Served" else "the chain that is served does not hang together",
+            "next": None if ok else next_step(reason, check.site),
+            "expected": check.expected,
+            "fingerprint": facts.fingerprint if facts else None,
+            "servedRevisionOf": owner[0] if owner else None,
+            "hostnames": list(facts.hostnames) if facts else [],
+            "notBefore": rfc3339(facts.not_before) if facts else None,
+            "notAfter": rfc3339(facts.not_after) if facts else None,
+            "issuer": facts.issuer_name if facts else None,
+            "chainOk": chain_ok,
+        }

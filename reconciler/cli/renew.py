@@ -1,0 +1,105 @@
+"""`renew` and `retry`: a person's wish is written down first, then the sites are converged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.cli.completing import site_names
+from reconciler.cli.group import verb
+from reconciler.cli.screen import RED, Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from reconciler.cli.settings import Settings
+    from reconciler.model.ports import Scope
+    from reconciler.wiring import App
+
+_USES = ("manifests", "state", "server", "selector", "lock_timeout")
+_FORMATS = ("text", "json", "yaml")
+
+
+def _which(function: Callable[..., Any]) -> Callable[..., Any]:
+    named = click.argument("sites", nargs=-1, metavar="[SITE]...", shell_complete=site_names)
+    return named(click.option("--all", "everything", is_flag=True, help="All sites of the tree.")(function))
+
+
+@verb(uses=_USES, formats=_FORMATS)
+@_which
+def renew(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> int:
+    """Get new certificates now for these SITEs, those that -l selects, or --all; nothing else of them changes.
+
+    Returns when they are served, or it failed. Exit 0 only if all of them are served (or Ready, where nothing is
+    looked at).
+    """
+    return _wished("renew", sites, settings, _ask_renewal, everything=everything)
+
+
+@verb(uses=_USES, formats=_FORMATS)
+@_which
+def retry(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> int:
+    """Try again now what backs off or is stalled; what a CA limits or has paused goes on waiting."""
+    return _wished("retry", sites, settings, _forget_failures, everything=everything)
+
+
+def _wished(
+    name: str, sites: tuple[str, ...], settings: Settings, wish: Callable[[App, Scope], None], *, everything: bool
+) -> int:
+    if everything and (sites or settings.selector):
+        raise click.UsageError("--all is all: it goes without SITE and -l")
+    if not (everything or sites or settings.selector):
+        raise click.UsageError(f"`{name}` needs to know which: SITE..., -l LABELS, or --all")
+    from reconciler.cli.apps import opened
+    from reconciler.cli.converging import Run, not_ready
+    from reconciler.cli.scopes import scope_of
+    from reconciler.cli.signals import stopping
+    from reconciler.model.ports import Limits, Scope
+
+    screen = Screen(settings)
+    with opened(settings, screen, name) as app, stopping(app, screen) as caught:
+        chosen = scope_of(app, settings, sites, screen)
+        names = frozenset(app.tree.refresh()) if chosen.sites is None else chosen.sites
+        scope = Scope(sites=names, selector=settings.selector)
+        wish(app, scope)
+        results = Run(app, settings, screen).converge(scope, Limits(reissues=len(names)))
+        code = results.code(not_ready(settings, app, scope))
+        left = _left(app, names) if name == "renew" else []
+        for site in left:
+            screen.tell(f"site/{site}: not renewed; `certwright why {site}` says more", RED)
+        return caught.code(max(code, 1) if left else code)
+
+
+def _ask_renewal(app: App, scope: Scope) -> None:
+    from reconciler.report.times import rfc3339
+
+    now = rfc3339(app.clock.now())
+    for site in sorted(scope.sites or ()):
+        app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
+
+
+def _left(app: App, names: Collection[str]) -> list[str]:
+    """Give the sites whose request still stands."""
+    return sorted(name for name, memory in app.store.memory(names).items() if memory.renew_requested)
+
+
+def _forget_failures(app: App, scope: Scope) -> None:
+    from reconciler.model.observed import Failures, Memory
+    from reconciler.plan.backoff import NEVER_RELEASED
+
+    kept = {reason.value for reason in NEVER_RELEASED}
+
+    def released(memory: Memory) -> Memory:
+        left = {work: one for work, one in memory.failures.items() if one.last is not None and one.last.reason in kept}
+        return replace(memory, failures=left, rejected={})
+
+    names = scope.sites or frozenset()
+    for site in sorted(names):
+        app.store.remember(site, released)
+    declared = app.tree.declared(names)
+    for target, record in app.store.targets().items():
+        if target in declared.targets and record.failures != Failures():
+            with app.store.claim(f"target/{target}", "retry", app.options.lock_timeout) as lease:
+                app.store.put_target(lease, replace(app.store.targets()[target], failures=Failures()))

@@ -1,0 +1,48 @@
+"""`run`: the same pass for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.group import verb
+from reconciler.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from reconciler.cli.settings import Settings
+
+
+@verb(uses=("manifests", "state", "server", "lock_timeout"))
+@click.option("--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Sites worked on at once.")
+def run(settings: Settings, *, workers: int) -> int:
+    """Watch the manifests and keep everything as they say: converge after each edit, renew in time, repair drift.
+
+    Ends with 0 on SIGTERM and SIGINT. A second `run` over the same state is refused.
+    """
+    if "-" in settings.manifests:
+        raise click.UsageError("run watches files: it cannot take the manifests from standard input")
+    from reconciler.cli.apps import opened
+    from reconciler.cli.scopes import begin
+    from reconciler.doors.log import to_stderr
+    from reconciler.execute.executor import Pace
+    from reconciler.loop.run import Running
+    from reconciler.loop.run import run as run_forever
+
+    screen = Screen(settings)
+    to_stderr(screen.verbosity)
+    with opened(settings, screen, "run", lenient=True, workers=workers) as app:
+        return run_forever(
+            Running(
+                engine=app.engine,
+                execute=app.executor(Pace(workers, gather=True)),
+                feed=app.store,
+                leases=app.store,
+                clock=app.clock,
+                stop=app.clock.stop,
+                roots=settings.manifests,
+                state=settings.state,
+                begin=lambda: begin(app, settings, screen),
+                tidy=app.store.tidy,
+            )
+        )

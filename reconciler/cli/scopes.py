@@ -1,0 +1,94 @@
+"""What a pass looks at: the sites named or selected, and whether it may take away what is no longer declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.cli.names import check
+from reconciler.cli.selectors import selector
+from reconciler.errors import ManifestError, Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reconciler.cli.screen import Screen
+    from reconciler.cli.settings import Settings
+    from reconciler.model.ports import Scope
+    from reconciler.wiring import App
+
+_STDIN: Final = "-"
+
+
+def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Screen) -> Scope:
+    """Give the scope: these sites, those that -l selects, or all. Reads the tree: ManifestError, UsageError."""
+    from reconciler.model.ports import Scope
+
+    digests = app.tree.refresh()
+    if not digests:
+        _refuse_nothing(settings, screen)
+    check(sites, digests)
+    if settings.selector is not None:
+        chosen = selected(app, settings, sites or digests)
+        return Scope(sites=frozenset(chosen), selector=settings.selector)
+    if sites:
+        return Scope(sites=frozenset(sites))
+    return Scope(full=_follows(app, settings, screen))
+
+
+def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:
+    """Give the sites that -l selects; UsageError if there is none."""
+    wanted = selector(settings.selector)
+    declared = app.tree.declared(among)
+    chosen = [name for name, site in declared.sites.items() if wanted.matches(dict(site.labels))]
+    if not chosen:
+        raise UsageError(f"no Site has the labels {settings.selector!r}")
+    return chosen
+
+
+def _refuse_nothing(settings: Settings, screen: Screen) -> None:
+    from reconciler.manifests.walking import walk
+
+    if not walk(settings.manifests).files:
+        told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
+        raise ManifestError([Problem(root, 0, 0, told) for root in settings.manifests])
+    screen.note(f"no Site is declared in {', '.join(settings.manifests)}")
+
+
+def tree_name(settings: Settings) -> str | None:
+    """Give the name by which a state directory knows the tree it follows; None for standard input, which none can."""
+    if _STDIN in settings.manifests:
+        return None
+    paths = ", ".join(sorted(str(Path(root).resolve()) for root in settings.manifests))
+    return f"{paths} (server {settings.server})" if settings.server else paths
+
+
+def _follows(app: App, settings: Settings, screen: Screen) -> bool:
+    """Tell whether this state follows this tree: only then is what is not declared taken away."""
+    name, source = tree_name(settings), app.store.source()
+    if name is None:
+        return False
+    if source is None or source.tree == name:
+        return True
+    screen.note(
+        f"this state follows {source.tree}: sites that only that tree declares stay as they are "
+        "(`certwright apply --change-source` moves it to this tree)"
+    )
+    return False
+
+
+def begin(app: App, settings: Settings, screen: Screen) -> bool:
+    """Tell whether `run` may take away what is not declared; a state that follows no tree yet follows this one."""
+    full = _follows(app, settings, screen)
+    if full:
+        follow(app, settings)
+    return full
+
+
+def follow(app: App, settings: Settings) -> None:
+    """Make the state follow this tree, if it follows none or was told to move."""
+    from reconciler.store.source import Source, machine_id
+
+    name = tree_name(settings)
+    if name is not None:
+        app.store.follow(Source(name, machine_id()))

@@ -1,0 +1,137 @@
+"""What goes to the terminal: made safe, coloured only there, never a reason to stop half-way.
+
+A reader that goes away (`certwright apply | head`) must not break off the work: output is dropped, the work goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.cli.settings import Settings
+
+RED: Final = "31"
+GREEN: Final = "32"
+YELLOW: Final = "33"
+CYAN: Final = "36"
+BOLD: Final = "1"
+_BLANKS: Final = str.maketrans("", "", "\n\t")
+
+
+def safe(text: str) -> str:
+    r"""Give text in which no character steers a terminal: what is no line end, tab or printable becomes `\xNN`."""
+    if text.translate(_BLANKS).isprintable():
+        return text
+    return "".join(char if char in "\n\t" or char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+class OutputLost(OSError):
+    """Standard output took no more, for another reason than a reader that went away."""
+
+
+class Screen:
+    """Standard output for results, standard error for everything else; one line of one thread at a time."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Find out about colour."""
+        self.verbosity = settings.verbosity if settings else 0
+        self._color = settings.color if settings else None
+        self._turn = threading.RLock()
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(errors="backslashreplace")  # an ASCII terminal, a name that was no UTF-8
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether only results and failures are shown."""
+        return self.verbosity < 0
+
+    @property
+    def live(self) -> bool:
+        """Tell whether a progress bar may be drawn: standard error is a terminal."""
+        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def colored(self, text: str, color: str | None, stream: TextIO) -> str:
+        """Make text safe, and colour it if the stream is a terminal."""
+        shown = safe(text)
+        wanted = self._color if self._color is not None else stream.isatty() and os.environ.get("TERM") != "dumb"
+        return f"\x1b[{color}m{shown}\x1b[0m" if color and wanted and shown else shown
+
+    def out(self, text: str = "", color: str | None = None) -> None:
+        """Write a result; a line end is added."""
+        self._write(sys.stdout, self.colored(text, color, sys.stdout))
+
+    def note(self, text: str = "", color: str | None = None) -> None:
+        """Tell something by the way; not when quiet."""
+        if not self.quiet:
+            self.tell(text, color)
+
+    def tell(self, text: str, color: str | None = None) -> None:
+        """Tell something that must be known: a failure, a warning."""
+        self._write(sys.stderr, self.colored(text, color, sys.stderr))
+
+    def diff(self, text: str) -> None:
+        """Write a plan: lines of unified diffs are coloured."""
+        for line in text.splitlines():
+            self.out(line, _diff_color(line))
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        with self._turn:
+            try:
+                stream.write(text + "\n")
+                if stream is sys.stderr:
+                    stream.flush()
+            except BrokenPipeError:
+                _drop(stream)
+            except OSError as error:
+                raise OutputLost(error.errno, error.strerror) from None
+
+    def finish(self) -> None:
+        """Write out what is left; raises OutputLost."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                _drop(stream)
+            except OSError as error:
+                _drop(stream)
+                raise OutputLost(error.errno, error.strerror) from None
+
+
+def _diff_color(line: str) -> str | None:
+    text = line.lstrip()
+    if text.startswith(("+++", "---")):
+        return BOLD
+    return {"+": GREEN, "-": RED, "@": CYAN, "~": YELLOW}.get(text[:1])
+
+
+def _drop(stream: TextIO) -> None:
+    """Send what follows nowhere: the reader is gone, the work is not."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def columns(rows: Iterable[Iterable[str]], gap: int = 3) -> str:
+    """Set rows of cells in columns, the last one as wide as it is."""
+    table = [[safe(cell).replace("\n", " ") for cell in row] for row in rows]
+    if not table:
+        return ""
+    widths = [max(len(row[number]) for row in table) for number in range(len(table[0]) - 1)]
+    pad = " " * gap
+    return "\n".join(
+        (pad.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])).rstrip()
+        for row in table
+    )

@@ -1,0 +1,53 @@
+"""What `get` and `describe` read where the cache cannot tell: one pass without its execution, the tree, the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.cli.apps import opened
+from reconciler.cli.scopes import scope_of
+from reconciler.model.plain import to_plain
+
+if TYPE_CHECKING:
+    from reconciler.cli.screen import Screen
+    from reconciler.cli.settings import Settings
+    from reconciler.manifests.kinds.validate import Resource
+
+Item = dict[str, Any]
+
+
+def look(settings: Settings, screen: Screen) -> list[Item]:
+    """Give the item of every declared site, by name, from what is there now. ManifestError, StoreError."""
+    from reconciler.model.ports import Limits
+
+    with opened(settings, screen, "get", read_only=True) as app:
+        report = app.engine.look(scope_of(app, settings, (), screen), Limits())
+        return [dict(app.engine.viewing(name, report, None)) for name in sorted(report.declared.sites)]
+
+
+def objects(kind: str, settings: Settings, screen: Screen) -> list[Item]:
+    """Give the tree's objects of a kind as they are written, and the built-in ones. ManifestError."""
+    with opened(settings, screen, "get", read_only=True, lenient=True) as app:
+        app.tree.refresh()
+        found = [object_item(one) for one in app.tree.resources() if one.kind == kind]
+        return sorted(found, key=lambda item: str(item["metadata"]["name"]))
+
+
+def object_item(resource: Resource) -> Item:
+    """Give an object as JSON values, with the place where it stands."""
+    source = resource.source
+    place = f"{source.file}:{source.line}" if source.line else source.file
+    return {
+        "apiVersion": "certwright/v1",
+        "kind": resource.kind,
+        "metadata": {"labels": {}, "annotations": {}, **resource.metadata.dumped()},
+        "spec": resource.spec.dumped(),
+        "source": place,
+    }
+
+
+def accounts(settings: Settings, screen: Screen) -> list[Item]:
+    """Give the ACME accounts of the store; never a key."""
+    with opened(settings, screen, "get", read_only=True) as app:
+        records = sorted(app.store.accounts().items())
+        return [{"kind": "Account", **to_plain(record)} for _, record in records]

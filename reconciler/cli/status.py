@@ -1,0 +1,72 @@
+"""`status`: at a glance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from reconciler.cli import views
+from reconciler.cli.completing import site_names
+from reconciler.cli.group import verb
+from reconciler.cli.names import check
+from reconciler.cli.screen import Screen
+from reconciler.cli.writing import write
+from reconciler.report.cells import at, condition
+from reconciler.report.status_text import grade, status_text
+
+if TYPE_CHECKING:
+    from reconciler.cli.settings import Settings
+
+_NOBODYS: Final = frozenset({"RateLimited", "Paused"})
+_WAITS: Final = 4
+
+
+@verb(uses=("manifests", "state", "server", "selector"), formats=("text", "json", "yaml"))
+@click.argument("sites", nargs=-1, metavar="[SITE]...", shell_complete=site_names)
+def status(sites: tuple[str, ...], settings: Settings) -> int:
+    """Tell how many sites are Ready, wait or fail, and the ten worst with the next step.
+
+    Exit 0 if none fails, 1 if one does, 4 if sites only wait for a limit that is nobody's failure.
+    """
+    screen = Screen(settings)
+    now = datetime.now(UTC)
+    items = _items(sites, settings, screen, now)
+    source = views.source(settings.state)
+    if settings.output == "text":
+        screen.out(status_text(items, now, source).rstrip("\n"))
+    else:
+        write(screen, _value(items, source), settings.output)
+    return _code(items)
+
+
+def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: datetime) -> list[dict[str, Any]]:
+    items = views.sites(settings.state, now)
+    if not items:
+        from reconciler.cli.slow import look
+
+        items = look(settings, screen)
+    check(sites, {str(at(item, "metadata", "name")) for item in items})
+    named = [item for item in items if not sites or at(item, "metadata", "name") in sites]
+    if settings.selector is None:
+        return named
+    from reconciler.cli.selectors import selector
+
+    wanted = selector(settings.selector)
+    return [item for item in named if wanted.matches(at(item, "metadata", "labels"))]
+
+
+def _value(items: list[dict[str, Any]], source: str | None) -> dict[str, Any]:
+    counts = Counter(grade(item) for item in items)
+    worse = [item for item in items if grade(item) != "ready"]
+    numbers = {"ready": counts["ready"], "waiting": counts["waiting"], "failing": counts["failing"]}
+    return {"apiVersion": "certwright/v1", "kind": "Status", "source": source, "counts": numbers, "items": worse}
+
+
+def _code(items: list[dict[str, Any]]) -> int:
+    if any(grade(item) == "failing" for item in items):
+        return 1
+    waits = (condition(item, "Ready").get("reason") for item in items if grade(item) == "waiting")
+    return _WAITS if any(reason in _NOBODYS for reason in waits) else 0
