@@ -11,9 +11,10 @@ from reconciler.issuers.offline import checked
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.issuers.means import Means
     from reconciler.model.desired import DesiredSite
     from reconciler.model.desired import SelfSignedIssuer as Spec
-    from reconciler.model.ports import Clock, Desk, Issued, Request
+    from reconciler.model.ports import Desk, Issued, Request
     from reconciler.model.text import Secret
 
 _PLACEHOLDER_LIFETIME: Final = timedelta(days=30)
@@ -22,15 +23,15 @@ _PLACEHOLDER_LIFETIME: Final = timedelta(days=30)
 class SelfSignedIssuer:
     """An Issuer of type `self-signed`."""
 
-    def __init__(self, spec: Spec, clock: Clock) -> None:
-        self.spec, self._clock = spec, clock
+    def __init__(self, spec: Spec, means: Means) -> None:
+        self.spec, self._means = spec, means
 
     def register(self) -> None:
         """Nothing: there is no account."""
 
     def obtain(self, request: Request, desk: Desk) -> Issued:
         """Give a certificate for the desk's key."""
-        now, key = self._clock.now(), desk.key()
+        now, key = self._means.clock.now(), desk.key()
         certificate = x509.self_signed(key, request.hostnames, self.spec.lifetime, now, marker=False)
         return checked((key, certificate), b"", request.hostnames, now)
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.doors import x509
 from reconciler.errors import Failed, Stalled, Waiting
+from reconciler.issuers.acme.issuer import AcmeIssuer, Sessions
 from reconciler.model.desired import ExternalAccount, SecretRef
 from reconciler.model.names import KeyType
 from reconciler.model.observed import Proven
@@ -251,6 +255,18 @@ def test_a_clock_that_is_wrong_orders_nothing(rig: Rig) -> None:
 
     assert caught.value.reason == "ClockWrong"
     assert desk.saved == []
+    rig.clock.shift = timedelta()
+    assert issuer.obtain(rig.request("clock.test"), desk).facts.hostnames == ("clock.test",)
+
+
+def test_a_machine_that_slept_asks_for_the_time_again(rig: Rig) -> None:
+    issuer = rig.registered()
+    session = rig.sessions.get(issuer.spec)
+    assert session._date is not None
+    text, date, seen = session._date
+    session._date = text, date - timedelta(hours=9), seen
+
+    assert issuer.obtain(rig.request("slept.test"), rig.desk()).facts.hostnames == ("slept.test",)
 
 
 def test_an_account_is_registered_once_and_its_key_is_stored_first(rig: Rig) -> None:
@@ -353,6 +369,65 @@ def test_a_pebble_that_asks_for_pauses_gets_them(tmp_path: Path, dns: Challtests
     assert desk.record is not None
     assert machine.store.published != {}, "the answer stays while the CA looks"
     assert max(machine.clock.waits, default=0) <= 10
+
+
+def test_an_order_that_waits_goes_on_where_it_was(tmp_path: Path, dns: Challtestsrv) -> None:
+    options = Options(retry_after=(60, 60))
+    with (
+        pebble(tmp_path / "pebble", dns.dns, options) as ca,
+        rig(tmp_path, ca.directory, ca.bundle, ca.http_port) as machine,
+    ):
+        desk, issuer = machine.desk(), machine.registered()
+        issued = None
+        for _ in range(100):
+            try:
+                issued = issuer.obtain(machine.request("again.test"), desk)
+                break
+            except Waiting:
+                time.sleep(0.05)
+
+    assert issued is not None
+    assert issued.challenges == {"again.test": Proven("http", "http-01")}
+    assert len({record.url for record in desk.saved if record.url}) == 1
+
+
+def test_two_processes_register_one_account(rig: Rig) -> None:
+    other = Sessions(rig.clock, version="0")
+    issuers = [rig.issuer(), AcmeIssuer(rig.issuer().spec, rig.means, other)]
+
+    with ThreadPoolExecutor(2) as pool:
+        records = list(pool.map(lambda issuer: issuer.register(), issuers))
+
+    assert records[0] == records[1]
+    assert rig.store.writes == ["account None", f"account {records[0].url}"]
+
+
+def test_plain_http_to_this_machine(tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            base = f"http://{self.headers['Host']}"
+            places = {name: f"{base}/{name}" for name in ("newNonce", "newAccount", "newOrder")}
+            body = json.dumps({**places, "meta": {"termsOfService": "https://terms.test/"}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        directory = f"http://127.0.0.1:{server.server_address[1]}/dir"
+        with rig(tmp_path, directory, tmp_path / "unused", 1) as machine:
+            with pytest.raises(Stalled) as refused:
+                machine.issuer(bundle=None, agree_to_terms=False).register()
+            with pytest.raises(Stalled, match=r"https://terms\.test/") as terms:
+                machine.issuer(bundle=None, agree_to_terms=False, allow_insecure=True).register()
+        server.shutdown()
+
+    assert (refused.value.reason, terms.value.reason) == ("InsecureDirectory", "TermsNotAgreed")
 
 
 def test_the_in_memory_parts_are_what_they_stand_for() -> None:

@@ -96,7 +96,7 @@ def test_a_ca_that_is_over(tmp_path: Path) -> None:
 def test_self_signed() -> None:
     spec = SelfSignedSpec("self-signed", Trust.TEST, timedelta(days=5))
 
-    issued = SelfSignedIssuer(spec, SteadyClock()).obtain(request_for(*NAMES, methods=()), MemoryDesk())
+    issued = SelfSignedIssuer(spec, _means(MemoryStore())).obtain(request_for(*NAMES, methods=()), MemoryDesk())
 
     assert set(issued.facts.hostnames) == set(NAMES)
     assert x509.PLACEHOLDER not in issued.facts.issuer_name

@@ -67,15 +67,26 @@ class Session:
         return self._transport.patiently(lambda: self._post(url, payload, signer, wanted))
 
     def check_clock(self) -> None:
-        """Raise Waiting(ClockWrong) if our clock and the CA's (its last Date header) differ by over an hour."""
-        if self._date is None:
+        """Raise Waiting(ClockWrong) if our clock and the CA's (its Date header) differ by over an hour."""
+        if not self._skewed():
             return
-        _, date, seen = self._date
-        now = self.clock.now()
-        theirs = date + timedelta(seconds=self.clock.monotonic() - seen)
-        if abs(theirs - now) > _SKEW:
+        # asked again before it counts: a machine that slept, or whose clock was set meanwhile, would never get out
+        with self._lock:
+            self._known = self._date = None
+        self.directory()
+        theirs = self._skewed()
+        if theirs:
+            now = self.clock.now()
             message = f"our clock says {now:%Y-%m-%d %H:%M} UTC, the CA's {theirs:%Y-%m-%d %H:%M}; set the clock"
             raise Waiting("ClockWrong", message, now + _CLOCK_AGAIN)
+
+    def _skewed(self) -> datetime | None:
+        """Give the CA's time if it is far from ours."""
+        if self._date is None:
+            return None
+        _, date, seen = self._date
+        theirs = date + timedelta(seconds=self.clock.monotonic() - seen)
+        return theirs if abs(theirs - self.clock.now()) > _SKEW else None
 
     def check_stop(self) -> None:
         """Raise Waiting(InFlight) if the process is asked to stop."""
