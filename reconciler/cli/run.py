@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @verb(uses=("manifests", "state", "server", "lock_timeout"))
 @click.option("--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Sites worked on at once.")
-def run(settings: Settings, *, workers: int) -> int:
+@click.option("--no-watch", is_flag=True, help="Take no watches from the kernel; edits are found by walking the tree.")
+def run(settings: Settings, *, workers: int, no_watch: bool) -> int:
     """Watch the manifests and keep everything as they say: converge after each edit, renew in time, repair drift.
 
     Ends with 0 on SIGTERM and SIGINT. A second `run` over the same state is refused.
@@ -35,7 +36,7 @@ def run(settings: Settings, *, workers: int) -> int:
         return run_forever(
             Running(
                 engine=app.engine,
-                execute=app.executor(Pace(workers, gather=True)),
+                execute=app.executor(Pace(workers, patience=0.0, gather=True)),
                 feed=app.store,
                 leases=app.store,
                 clock=app.clock,
@@ -44,5 +45,6 @@ def run(settings: Settings, *, workers: int) -> int:
                 state=settings.state,
                 begin=lambda: begin(app, settings, screen),
                 tidy=app.store.tidy,
+                watching=not no_watch,
             )
         )

@@ -69,6 +69,14 @@ class Journal:
             self._fights = {name: at for name, at in self._fights.items() if at > until - _HOUR} | {files: until}
             self.say(word, level=logging.WARNING)
 
+    def looked(self, report: Report, due: str) -> None:
+        """Tell what a look at everything found."""
+        loud, plan = len(report.declared.sites), report.plan
+        self.say(
+            f"looked at {loud + report.quiet} sites: {report.quiet} unchanged, {len(plan.changes)} changes, "
+            f"{len(plan.holds)} holds, next due {due}"
+        )
+
     def holds(self, report: Report) -> None:
         """Tell the holds that began with this pass; many of one reason are one line."""
         now: dict[str, set[_Key]] = {name: set() for name in report.declared.sites}

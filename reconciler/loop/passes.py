@@ -208,6 +208,8 @@ class Loop:
         self._pulse.well()
         self._remember(report)
         self.journal.holds(report)
+        if EVERYTHING in names:
+            self.journal.looked(report, self.next_due())
         now = self._clock.now()
         dealt = deal(report.plan, self._flights.targets, lambda change: self._repeats.until(change, now) is not None)
         self._put_off(report, dealt)

@@ -33,6 +33,7 @@ _NO_ATTEMPT: Final = frozenset({"Stopped", Reason.NO_LONGER_PLANNED, Reason.DEPE
 class _Tries:
     last: datetime
     done: deque[datetime] = field(default_factory=lambda: deque(maxlen=_OFTEN))
+    hourly: bool = False
     failed: int = 0
     until: datetime | None = None
 
@@ -53,6 +54,7 @@ class Repeats:
         if outcome.status is Status.DONE:
             tries.failed, tries.until = 0, None
             tries.done.append(now)
+            tries.hourly = _is_often(tries)
         elif outcome.status is Status.WAITING:
             tries.until = outcome.again
         else:
@@ -66,15 +68,13 @@ class Repeats:
         tries = self._tries.get(_key(change))
         if tries is None:
             return None
-        at = tries.until
-        if len(tries.done) == _OFTEN and tries.done[-1] - tries.done[0] < _WINDOW:
-            at = tries.done[-1] + _WINDOW
+        at = tries.done[-1] + _WINDOW if tries.hourly else tries.until
         return at if at is not None and at > now else None
 
     def is_fight(self, change: Change) -> bool:
         """Tell whether somebody else keeps changing back what this change repairs."""
         tries = self._tries.get(_key(change))
-        return change.reason is Reason.DRIFTED and tries is not None and len(tries.done) == _OFTEN
+        return change.reason is Reason.DRIFTED and tries is not None and tries.hourly
 
     def clear(self) -> None:
         """Forget all: the clock jumped."""
@@ -86,6 +86,13 @@ class Repeats:
             for key, tries in self._tries.items()
             if now - tries.last < 2 * _WINDOW or (tries.until is not None and tries.until > now)
         }
+
+
+def _is_often(tries: _Tries) -> bool:
+    """Tell whether it was done three times within an hour, or goes on hourly after that."""
+    if tries.hourly:
+        return tries.done[-1] - tries.done[-2] < 2 * _WINDOW
+    return len(tries.done) == _OFTEN and tries.done[-1] - tries.done[0] < _WINDOW
 
 
 def _key(change: Change) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The watch loop's tests share `street.py`."""

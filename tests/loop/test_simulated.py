@@ -1,0 +1,154 @@
+"""Time of its own drives the same loop as threads do: what 400 days bring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.changes import Reason, Verb
+from tests.loop.street import Simulation, Street, site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def issuer(name: str, lifetime: str) -> str:
+    spec = f"{{type: ca, lifetime: {lifetime}}}"
+    return f"apiVersion: certwright/v1\nkind: Issuer\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+@pytest.fixture(name="street")
+def _street(tmp_path: Path) -> Street:
+    return Street(tmp_path)
+
+
+@pytest.fixture(name="simulation")
+def _simulation(street: Street) -> Iterator[Simulation]:
+    made = Simulation(street)
+    yield made
+    made.close()
+
+
+def test_400_days_renew_each_certificate_in_time_and_never_in_a_loop(street: Street, simulation: Simulation) -> None:
+    lifetimes = {"ten": 10, "thirty": 30, "ninety": 90}
+    for name, days in lifetimes.items():
+        street.write(f"issuer-{name}", issuer(name, f"{days}d"))
+        street.write(f"site-{name}", site(name, issuer=name))
+    simulation.start()
+    for _ in range(400):
+        simulation.sleep(timedelta(days=1))
+        now = simulation.clock.now()
+        live = simulation.live()
+        assert live.keys() == lifetimes.keys()
+        assert all(revision.facts.not_after > now for revision in live.values())
+    counts = Counter(name for _, name in simulation.done(Verb.ISSUE))
+    for name, days in lifetimes.items():
+        # a renewal is wanted at two thirds of the lifetime, and never over a twentieth of it earlier
+        assert 400 / (days * 0.67) <= counts[name] <= 400 / (days * (0.667 - 0.05)) + 2
+        assert street.installed(name).read_bytes()
+
+
+def test_a_site_is_looked_at_at_its_time_and_not_before(street: Street, simulation: Simulation) -> None:
+    street.write("site", site("one"))
+    simulation.start()
+    due = simulation.loop.idle_until()
+    assert due is not None
+    seen = len(simulation.outcomes)
+    simulation.sleep(timedelta(days=50))
+    assert len(simulation.outcomes) == seen
+    simulation.sleep(timedelta(days=12))
+    assert [name for _, name in simulation.done(Verb.ISSUE)] == ["one", "one"]
+
+
+def test_a_drift_fight_is_repaired_three_times_and_then_hourly(street: Street, simulation: Simulation) -> None:
+    street.write("site", site("one"))
+    street.write("other", site("two"))
+    simulation.start()
+    repairs = []
+    for _ in range(60):
+        street.installed("one").write_text("mine")
+        simulation.settle()
+        simulation.sleep(timedelta(minutes=3))
+        repairs = [at for at, name in simulation.done(Verb.INSTALL) if name == "one"][1:]
+    hours = 60 * 3 / 60
+    assert 3 <= len(repairs) <= 3 + hours + 1
+    assert repairs[3] - repairs[2] >= timedelta(minutes=59)
+    # who fights over one site's file does not hold up the other's
+    street.write("other", site("two", hostnames="two.example.com, www.two.example.com"))
+    simulation.settle()
+    assert "www.two.example.com" in simulation.live()["two"].facts.hostnames
+
+
+def test_a_jump_of_the_clock_makes_every_time_be_looked_at_afresh(
+    street: Street, simulation: Simulation, caplog: pytest.LogCaptureFixture
+) -> None:
+    street.write("site", site("one"))
+    simulation.start()
+    simulation.clock.skew = timedelta(days=70).total_seconds()
+    with caplog.at_level("WARNING", "certwright"):
+        simulation.settle()
+    assert "ClockJumped" in caplog.text
+    reasons = [one.change.reason for _, one in simulation.outcomes if one.change.verb is Verb.ISSUE]
+    assert reasons == [Reason.MISSING, Reason.RENEWAL_DUE]
+
+
+def test_a_delayed_reload_wakes_the_loop_at_its_time(tmp_path: Path) -> None:
+    street = Street(tmp_path, reload=', reload: {command: ["true"], delay: 10m}')
+    simulation = Simulation(street)
+    street.write("one", site("one"))
+    simulation.start()
+    street.write("two", site("two"))
+    simulation.settle()
+    assert not street.installed("two").exists()
+    simulation.sleep(timedelta(minutes=5))
+    street.write("three", site("three"))
+    simulation.settle()
+    assert not street.installed("three").exists()
+    simulation.sleep(timedelta(minutes=6))
+    assert street.installed("two").exists()
+    assert street.installed("three").exists()
+    reloads = [at for at, _ in simulation.done(Verb.RELOAD)]
+    assert len(reloads) == 2
+    assert reloads[1] - reloads[0] >= timedelta(minutes=10)
+    simulation.close()
+
+
+def test_a_site_that_is_removed_goes_but_not_the_last_one(street: Street, simulation: Simulation) -> None:
+    for name in ("one", "two", "three", "four"):
+        street.write(name, site(name))
+    simulation.start()
+    street.remove("four")
+    simulation.settle()
+    assert not street.installed("four").exists()
+    assert simulation.live().keys() == {"one", "two", "three"}
+    for name in ("one", "two", "three"):
+        street.remove(name)
+    simulation.settle()
+    assert all(street.installed(name).exists() for name in ("one", "two", "three"))
+
+
+def test_a_tree_that_the_state_does_not_follow_removes_nothing(street: Street) -> None:
+    simulation = Simulation(street, full=False)
+    for name in ("one", "two", "three", "four"):
+        street.write(name, site(name))
+    simulation.start()
+    street.remove("four")
+    simulation.settle()
+    assert street.installed("four").exists()
+    simulation.close()
+
+
+def test_a_tree_that_vanishes_keeps_its_meaning_and_renewals_go_on(street: Street, simulation: Simulation) -> None:
+    street.write("site", site("one"))
+    simulation.start()
+    tree = street.home / "manifests"
+    tree.rename(street.home / "unmounted")
+    simulation.sleep(timedelta(days=65))
+    assert [name for _, name in simulation.done(Verb.ISSUE)] == ["one", "one"]
+    (street.home / "unmounted").rename(tree)
+    simulation.settle()
+    assert street.installed("one").exists()
