@@ -19,12 +19,13 @@ from reconciler.store.files import FileStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from reconciler.engine import Report
     from reconciler.execute.executor import Executor, Pace
     from reconciler.model.changes import Change
     from reconciler.model.desired import DesiredSite, IssuerSpec, TargetSpec
-    from reconciler.model.ports import Declared, Issuer, SiteOnTarget, Target
+    from reconciler.model.ports import Declared, Issued, Issuer, SiteOnTarget, Target
     from reconciler.model.text import Secret
     from reconciler.store.index import Index
 
@@ -237,14 +238,10 @@ def _new_key(key_type: str) -> Secret:
     return x509.new_key(key_type)
 
 
-def _placeholder(site: DesiredSite, key: Secret, now: Any) -> Any:  # noqa: ANN401
-    from datetime import timedelta
+def _placeholder(site: DesiredSite, key: Secret, now: datetime) -> Issued:
+    from reconciler.issuers.self_signed import placeholder
 
-    from reconciler.doors import x509
-    from reconciler.model.ports import Issued
-
-    pem = x509.self_signed(key, site.names, timedelta(days=90), now, marker=True)
-    return Issued(pem, b"", x509.facts(pem))
+    return placeholder(site, key, now)
 
 
 def view(name: str, report: Report, former: Mapping[str, object] | None) -> Mapping[str, object]:
