@@ -30,7 +30,7 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.base
 	@touch $@
 
 quickstart: $(VENV)/.base
-	@tools/quickstart.sh
+	@$(BIN)/python examples/quickstart/run.py
 
 servers:
 	@tools/install-servers.sh
@@ -53,4 +53,4 @@ soak: $(VENV)/.test servers
 	$(BIN)/pytest -m soak
 
 clean:
-	rm -rf $(VENV) .cache .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) quickstart .cache .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

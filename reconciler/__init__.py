@@ -4,6 +4,4 @@ The folders are the path that the data takes: manifests -> observe -> plan -> ex
 plug-ins (`issuers`, `challenges`, `targets`) and the `store` stand beside, `cli` and `loop` drive `engine` from above.
 """
 
-from typing import Final
-
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"  # without a type: the build finds the version by this form of the line
