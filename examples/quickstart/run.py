@@ -1,20 +1,25 @@
 """`make quickstart`: the whole job, watched. Manifests, their diff, certificates, a TLS server, an edit, and again.
 
-Works on a copy of `manifests/` in `quickstart/` of this checkout, with the checkout's own store, `state/`. Prints each
-command before it runs it, stops with exit 1 where a result is not what it should be, and ends the server it started.
+Works on a copy of `manifests/` in `quickstart/` of this checkout, with the checkout's own store, `state/`; where others
+can write to the checkout, in a private directory. Prints each command before it runs it, stops with exit 1 where a
+result is not what it should be, and ends the server it started.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shlex
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +28,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
-GROUND = CHECKOUT / "quickstart"
-ROOT = "state/ca/ca/certificate.pem"
 PORT = 8443
 SAFE = re.compile(r"[A-Za-z0-9/._@+-]+", re.ASCII)
 BOLD, DIM, OFF = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
@@ -33,6 +36,33 @@ PROGRAMS = {"certwright": str(Path(sys.executable).parent / "certwright"), "pyth
 
 class WrongError(Exception):
     """A step's result is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the copied manifests and the store are, as a command names them."""
+
+    ground: str
+    state: str
+
+    @property
+    def path(self) -> Path:
+        return CHECKOUT / self.ground
+
+
+def choose_place() -> Place:
+    """Give the checkout, or a private directory if certwright would refuse it: others could change what it does."""
+    if SAFE.fullmatch(str(CHECKOUT)) and all(_is_ours(path) for path in (CHECKOUT, *CHECKOUT.parents)):
+        return Place("quickstart", "state")
+    private = tempfile.mkdtemp(prefix="certwright-quickstart-")
+    print(f"(others can write to {CHECKOUT}, or its name is unusual: working in {private})")
+    return Place(f"{private}/quickstart", f"{private}/state")
+
+
+def _is_ours(path: Path) -> bool:
+    facts = path.stat()
+    shared = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not facts.st_mode & stat.S_ISVTX
+    return facts.st_uid in {0, os.geteuid()} and not shared
 
 
 def say(text: str) -> None:
@@ -63,8 +93,8 @@ def run(command: str, *expected: str, codes: Sequence[int] = (0,)) -> str:
     return said
 
 
-def certwright(verb: str, *expected: str, codes: Sequence[int] = (0,)) -> str:
-    return run(f"certwright -f quickstart --state state {verb}", *expected, codes=codes)
+def certwright(place: Place, verb: str, *expected: str, codes: Sequence[int] = (0,)) -> str:
+    return run(f"certwright -f {place.ground} --state {place.state} {verb}", *expected, codes=codes)
 
 
 def free_port() -> int:
@@ -80,39 +110,41 @@ def free_port() -> int:
     raise WrongError("no free port on 127.0.0.1")
 
 
-def lay_out(port: int) -> None:
-    """Copy the example's manifests, with this checkout's paths and the port."""
-    if not SAFE.fullmatch(str(GROUND)):
-        raise WrongError(f"{GROUND}: a target's path holds letters, digits and / . _ @ + - only; move the checkout")
+def lay_out(place: Place, port: int) -> None:
+    """Copy the example's manifests, with the paths of this place and the port."""
+    schemas = CHECKOUT / "schemas"
     for source in sorted((HERE / "manifests").rglob("*.yaml")):
-        copy = GROUND / source.relative_to(HERE / "manifests")
+        copy = place.path / source.relative_to(HERE / "manifests")
         copy.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text().replace("/srv/quickstart", str(GROUND)).replace(str(PORT), str(port))
-        copy.write_text(text.replace("../../../schemas", "../schemas"))
-    (GROUND / "tls").mkdir(exist_ok=True)
+        text = source.read_text().replace("/srv/quickstart", str(place.path)).replace(str(PORT), str(port))
+        copy.write_text(re.sub(r"(\.\./)+schemas", str(schemas), text))
+        for made in (copy, copy.parent):
+            made.chmod(made.stat().st_mode & ~0o022)
+    (place.path / "tls").mkdir(mode=0o755, exist_ok=True)
+    (place.path / "tls").chmod(0o755)
 
 
-def edit(name: str, old: str, new: str) -> None:
+def edit(place: Place, name: str, old: str, new: str) -> None:
     """Change a manifest, and show what was changed."""
-    path = GROUND / name
+    path = place.path / name
     before = path.read_text()
     after = before.replace(old, new)
     if before == after:
         raise WrongError(f"{path} does not hold {old!r}")
     path.write_text(after)
-    show(f"vi quickstart/{name}")
+    show(f"vi {place.ground}/{name}")
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="", n=2)
     print("\n".join(lines), flush=True)
 
 
 @contextmanager
-def serving(port: int) -> Iterator[None]:
+def serving(place: Place, port: int) -> Iterator[None]:
     """Run the TLS server; when the block ends it is ended, whatever happened."""
-    show(f"python examples/quickstart/serve.py quickstart/tls --port {port} --pid-file quickstart/server.pid &")
-    pid_file = GROUND / "server.pid"
+    tls, pid_file = place.path / "tls", place.path / "server.pid"
+    show(f"python examples/quickstart/serve.py {place.ground}/tls --port {port} --pid-file {place.ground}/server.pid &")
     pid_file.unlink(missing_ok=True)
     options = ["--port", str(port), "--pid-file", str(pid_file)]
-    server = subprocess.Popen([sys.executable, HERE / "serve.py", GROUND / "tls", *options], stdin=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, HERE / "serve.py", tls, *options], stdin=subprocess.DEVNULL)
     try:
         _await(server, pid_file)
         yield
@@ -133,53 +165,55 @@ def _await(server: subprocess.Popen[bytes], pid_file: Path) -> None:
         time.sleep(0.02)
 
 
-def tour() -> None:
+def tour(place: Place) -> None:
     port = free_port()
-    again = (CHECKOUT / "state" / "live" / "shop").exists()
-    lay_out(port)
+    again = (CHECKOUT / place.state / "live" / "shop").exists()
+    lay_out(place, port)
     say("1. The wish: a few lines of YAML")
     if again:
-        print("(not the first time here: state/ has certificates already, so there is less to do)")
-    run("cat quickstart/sites/shop.yaml")
-    certwright("validate", "valid: 2 sites")
+        print("(not the first time here: the store has certificates already, so there is less to do)")
+    run(f"cat {place.ground}/sites/shop.yaml")
+    certwright(place, "validate", "valid: 2 sites")
 
     say("2. What would be done, and why. Exit code 1: there are changes")
     if again:
-        certwright("diff", codes=(0, 1))
+        certwright(place, "diff", codes=(0, 1))
     else:
-        certwright("diff", "Missing", "shop.example.com", codes=(1,))
+        certwright(place, "diff", "Missing", "shop.example.com", codes=(1,))
 
     say("3. A TLS server of your own. It knows nothing of certwright; it reads PEM files at SIGHUP")
-    with serving(port):
+    with serving(place, port):
         say("4. Make it so: issue, store, install, reload, and look whether it is really served")
-        certwright("apply")
-        certwright("get sites", "shop", "blog", "True")
-        run("ls -l state/live/shop/", "fullchain.pem", "privkey.pem")
-        converged(port, "shop.example.com", "blog.example.com")
+        certwright(place, "apply")
+        certwright(place, "get sites", "shop", "blog", "True")
+        run(f"ls -l {place.state}/live/shop/", "fullchain.pem", "privkey.pem")
+        converged(place, port, "shop.example.com", "blog.example.com")
 
         say("5. An edit: one more hostname")
-        edit("sites/shop.yaml", "    - shop.example.com\n", "    - shop.example.com\n    - www.shop.example.com\n")
-        small = certwright("diff", "HostnamesDiffer", "www.shop.example.com", codes=(1,))
+        one = "    - shop.example.com\n"
+        edit(place, "sites/shop.yaml", one, f"{one}    - www.shop.example.com\n")
+        small = certwright(place, "diff", "HostnamesDiffer", "www.shop.example.com", codes=(1,))
         if "blog" in small:
             raise WrongError("the diff of an edit of shop touches blog")
-        certwright("apply")
-        certwright("get sites", "www.shop.example.com")
-        converged(port, "shop.example.com", "www.shop.example.com", "blog.example.com")
+        certwright(place, "apply")
+        certwright(place, "get sites", "www.shop.example.com")
+        converged(place, port, "shop.example.com", "www.shop.example.com", "blog.example.com")
 
 
-def converged(port: int, *names: str) -> None:
+def converged(place: Place, port: int, *names: str) -> None:
     """Check from outside and from inside that it holds, and that nothing is left to do."""
-    certwright("verify")
-    run(shlex.join(["python", "examples/quickstart/visit.py", ROOT, str(port), *names]), *names)
-    certwright("diff", "no changes")
+    certwright(place, "verify")
+    root = f"{place.state}/ca/ca/certificate.pem"
+    run(shlex.join(["python", "examples/quickstart/visit.py", root, str(port), *names]), *names)
+    certwright(place, "diff", "no changes")
 
 
 NEXT = """
-Done, and the server is ended again. What was made: quickstart/ (the manifests) and state/ (the store). From here:
+Done, and the server is ended again. What was made: {ground} (the manifests) and {state} (the store). From here:
 
     . .venv/bin/activate                                    # then `certwright` is on the PATH
     certwright --help                                       # all verbs; `certwright explain site` tells the fields
-    certwright -f quickstart --state state describe site shop
+    certwright -f {ground} --state {state} describe site shop
     certwright -f manifests init --agree-tos --email you@example.com www.example.com     # a tree for this machine
 
     examples/letsencrypt-nginx/    the same with Let's Encrypt and nginx
@@ -191,13 +225,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     try:
-        tour()
+        place = choose_place()
+        tour(place)
     except WrongError as wrong:
         print(f"\nquickstart: {wrong}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(NEXT.rstrip())
+    print(NEXT.rstrip().format(ground=place.ground, state=place.state))
     print(f"\nquickstart: {time.monotonic() - began:.0f} seconds, all as it should be")
     return 0
 
