@@ -114,8 +114,10 @@ class Meaning:
                 self.problems.append(resource.problem(("spec", "defaultSite"), f"there is no Site `{wanted}`: {hint}"))
 
     def _keep_known(self) -> None:
-        """Go on with the last good meaning of what is broken now."""
-        for name, site in self.known.items():
+        """Go on with the last good meaning of what is broken now, or refers to what is."""
+        lost = [name for name in self.held if name not in self.sites and name not in self.known]
+        found = self.settings.last_good(lost) if lost and self.settings.lenient else {}
+        for name, site in {**found, **self.known}.items():
             if name not in self.sites:
                 self.sites[name] = site
                 self.held.setdefault(name, _first([one for one in self.problems if one.file == site.place.file]))

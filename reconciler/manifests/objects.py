@@ -26,15 +26,17 @@ class Missing:
 
 @dataclass(slots=True)
 class Objects:
-    """Everything but the sites. `missing` collects references to nothing, one entry a name."""
+    """Everything but the sites. `missing` collects references to nothing, one entry a name; `lost` counts them all."""
 
     by_kind: Mapping[str, Mapping[str, Resource]]
     missing: dict[tuple[str, str], Missing] = field(default_factory=dict)
     broken: frozenset[tuple[str, str]] = frozenset()
+    lost: int = 0
 
     def find(self, kind: str, name: str, referrer: Resource, path: Path) -> Resource | None:
         """Give the object; None if there is none, which is noted unless its own document is what is broken."""
         found = self.by_kind.get(kind, {}).get(name)
+        self.lost += found is None
         if found is None and (kind, name) not in self.broken:
             self.missing.setdefault((kind, name), Missing(referrer, path)).count += 1
         return found

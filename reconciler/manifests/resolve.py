@@ -48,6 +48,7 @@ class Resolver:
     read_template: Callable[[str], str | None]
     problems: list[Problem] = field(default_factory=list)
     _made: ObjectResolver = field(init=False)
+    _lost: int = 0
 
     def __post_init__(self) -> None:
         """Make the translator of what sites refer to; each object is translated once."""
@@ -63,16 +64,24 @@ class Resolver:
 
     def site(self, resource: Resource) -> DesiredSite | None:
         """Give the meaning of a Site; None if something is wrong with it, which is then in `problems`."""
-        before = len(self.problems) + len(self.objects.missing)
+        before = self._flaws
         spec: SiteSpec = resource.spec  # type: ignore[assignment]  # the kind says so
         issuers = tuple(self._issuers(resource, spec))
         hostnames = self._hostnames(resource, spec, public=any(issuer.trust is Trust.PUBLIC for issuer in issuers))
         proven = any(isinstance(issuer, AcmeIssuer) for issuer in issuers)
         methods = self._methods(resource, spec, hostnames) if proven else {}
         targets = tuple(self._targets(resource, spec))
-        if len(self.problems) + len(self.objects.missing) > before or not issuers or not hostnames:
+        if self._flaws > before or not issuers or not hostnames:
             return None
         return self._whole(resource, spec, issuers=issuers, hostnames=hostnames, methods=methods, targets=targets)
+
+    @property
+    def _flaws(self) -> int:
+        """Count what was found wrong; more than is told, since what many sites share is told once.
+
+        A site that lost anything has no meaning: without one of its targets it would be taken out of that target.
+        """
+        return len(self.problems) + self.objects.lost + self._made.lost + self._lost
 
     def _whole(self, resource: Resource, spec: SiteSpec, **parts: Any) -> DesiredSite:  # noqa: ANN401
         line, column = resource.source.line, 1
@@ -136,6 +145,7 @@ class Resolver:
         try:
             ascii_, registered = parse_hostname(text, public=public)
         except ValueError as error:
+            self._lost += 1
             problem = resource.problem(path, str(error))
             if problem not in self.problems:
                 self.problems.append(problem)

@@ -26,12 +26,17 @@ _OPEN_MODE = 0o644
 
 @dataclass(slots=True)
 class ObjectResolver:
-    """Translates objects. `read_template` gives a template's text, or None where it must not be opened."""
+    """Translates objects. `read_template` gives a template's text, or None where it must not be opened.
+
+    A problem of an object is told once; `lost` counts how often such an object was wanted.
+    """
 
     server: ServerSpec | None
     read_template: Callable[[str], str | None]
     problems: list[Problem]
+    lost: int = 0
     _known: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _faulty: set[tuple[str, str]] = field(default_factory=set)
 
     def issuer(self, resource: Resource) -> desired.IssuerSpec:
         """Give an Issuer's spec; contact and agreement come from the Server unless it has its own."""
@@ -48,7 +53,11 @@ class ObjectResolver:
     def _once(self, resource: Resource, make: Callable[[Resource], Any]) -> Any:  # noqa: ANN401
         key = (resource.kind, resource.name)
         if key not in self._known:
+            before = len(self.problems)
             self._known[key] = make(resource)
+            if len(self.problems) > before:
+                self._faulty.add(key)
+        self.lost += key in self._faulty
         return self._known[key]
 
     def _issuer(self, resource: Resource) -> desired.IssuerSpec:
@@ -108,13 +117,12 @@ class ObjectResolver:
         if spec.type == "files":
             rules = tuple(_file_rules(resource, spec))
             return desired.FilesTarget(**common, files=rules)
-        return desired.NginxTarget(
-            **common,
-            layout=spec.layout,
-            config_directory=beside(resource, spec.config_directory),
-            template=self._template(resource, spec),
-            default_site=spec.default_site,
-        )
+        common |= {"config_directory": beside(resource, spec.config_directory), "default_site": spec.default_site}
+        if spec.type == "haproxy":
+            socket = beside(resource, spec.socket) if spec.socket else None
+            return desired.HaproxyTarget(**common, socket=socket)
+        web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget
+        return web(**common, layout=spec.layout, template=self._template(resource, spec))
 
     @staticmethod
     def _common(resource: Resource, spec: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
@@ -21,7 +21,7 @@ from reconciler.model.desired import DesiredSite
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
@@ -39,6 +39,7 @@ class ManifestTree:
     _digests: dict[str, str] = field(default_factory=dict)
     _fresh: dict[str, DesiredSite] = field(default_factory=dict)
     _stamps: tuple[str, str] = ("", "")
+    _ahead: bool | None = None
 
     @property
     def _space(self) -> str:
@@ -48,11 +49,24 @@ class ManifestTree:
     def _rows(self, kind: str) -> str:
         return f"tree/{self._space}/{kind}"
 
+    def glance(self) -> Mapping[str, str]:
+        """Give what was last read; what is read here for the first time serves the next `refresh` too.
+
+        For what a verb asks before its pass and after it: each `refresh` looks at every file.
+        """
+        if self._ahead is None:
+            self.refresh()
+            self._ahead = True
+        return self._digests
+
     def refresh(self) -> Mapping[str, str]:
         """Read what changed; give each site of this server with its digest. ManifestError tells all problems at once.
 
         A lenient tree raises only if nothing at all can be read; its problems are in `problems` and in holds.
         """
+        if self._ahead:
+            self._ahead = False
+            return self._digests
         walked = walk(self.settings.roots)
         if walked.problems and not (self.settings.lenient and walked.files):
             raise ManifestError(walked.problems)
@@ -67,6 +81,7 @@ class ManifestTree:
         elif not same_templates or not self._edited(walked, stamp, templates):
             self._read(walked, stamp)
         self._stamps = (self._template_stamp(), stamp) if not self.problems else ("", "")
+        self._ahead = False
         return self._digests
 
     def _edited(self, walked: Walked, stamp: str, templates: str) -> bool:
@@ -106,7 +121,7 @@ class ManifestTree:
         cached = self.cache.rows(self._rows("file"))
         readings = [self._reading(path, signature, cached) for path, signature in walked.files.items()]
         known = self._known(walked, readings)
-        meaning = Meaning(self.settings, readings, known)
+        meaning = Meaning(replace(self.settings, last_good=self._last_good), readings, known)
         meaning.resolve()
         self.problems = (*walked.problems, *meaning.problems)
         if self.problems and not self.settings.lenient:
@@ -131,7 +146,19 @@ class ManifestTree:
         broken = {one.path for one in readings if one.problems} | {problem.file for problem in walked.problems}
         if not broken or not self.settings.lenient:
             return {}
-        return {name: site for name, site in self.settings.last_good(()).items() if site.place.file in broken}
+        rows = {name: json.loads(text) for name, (_, text) in self.cache.rows(self._rows("site")).items()}
+        if not rows:
+            return {name: site for name, site in self.settings.last_good(()).items() if site.place.file in broken}
+        kept = {name: row for name, row in rows.items() if row["place"]["file"] in broken}
+        return {name: plain.from_plain(DesiredSite, row) for name, row in kept.items()}
+
+    def _last_good(self, names: Iterable[str]) -> Mapping[str, DesiredSite]:
+        """Give the meanings as they were last read; where the cache is gone, as they were last acted on."""
+        wanted = list(names)
+        rows = self.cache.rows(self._rows("site"), wanted)
+        found = {name: plain.from_plain(DesiredSite, json.loads(text)) for name, (_, text) in rows.items()}
+        absent = [name for name in wanted if name not in found]
+        return {**(self.settings.last_good(absent) if absent else {}), **found}
 
     def _holds(self, held: Mapping[str, str]) -> tuple[Hold, ...]:
         told = "the manifest is not valid; the last good meaning is kept: {}"
