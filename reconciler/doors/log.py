@@ -18,7 +18,13 @@ _LONGEST: Final = 2000
 _SECRETS: Final = (
     # a private key, even when its end was cut off
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), "***"),
-    (re.compile(r"(?i)\b(authorization|password|passphrase|secret|hmacKey|auth_token)(\"?\s*[:=]\s*)\S+"), r"\1\2***"),
+    (re.compile(r"(?i)\b(authorization\"?\s*[:=]\s*\"?(?:basic|bearer|digest)\s+)\S+"), r"\1***"),
+    (
+        re.compile(
+            r"(?i)\b(authorization|password|passphrase|secret|hmacKey|auth_token)(\"?\s*[:=]\s*)(?!\"?(?:basic|bearer|digest)\s)\S+"
+        ),
+        r"\1\2***",
+    ),
     # credentials in a URL (RFC 3986 section 3.2.1)
     (re.compile(r"(\w://)[^/\s@]+@"), r"\1***@"),
 )

@@ -66,7 +66,7 @@ def _grown(changes: Mapping[str, Change], out: set[str]) -> set[str]:
         if name in out and change.verb is Verb.RELOAD:
             parts = (before for before in change.after if before in changes)
             grown.update(before for before in parts if _is_part(changes[before], change))
-        elif name not in out and _is_lost(change, out):
+        elif name not in out and _is_lost(change, changes, out):
             grown.add(name)
     return grown - out
 
@@ -75,8 +75,8 @@ def _is_part(before: Change, reload: Change) -> bool:
     return before.verb in _ON_TARGETS and before.target == reload.target
 
 
-def _is_lost(change: Change, out: set[str]) -> bool:
+def _is_lost(change: Change, changes: Mapping[str, Change], out: set[str]) -> bool:
     """Tell whether a change cannot go: a reload while anything is left for it to load goes on."""
     if change.verb is Verb.RELOAD:
-        return bool(change.after) and out.issuperset(change.after)
+        return bool(change.after) and all(before in out or before not in changes for before in change.after)
     return not out.isdisjoint(change.after)

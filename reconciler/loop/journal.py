@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.engine import Report
+    from reconciler.errors import Problem
     from reconciler.model.changes import Change, Hold
     from reconciler.model.outcomes import Outcome
 
@@ -60,6 +61,13 @@ class Journal:
             logging.DEBUG if outcome.status is Status.DONE and change.verb is Verb.REFRESH else _LEVELS[outcome.status]
         )
         self._log.log(level, "%s", f"{text}{shown}{again}")
+
+    def problems(self, found: Sequence[Problem]) -> None:
+        """Tell what is wrong with the manifests."""
+        for problem in found[:_FEW]:
+            self.say(f"manifest: {problem}", level=logging.WARNING)
+        if len(found) > _FEW:
+            self.say(f"manifest: and {len(found) - _FEW} more; `certwright validate` lists all", level=logging.WARNING)
 
     def fight(self, change: Change, until: datetime) -> None:
         """Tell, once for each time, that somebody else keeps changing what we repair."""

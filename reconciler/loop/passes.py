@@ -62,7 +62,7 @@ class Loop:
 
         Raises ManifestError if nothing at all can be read.
         """
-        self._tree.reread()
+        self.journal.problems(self._tree.reread().problems)
         _, self._cursor = self._parts.feed.changes(0)
         self._reset()
         self._see_places()
@@ -167,6 +167,7 @@ class Loop:
         with self._pulse.walking("scan"):
             trouble = self._tree.trouble
             found = self._tree.reread()
+            self.journal.problems(found.problems)
             if self._tree.trouble and self._tree.trouble != trouble:
                 self.journal.say(f"the manifests cannot be read: {self._tree.trouble}", level=logging.ERROR)
             quiet.forget(self._engine.cache, found.held)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.engine import Manifests
+    from reconciler.errors import Problem
     from reconciler.model.changes import Hold
     from reconciler.model.ports import Declared
 
@@ -26,6 +27,7 @@ class SteadyTree:
     trouble: str | None = None
     _digests: Mapping[str, str] | None = None
     _held: frozenset[Hold] = field(default_factory=frozenset)
+    _problems: frozenset[Problem] = field(default_factory=frozenset)
 
     def reread(self) -> Reread:
         """Read what changed. Raises ManifestError only if nothing could be read since the start."""
@@ -40,10 +42,16 @@ class SteadyTree:
         moved = {hold.site for hold in held ^ self._held if hold.site is not None}
         self._held = held
         return Reread(
+            problems=self._fresh_problems(),
             changed=frozenset(name for name, digest in self._digests.items() if before.get(name) != digest),
             gone=frozenset(before.keys() - self._digests.keys()),
             held=frozenset(moved & self._digests.keys()),
         )
+
+    def _fresh_problems(self) -> tuple[Problem, ...]:
+        """Give what is wrong with the manifests and was not a reading ago."""
+        before, self._problems = self._problems, frozenset(getattr(self.tree, "problems", ()))
+        return tuple(sorted(self._problems - before))
 
     def refresh(self) -> Mapping[str, str]:
         """Give each declared site with the digest of its meaning, as last read."""
@@ -59,8 +67,9 @@ class SteadyTree:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """What a reading found different: new meanings, sites that are gone, sites whose manifest broke or healed."""
+    """What a reading found different: problems, meanings, sites that are gone, sites whose manifest broke or healed."""
 
+    problems: tuple[Problem, ...]
     changed: frozenset[str]
     gone: frozenset[str]
     held: frozenset[str]
