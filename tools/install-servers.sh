@@ -11,6 +11,8 @@ export PATH="$PATH:/usr/sbin:/sbin"
 # program:package. To test against another server, add its line.
 PROGRAMS=(
     nginx:nginx-light
+    apache2:apache2
+    haproxy:haproxy
     openssl:openssl
     strace:strace
     git:git

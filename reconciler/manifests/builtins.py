@@ -20,16 +20,26 @@ _OBJECTS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
     ("Issuer", "ca", {"type": "ca"}),
     ("Issuer", "self-signed", {"type": "self-signed"}),
     ("ChallengeMethod", "http", {"type": "http-01", "webroot": {"directory": BUILTIN_WEBROOT}}),
+    ("Target", "apache", {"type": "apache"}),
+    ("Target", "haproxy", {"type": "haproxy"}),
     ("Target", "nginx", {"type": "nginx"}),
 )
 
-TESTS: Final[Mapping[str, tuple[str, ...]]] = {"nginx": ("nginx", "-t")}
+TESTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "apache": ("apachectl", "-t"),
+    "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
+    "nginx": ("nginx", "-t"),
+}
 """The test command of each target type that has one."""
 
-RELOADS: Final[Mapping[str, tuple[str, ...]]] = {"nginx": ("nginx", "-s", "reload")}
+RELOADS: Final[Mapping[str, tuple[str, ...]]] = {
+    "apache": ("systemctl", "reload", "apache2"),  # `apachectl graceful` would start a server that is stopped
+    "haproxy": ("systemctl", "reload", "haproxy"),
+    "nginx": ("nginx", "-s", "reload"),
+}
 """The reload command of each target type that has one."""
 
-PORTS: Final[Mapping[str, tuple[int, ...]]] = {"nginx": (443,)}
+PORTS: Final[Mapping[str, tuple[int, ...]]] = {"apache": (443,), "nginx": (443,)}
 """The ports where each target type is looked at."""
 
 

@@ -189,7 +189,7 @@ class FilesTarget(TargetBase):
     type: Literal["files"] = "files"
 
 
-TargetSpec = NginxTarget | FilesTarget
+TargetSpec = ApacheTarget | HaproxyTarget | NginxTarget | FilesTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,3 +250,24 @@ class DesiredSite:
     def names(self) -> tuple[str, ...]:
         """Give the hostnames as text, in the order declared."""
         return tuple(hostname.text for hostname in self.hostnames)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApacheTarget(TargetBase):
+    """Apache httpd 2.4: as nginx, whole files in `config_directory`; the user's configuration has the `Listen` lines."""
+
+    layout: Literal["snippet", "vhost", "live"] = "snippet"
+    config_directory: str = "/etc/apache2/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["apache"] = "apache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaproxyTarget(TargetBase):
+    """HAProxy 2.6 or later: `config_directory` holds `SITE.pem` and `crt-list.txt`; `socket` is an admin runtime socket."""
+
+    config_directory: str = "/etc/haproxy/certwright.d"
+    socket: str | None = None
+    default_site: str | None = None
+    type: Literal["haproxy"] = "haproxy"
+
+

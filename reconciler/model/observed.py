@@ -233,7 +233,10 @@ class AccountRecord:
 
 @dataclass(frozen=True, slots=True)
 class InstalledFile:
-    """A file of ours as we wrote it. `signature` is its stat right after: an untouched file is not read again."""
+    """A file of ours as we wrote it. `signature` is its stat right after: an untouched file is not read again.
+
+    `fragment`: only the site's block in a file that sites share is meant; `digest` is the block's.
+    """
 
     path: str
     part: Part
@@ -247,6 +250,7 @@ class InstalledFile:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    fragment: bool = False
     """What we own of one site in one target, and what its server had loaded at its last good reload.
 
     `loaded` is the live revision then, `loaded_digest` the digest of the installed files then.

@@ -392,7 +392,11 @@ class SiteOnTarget:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that should stand in a target. `text` is set for configuration only; material comes from the revision."""
+    """A file that should stand in a target. `text` is set for configuration only; material comes from the revision.
+
+    `fragment`: `text` is the site's block in a file that the target's sites share (`model.fragments`). `own_directory`:
+    it stands in the target's own directory, which is made where it is missing; true of all configuration.
+    """
 
     path: str
     part: Part
@@ -429,7 +433,7 @@ class Probe:
 
 
 class Hands(Protocol):
-    """What a target may have done on the machine: its own declared commands, nothing else."""
+    """What a target may have done on the machine: its own declared commands, looks at its own directory and socket."""
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         """Run a declared command; exit code (or -1 at the deadline) and cleaned output."""
@@ -442,6 +446,34 @@ class Target(Protocol):
     copies: bool
 
     @property
+    fragment: bool = False
+    own_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A file that a batch has just changed."""
+
+    path: str
+    part: Part
+    how: Literal["create", "replace", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """How a server took up what is installed. `how` is for a person: `reloaded`, `replaced by the runtime socket`."""
+
+    ok: bool
+    output: str
+    how: str = "reloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A certificate and its key that a configuration names; `key` None: it stands in the certificate's file."""
+
+    certificate: str
+    key: str | None = None
     def spec(self) -> TargetSpec:
         """Give the resolved target."""
         ...
@@ -458,8 +490,12 @@ class Target(Protocol):
         """Ask the server whether its configuration as it stands is good; `paths` are the files of ours in question."""
         ...
 
-    def activate(self, hands: Hands) -> Tested:
-        """Make the server take up what is installed. A good answer proves nothing."""
+    def replaces(self, changed: Collection[Changed]) -> bool:
+        """Tell whether the server can take up these files without a reload, and so without a test of the whole."""
+        ...
+
+    def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:
+        """Make the server take up what is installed; `changed` is what this batch did. A good answer proves nothing."""
         ...
 
     def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
@@ -477,6 +513,17 @@ class Scope:
     sites: frozenset[str] | None = None
     full: bool = False
     selector: str | None = None
+    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
+        """Check every certificate and key that the files of a target's directory name: readable, parsed, a pair.
+
+        `named` reads them out of a file's text. Gives a sentence for each file (by path) that names a bad one.
+        """
+        ...
+
+    def replace(self, socket: str, path: str) -> tuple[bool, str]:
+        """Send a combined PEM file of ours to a runtime socket, in place of the one loaded from `path`."""
+        ...
+
 
 
 @dataclass(frozen=True, slots=True)

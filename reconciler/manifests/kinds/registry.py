@@ -8,12 +8,12 @@ from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
 from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
 from reconciler.manifests.kinds.site import SiteSpec
-from reconciler.manifests.kinds.target import FilesSpec, NginxSpec
+from reconciler.manifests.kinds.target import ApacheSpec, FilesSpec, HaproxySpec, NginxSpec
 
 API_VERSION: Final = "certwright/v1"
 
 IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
-TargetKind = NginxSpec | FilesSpec
+TargetKind = ApacheSpec | HaproxySpec | NginxSpec | FilesSpec
 Spec = ServerSpec | IssuerKind | Http01Spec | HostnameSetSpec | TargetKind | SiteSpec
 
 KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
@@ -21,7 +21,7 @@ KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
     "Issuer": {"acme": AcmeSpec, "ca": CaSpec, "self-signed": SelfSignedSpec},
     "ChallengeMethod": {"http-01": Http01Spec},
     "HostnameSet": HostnameSetSpec,
-    "Target": {"nginx": NginxSpec, "files": FilesSpec},
+    "Target": {"apache": ApacheSpec, "nginx": NginxSpec, "haproxy": HaproxySpec, "files": FilesSpec},
     "Site": SiteSpec,
 }
 """Each kind's shape, or its shapes by `type`."""

@@ -49,7 +49,9 @@ class Verify(Shape):
 
     address: Address = Field("127.0.0.1", description="Where the server is asked.")
     ports: Many[Port] | None = Field(
-        None, description="TLS ports. Default: 443 for nginx, none for files; without ports nothing is looked at."
+        None,
+        description="TLS ports. Default: 443 for nginx and apache, none for haproxy and files; without ports nothing is "
+        "looked at.",
     )
     mode: Literal["enforce", "warn", "off"] = Field(
         "enforce",
@@ -103,17 +105,16 @@ class TargetSpec(Shape):
     values: Values = Field({}, description="Values for templates and paths; a site's own come over them.")
 
 
-class NginxSpec(TargetSpec):
-    """nginx: we own whole files in one directory, which your configuration includes once."""
+class WebServerSpec(TargetSpec):
+    """What nginx and Apache have in common."""
 
-    type: Literal["nginx"] = Field(description="nginx: files in a directory that nginx includes.")
     layout: Literal["snippet", "vhost", "live"] = Field(
         "snippet",
-        description="snippet: SITE.conf with the certificate directives, to be included in your own server block. "
-        "vhost: whole server blocks from `template`. live: nothing is written; nginx names "
+        description="snippet: SITE.conf with the certificate directives, to be included in your own server block or "
+        "virtual host. vhost: whole ones from `template`. live: nothing is written; the server names "
         "STATE/live/SITE/fullchain.pem.",
     )
-    config_directory: LocalPath = Field("/etc/nginx/certwright.d", description="The directory of our files.")
+    config_directory: LocalPath = Field("", description="The directory of our files.")
     template: Annotated[
         Template | None, BeforeValidator(_builtin, json_schema_input_type=Literal["builtin"] | Template | None)
     ] = Field(None, description="The template of whole blocks (layout vhost). Default: builtin.")
@@ -130,6 +131,34 @@ class NginxSpec(TargetSpec):
                 if self.gives(field):
                     raise sentence("`layout: live` writes no file, so this has no effect: remove it", name)
         return self
+
+
+class NginxSpec(WebServerSpec):
+    """nginx: we own whole files in one directory, which your configuration includes once."""
+
+    type: Literal["nginx"] = Field(description="nginx: files in a directory that nginx includes.")
+    config_directory: LocalPath = Field("/etc/nginx/certwright.d", description="The directory of our files.")
+
+
+class ApacheSpec(WebServerSpec):
+    """Apache httpd: we own whole files in one directory, which your configuration includes once."""
+
+    type: Literal["apache"] = Field(description="apache: files in a directory that Apache httpd 2.4 includes.")
+    config_directory: LocalPath = Field("/etc/apache2/certwright.d", description="The directory of our files.")
+
+
+class HaproxySpec(TargetSpec):
+    """HAProxy: `SITE.pem` and `crt-list.txt` in one directory, which your bind line names once."""
+
+    type: Literal["haproxy"] = Field(description="haproxy: SITE.pem and crt-list.txt in a directory of ours.")
+    config_directory: LocalPath = Field("/etc/haproxy/certwright.d", description="The directory of our files.")
+    socket: LocalPath | None = Field(
+        None,
+        description="A runtime socket of level admin. With it a replaced certificate needs no reload. Default: none.",
+    )
+    default_site: Name | None = Field(
+        None, description="The site whose certificate a client without a known name gets. Default: the first by name."
+    )
 
 
 class FilesSpec(TargetSpec):

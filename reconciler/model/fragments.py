@@ -1,0 +1,46 @@
+"""Files that the sites of a target share, a block a site: what `crt-list.txt` of HAProxy is.
+
+The file is a head, then blocks in order. A block begins with its mark, a comment `# site NAME` (`# site NAME first` for
+the one that shall stand before the others), and ends before the next mark. What stands in a block is the site's alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+HEAD: Final = "# Written by certwright, a block a site. Changes made here are put back.\n"
+_MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first)?$", re.ASCII | re.MULTILINE)
+
+
+def block(site: str, text: str, *, first: bool = False) -> str:
+    """Give a site's block; `text` is whole lines."""
+    return f"# site {site}{' first' if first else ''}\n{text}"
+
+
+def is_shared(text: str) -> bool:
+    """Tell whether a file is one of these."""
+    return text.startswith(HEAD)
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Give each site's blocks by its name; of a name that stands there twice, both are its block."""
+    marks = list(_MARK.finditer(text))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    found: dict[str, str] = {}
+    for mark, end in zip(marks, ends, strict=True):
+        found[mark[1]] = found.get(mark[1], "") + text[mark.start() : end]
+    return found
+
+
+def joined(parts: Mapping[str, str]) -> str:
+    """Give the file of these blocks, empty if there are none."""
+    if not parts:
+        return ""
+    return HEAD + "".join(part for _, part in sorted(parts.items(), key=_order))
+
+
+def _order(item: tuple[str, str]) -> tuple[bool, str]:
+    site, part = item
+    return not part.startswith(f"# site {site} first\n"), site
