@@ -33,7 +33,7 @@ def converge(sites: Collection[str], settings: Settings, screen: Screen, limits:
 
     saved = read_plan(wish.plan) if wish.plan is not None else None
     with opened(settings, screen, "apply", lenient=wish.keep_going) as app, stopping(app, screen) as caught:
-        app.tree.refresh()  # a tree that is not valid must not become the one that is followed
+        app.tree.glance()  # a tree that is not valid must not become the one that is followed
         if wish.change_source:
             follow(app, settings)
         scope = scope_of(app, settings, sites, screen)
@@ -44,12 +44,14 @@ def converge(sites: Collection[str], settings: Settings, screen: Screen, limits:
             screen.tell("what these declare is held; the rest goes on", RED)
         run = Run(app, settings, screen, saved)
         results = run.converge(scope, limits)
+        if saved is not None:  # of the others nothing was asked
+            scope = replace(scope, sites=frozenset(one.site for one in results.changes.values() if one.site))
         return caught.code(results.code(not_ready(settings, app, scope)))
 
 
 def not_ready(settings: Settings, app: App, scope: Scope) -> list[views.Item]:
     """Give the items of the scope's declared sites that are not Ready."""
-    names = app.tree.refresh().keys() if scope.sites is None else scope.sites
+    names = app.tree.glance().keys() if scope.sites is None else scope.sites
     return [item for item in views.not_ready(settings.state) if at(item, "metadata", "name") in names]
 
 
@@ -102,7 +104,8 @@ class Run:
         chosen = choose(report.plan, self.saved or {})
         self.results.refused = {f"{(self.saved or {})[name]} ({name})": why for name, why in chosen.refused.items()}
         report = replace(report, plan=chosen.plan)
-        self._planned(report)
+        if chosen.plan.changes:
+            self._planned(report)
         progress.expect(len(chosen.plan.changes))
         done = engine.done(report, self.app.executor(), progress.tell)
         after = engine.look(scope, limits)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 # OPENSSL_CONF runs code at `import ssl`; SSL_CERT_FILE, *_CA_BUNDLE and *_PROXY decide whom a client believes and asks;
-# NETRC sends passwords
-_PREFIXES = ("OPENSSL_", "SSL_", "PYTHON", "GIT_", "LD_")
+# SSLKEYLOGFILE writes session keys to a file; NETRC sends passwords
+_PREFIXES = ("OPENSSL_", "SSL", "PYTHON", "GIT_", "LD_")
 _SUFFIXES = ("_CA_BUNDLE", "_PROXY")
 _NAMES = frozenset({"NETRC"})
 

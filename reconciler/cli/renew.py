@@ -61,7 +61,7 @@ def _wished(
     screen = Screen(settings)
     with opened(settings, screen, name) as app, stopping(app, screen) as caught:
         chosen = scope_of(app, settings, sites, screen)
-        names = frozenset(app.tree.refresh()) if chosen.sites is None else chosen.sites
+        names = frozenset(app.tree.glance()) if chosen.sites is None else chosen.sites
         scope = Scope(sites=names, selector=settings.selector)
         wish(app, scope)
         results = Run(app, settings, screen).converge(scope, Limits(reissues=len(names)))

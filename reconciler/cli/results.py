@@ -36,10 +36,13 @@ class Results:
     holds: tuple[Hold, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     last: Report | None = None
+    told: frozenset[Hold] = frozenset()
 
     def fresh(self, plan: Plan) -> Plan | None:
         """Give a pass's plan without what an earlier pass had; None if there is nothing new in a later pass."""
         first = self.last is None and not self.changes
+        if first:
+            self.told = frozenset(plan.holds)
         new = tuple(change for change in plan.changes if change.id not in self.changes)
         self.changes |= {change.id: change for change in new}
         return plan if first else replace(plan, changes=new, holds=()) if new else None
@@ -93,10 +96,11 @@ class Results:
 
     def _tell_new_holds(self) -> None:
         """Tell what is held now; the plan at the top showed what was held before."""
-        if self.holds and self.last is not None:
+        new = tuple(hold for hold in self.holds if hold not in self.told)
+        if new and self.last is not None:
             from reconciler.report.plan_text import holds_text
 
-            self.screen.diff(holds_text(self.holds, self.last.now))
+            self.screen.diff(holds_text(new, self.last.now))
 
     def code(self, not_ready: Sequence[Mapping[str, Any]] = ()) -> int:
         """Give the exit code; `not_ready` are the items of the sites that are not Ready."""

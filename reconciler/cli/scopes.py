@@ -24,8 +24,8 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     """Give the scope: these sites, those that -l selects, or all. Reads the tree: ManifestError, UsageError."""
     from reconciler.model.ports import Scope
 
-    digests = app.tree.refresh()
-    if not digests:
+    digests = app.tree.glance()
+    if not digests and not app.tree.problems:
         _refuse_nothing(settings, screen)
     check(sites, digests)
     if settings.selector is not None:

@@ -89,6 +89,8 @@ class Screen:
     def _write(self, stream: TextIO, text: str) -> None:
         with self._turn:
             try:
+                if stream is sys.stderr:
+                    self._flush(sys.stdout)  # so that a log of both keeps their order
                 stream.write(text + "\n")
                 if stream is sys.stderr:
                     stream.flush()
@@ -100,13 +102,17 @@ class Screen:
     def finish(self) -> None:
         """Write out what is left; raises OutputLost."""
         for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                _drop(stream)
-            except OSError as error:
-                _drop(stream)
-                raise OutputLost(error.errno, error.strerror) from None
+            self._flush(stream)
+
+    @staticmethod
+    def _flush(stream: TextIO) -> None:
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _drop(stream)
+        except OSError as error:
+            _drop(stream)
+            raise OutputLost(error.errno, error.strerror) from None
 
 
 def _diff_color(line: str) -> str | None:

@@ -59,7 +59,7 @@ def _chosen(app: Any, settings: Settings, sites: Sequence[str], screen: Screen) 
     from reconciler.cli.scopes import scope_of
 
     scope = scope_of(app, settings, sites, screen)
-    return sorted(app.tree.refresh() if scope.sites is None else scope.sites)
+    return sorted(app.tree.glance() if scope.sites is None else scope.sites)
 
 
 def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> None:

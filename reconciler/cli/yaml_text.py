@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # nothing that any YAML version could take for a number, a time or a truth value
 _PLAIN: Final = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z/][A-Za-z0-9/._-]*", re.ASCII)
+_PAIR: Final = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "inf", "nan"})
 
 
@@ -46,4 +47,10 @@ def _entry(head: str, item: object) -> Iterator[str]:
 def _scalar(value: object) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value)
+    return _PAIR.sub(_whole, json.dumps(value))
+
+
+def _whole(pair: re.Match[str]) -> str:
+    """Give one escape for a character that JSON escapes by two: YAML reads each half as a character of its own."""
+    char = json.loads('"' + pair[0] + '"')
+    return f"\\U{ord(char):08x}"

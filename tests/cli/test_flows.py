@@ -1,0 +1,321 @@
+"""Whole flows by real processes, on the embedded CA and plain files."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+if TYPE_CHECKING:
+    from tests.program import Program
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas" / "v1"
+
+
+def fits(name: str, value: object) -> None:
+    schema: dict[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text())
+    jsonschema.Draft7Validator(schema, format_checker=jsonschema.FormatChecker()).validate(value)
+
+
+def test_from_nothing_to_ready_and_back(program: Program) -> None:
+    program.site("example", "example.test")
+    assert program("validate").returncode == 0
+    first = program("diff")
+    assert first.returncode == 1
+    assert "issue by ca: Missing" in first.stdout
+    assert not program.state.exists(), "a dry run writes nothing"
+    applied = program("apply")
+    assert applied.returncode == 0
+    assert first.stdout in applied.stdout, "apply prints what diff printed"
+    assert applied.stdout.endswith("applied: 2 done.\n")
+    assert "done    issue site/example" in applied.stderr
+    again = program("diff")
+    assert (again.returncode, again.stdout) == (0, "no changes: everything is as declared.\n")
+    assert program("apply").returncode == 0
+    (program.manifests / "example.yaml").unlink()
+    program.site("other")
+    assert program("apply", "--allow-removals", "1").returncode == 0
+    assert sorted(path.name for path in program.out.iterdir()) == ["other.key", "other.pem"]
+
+
+def test_dry_run_is_diff_with_exit_0(program: Program) -> None:
+    program.site("example")
+    dry = program("apply", "--dry-run")
+    assert (dry.returncode, dry.stdout) == (0, program("diff").stdout)
+    assert not program.state.exists()
+
+
+def test_outputs_fit_their_schemas(program: Program) -> None:
+    program.site("example")
+    program.site("other")
+    fits("plan", program.json("diff"))
+    done = program.json("apply", "example")
+    fits("plan", done)
+    assert [change["outcome"]["status"] for change in done["changes"]] == ["done", "done"]
+    fits("list", program.json("get", "sites"))
+    fits("verifyreport", program.json("verify", "127.0.0.1:1"))
+    assert program.json("verify", "127.0.0.1:1")["items"][0]["reason"] == "NothingListens"
+    (program.manifests / "bad.yaml").write_text("kind: Site\n")
+    wrong = program("diff", "-o", "json")
+    fits("plan", json.loads(wrong.stdout))
+    assert wrong.returncode == 2
+    assert json.loads(wrong.stdout)["errors"]
+
+
+def test_sites_and_labels_bound_what_is_done(program: Program) -> None:
+    program.site("one")
+    program.site("two", tier="own")
+    assert program("apply", "-l", "tier=own").returncode == 0
+    assert sorted(path.name for path in program.out.glob("*.pem")) == ["two.pem"]
+    assert "site/one" in program("diff").stdout
+    assert program("diff", "two").returncode == 0
+    assert program("apply", "-l", "tier=nobody").returncode == 2
+    unknown = program("apply", "tow")
+    assert unknown.returncode == 2
+    assert "did you mean `two`?" in unknown.stderr
+
+
+def test_a_reviewed_plan_is_done_as_it_was_reviewed_or_refused(program: Program) -> None:
+    program.site("one")
+    saved = program.root / "plan.json"
+    saved.write_text(program("diff", "-o", "json").stdout)
+    program.site("two")
+    done = program("apply", "--plan", str(saved))
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert sorted(path.name for path in program.out.glob("*.pem")) == ["one.pem"], "two was not reviewed"
+    refused = program("apply", "--plan", str(saved))
+    assert refused.returncode == 1
+    assert "refused issue one Missing" in refused.stdout
+    assert "no longer planned" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"kind": "Plan", "changes": [{}]}', "[" * 100_000, '{"kind":"Plan","changes":1}']
+)
+def test_what_is_no_plan_is_wrong_usage(program: Program, text: str) -> None:
+    program.site("one")
+    (program.root / "plan.json").write_text(text)
+    assert program("apply", "--plan", str(program.root / "plan.json")).returncode == 2
+    assert program("apply", "--plan", str(program.root / "absent")).returncode == 2
+
+
+def test_readers_show_the_site(applied: Program) -> None:
+    head, row = applied("get", "sites").stdout.splitlines()
+    assert head.split() == ["NAME", "READY", "REASON", "HOSTNAMES", "ISSUER", "EXPIRES", "RENEWS"]
+    assert row.split()[:2] == ["example", "True"]
+    assert applied("get", "site/example", "-o", "name").stdout == "site/example\n"
+    assert applied("get", "sites", "-l", "tier=nobody").stdout == ""
+    assert "Missing" in applied("get", "events").stdout
+    assert "ecdsa-p256" in applied("get", "certs").stdout
+    assert applied("get", "site", "exmaple").returncode == 2
+    status = applied("status")
+    assert status.returncode == 0
+    assert status.stdout == f"source: {applied.manifests}\n1 site: 1 ready, 0 waiting, 0 failing\n"
+
+
+@pytest.mark.parametrize(
+    "kind", ["issuers", "targets", "challengemethods", "hostnamesets", "servers", "accounts", "holds"]
+)
+def test_every_kind_is_listed_in_every_format(applied: Program, kind: str) -> None:
+    for output in ("text", "wide", "name"):
+        assert applied("get", kind, "-o", output).returncode == 0
+    assert applied.json("get", kind)["kind"] == "List"
+    assert applied("get", kind, "-o", "yaml").stdout.startswith("apiVersion: certwright/v1\n")
+
+
+def test_without_the_cache_the_slow_way_gives_the_same(applied: Program) -> None:
+    fast = applied.json("get", "sites")
+    for path in applied.state.glob("index.sqlite*"):
+        path.unlink()
+    slow = applied.json("get", "sites")
+    for item in (*fast["items"], *slow["items"]):
+        for condition in item["status"]["conditions"]:
+            del condition["lastTransitionTime"]
+    assert slow == fast
+
+
+def test_describe_says_where_values_come_from(applied: Program) -> None:
+    told = applied("describe", "site", "example").stdout
+    assert f"Site example, {applied.manifests}/example.yaml:4" in told
+    assert f"Server home, {applied.manifests}/server.yaml:4" in told
+    assert "built in" in told
+    assert "lookahead=33%" in told
+    assert "because of Lookahead" in told
+    target = applied("describe", "target/disk").stdout
+    assert "Used by: example" in target
+    assert "include /etc/nginx/certwright.d/SITE.conf;" in applied("describe", "target", "nginx").stdout
+    assert applied("describe", "target", "disc").returncode == 2
+
+
+def test_why_gives_every_verdict(applied: Program) -> None:
+    assert "the certificate is as declared" in applied("why", "example").stdout
+    applied.site("example", "example.test", "new.example.test")
+    told = applied.json("why", "example")
+    fired = [verdict["reason"] for verdict in told["verdicts"] if verdict["fires"]]
+    assert fired == ["HostnamesDiffer"]
+    assert len(told["verdicts"]) > 8
+    assert applied("why", "nobody").returncode == 2
+
+
+def test_wait_compares_with_the_manifest_of_now(applied: Program) -> None:
+    assert applied("wait", "site/example", "--timeout", "5s").returncode == 0
+    applied.site("example", "changed.test")
+    late = applied("wait", "site/example", "--timeout", "0s")
+    assert late.returncode == 1
+    assert "has changed" in late.stderr
+    applied.site("unseen")
+    assert applied("wait", "site/unseen", "--timeout", "0s").returncode == 1
+    assert applied("wait", "site/undeclared", "--timeout", "0s").returncode == 2
+
+
+def test_renew_gives_a_new_certificate_and_nothing_else(applied: Program) -> None:
+    applied.site("other")
+    before = applied.json("get", "sites")["items"][0]["status"]["certificate"]["serial"]
+    assert applied("renew", "example").returncode == 0
+    items = applied.json("get", "sites")["items"]
+    assert [item["metadata"]["name"] for item in items] == ["example"], "other was not asked for"
+    assert items[0]["status"]["certificate"]["serial"] != before
+    assert applied("diff", "example").returncode == 0, "asked once, renewed once"
+
+
+def test_retry_tries_at_once_what_backs_off(program: Program) -> None:
+    program.site("example")
+    program.out.rmdir()
+    failed = program("apply")
+    assert failed.returncode == 1
+    program.out.mkdir()
+    assert program("retry", "example").returncode == 0
+    assert (program.out / "example.pem").exists()
+
+
+def test_a_foreign_tree_removes_nothing_until_the_source_is_changed(applied: Program) -> None:
+    other = applied.root / "elsewhere"
+    applied.manifests.rename(other)
+    applied.manifests.mkdir()
+    (applied.manifests / "server.yaml").write_text((other / "server.yaml").read_text())
+    moved = applied.root / "moved"
+    applied.manifests.rename(moved)
+    told = applied("-f", str(moved), "diff")
+    assert told.returncode == 2, "the union with a tree that is gone is refused"
+    argv = [*applied.argv()[:4], "-f", str(moved), "--state", str(applied.state)]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*argv, *arguments], capture_output=True, text=True, check=False, env=applied.environment()
+        )
+
+    kept = run("apply")
+    assert (applied.out / "example.pem").exists()
+    assert "this state follows" in kept.stderr
+    assert run("apply", "--change-source", "--allow-removals", "1").returncode == 0
+    assert not (applied.out / "example.pem").exists()
+
+
+def test_manifests_from_standard_input(program: Program) -> None:
+    text = (program.manifests / "server.yaml").read_text() + "---\n" + program.site("example").read_text()
+    argv = [*program.argv()[:4], "-f", "-", "--state", str(program.state), "apply"]
+    env = program.environment()
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert (program.out / "example.pem").exists()
+
+
+def test_output_that_is_cut_off_does_not_stop_the_work(program: Program) -> None:
+    for number in range(5):
+        program.site(f"site{number}")
+    argv, env = program.argv("apply"), program.environment()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        process.stderr.read()
+        assert process.wait(60) == 0
+    assert len(list(program.out.glob("*.pem"))) == 5
+
+
+def test_a_full_disk_under_the_output_is_the_machines_failure(applied: Program) -> None:
+    with Path("/dev/full").open("w") as full:
+        argv, env = applied.argv("get", "sites"), applied.environment()
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=env)
+    assert done.returncode == 3
+    assert "standard output" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_lets_the_step_in_hand_end(program: Program, number: int, code: int) -> None:
+    (program.manifests / "server.yaml").write_text(
+        (program.manifests / "server.yaml")
+        .read_text()
+        .replace("fullchain:", "reload: {command: [sleep, '2']}, fullchain:")
+    )
+    program.site("example")
+    argv, env = program.argv("apply"), program.environment()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        deadline = time.monotonic() + 30
+        while not (program.out / "example.pem").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "stopping" in told
+    assert program("apply").returncode == 0
+
+
+def test_run_watches_and_ends_with_0(program: Program) -> None:
+    argv, env = program.argv("run"), program.environment()
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=env) as process:
+        program.site("example")
+        waited = program("wait", "site/example", "--timeout", "30s")
+        second = program("run")
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert waited.returncode == 0, waited.stderr + told
+    assert (second.returncode, process.returncode) == (3, 0)
+    assert f"process {process.pid}" in second.stderr
+
+
+def test_a_state_directory_that_is_none_is_the_machines_failure(program: Program) -> None:
+    program.site("example")
+    program.state.mkdir()
+    (program.state / "something").write_text("")
+    refused = program("apply")
+    assert refused.returncode == 3
+    assert "is no state directory" in refused.stderr
+
+
+def test_problems_are_told_like_a_compilers_all_at_once(program: Program) -> None:
+    (program.manifests / "bad.yaml").write_text(
+        "apiVersion: certwright/v1\nkind: Site\nmetadata: {name: bad}\nspec: {hostname: [a.test]}\n"
+    )
+    (program.manifests / "tab.yaml").write_text("a:\n\tb: 1\n")
+    for verb in ("validate", "diff", "apply"):
+        told = program(verb)
+        assert (told.returncode, told.stdout) == (2, "")
+        lines = told.stderr.splitlines()
+        assert lines[0].startswith(f"{program.manifests}/bad.yaml:4:8: unknown field `hostname`")
+        assert lines[1:3] == ["    spec: {hostname: [a.test]}", "           ^"]
+        assert lines[-1] == "2 errors in 2 files; nothing was touched"
+    assert not list(program.out.iterdir())
+
+
+def test_keep_going_holds_only_what_is_broken(applied: Program) -> None:
+    (applied.manifests / "bad.yaml").write_text("kind: Site\n")
+    applied.site("good")
+    told = applied("apply", "--keep-going")
+    assert (applied.out / "good.pem").exists()
+    assert "the rest goes on" in told.stderr
+
+
+def test_an_empty_tree_is_told(program: Program) -> None:
+    (program.manifests / "server.yaml").unlink()
+    for verb in ("validate", "diff", "apply"):
+        told = program(verb)
+        assert told.returncode == 2
+        assert "holds no manifest" in told.stderr

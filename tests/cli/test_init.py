@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.program import ENTRY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def init(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [*ENTRY, "-f", str(root / "tree"), "--state", str(root / "state"), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_a_first_tree_is_valid_and_says_what_comes_next(tmp_path: Path) -> None:
+    made = init(tmp_path, "init", "www.example.com", "example.com", "--email", "me@example.com", "--agree-tos")
+    assert made.returncode == 0, made.stderr
+    for verb in ("validate", "diff", "apply", "run"):
+        assert f"certwright -f {tmp_path}/tree --state {tmp_path}/state {verb}" in made.stdout
+    server, site = (tmp_path / "tree" / "server.yaml").read_text(), (tmp_path / "tree" / "sites")
+    assert server.startswith("# yaml-language-server: $schema=.schema.json\n")
+    assert "agreeToTerms: true" in server
+    assert [path.name for path in site.iterdir()] == ["www.example.com.yaml"]
+    assert (tmp_path / "tree" / ".schema.json").exists()
+    assert init(tmp_path, "validate").stdout == "valid: 1 site\n"
+    assert not (tmp_path / "state").exists()
+
+
+def test_it_starts_a_tree_and_never_changes_one(tmp_path: Path) -> None:
+    assert init(tmp_path, "init", "www.example.com", "--staging").returncode == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*") if path.is_file()}
+    again = init(tmp_path, "init", "other.example.com")
+    assert again.returncode == 2
+    assert "has manifests already" in again.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*") if path.is_file()} == before
+
+
+def test_without_agreement_it_says_that_none_was_given(tmp_path: Path) -> None:
+    made = init(tmp_path, "init", "www.example.com")
+    assert "agreeToTerms: true" in made.stdout
+    assert "agreeToTerms: false" in (tmp_path / "tree" / "server.yaml").read_text()
+
+
+def test_names_that_no_ca_signs_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for name in ("localhost", "co.uk", "a..b", "-", "x y", "../../etc"):
+        assert init(tmp_path, "init", "--", name).returncode == 2, name
+        assert not (tmp_path / "tree").exists()
