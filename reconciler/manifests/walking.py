@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +14,14 @@ from reconciler.errors import CertwrightError, Failed, Problem
 from reconciler.manifests.rawtext import FILE_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
 _ENDINGS: Final = (".yaml", ".yml")
 _FILES_LIMIT: Final = 500_000
 _STDIN_LIMIT: Final = 64 << 20
+_NAME: Final = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +71,43 @@ def signature_of(path: str) -> str:
         return ""
 
 
-def _walk_directory(top: str, real_top: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+def _walk_directory(top: str, real_top: str, problems: list[Problem]) -> dict[str, str]:
+    found: dict[str, str] = {}
     pending = [top]
     count = 0
     while pending:
         directory = pending.pop()
         try:
-            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(directory), key=_NAME)
         except OSError as error:
             problems.append(Problem(directory, 0, 0, f"cannot be read: {error.strerror}"))
             continue
+        count += len(entries)
+        if count > _FILES_LIMIT:
+            problems.append(Problem(top, 0, 0, f"has more than {_FILES_LIMIT} files"))
+            return found
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            count += 1
-            if count > _FILES_LIMIT:
-                problems.append(Problem(top, 0, 0, f"has more than {_FILES_LIMIT} files"))
-                return
-            yield from _entry(entry, real_top, pending, problems)
+            if not entry.name.startswith("."):
+                _enter(entry, real_top, (found, pending), problems)
+    return found
 
 
-def _entry(
-    entry: os.DirEntry[str], real_top: str, pending: list[str], problems: list[Problem]
-) -> Iterator[tuple[str, str]]:
+def _enter(
+    entry: os.DirEntry[str], real_top: str, into: tuple[dict[str, str], list[str]], problems: list[Problem]
+) -> None:
+    """Add a file to the found ones, a directory to the pending ones. Ten thousand files come by here in each pass."""
+    found, pending = into
     try:
-        if entry.is_symlink() and not _stays(entry.path, real_top):
+        if entry.is_file(follow_symlinks=False):
+            if entry.name.endswith(_ENDINGS):
+                found[entry.path] = _signature(entry.stat(follow_symlinks=False))
+        elif entry.is_symlink() and not _stays(entry.path, real_top):
             if entry.name.endswith(_ENDINGS) or entry.is_dir():
                 problems.append(Problem(entry.path, 0, 0, "is a symbolic link that leaves the tree; copy the file"))
         elif entry.is_dir(follow_symlinks=False):
             pending.append(entry.path)
         elif entry.name.endswith(_ENDINGS):
-            yield entry.path, _signature(entry.stat())
+            found[entry.path] = _signature(entry.stat())
     except OSError as error:
         problems.append(Problem(entry.path, 0, 0, f"cannot be read: {error.strerror}"))
 

@@ -143,6 +143,10 @@ class Reader(Protocol):
         """Give the store's own paths whose stat tells whether anything about the site changed."""
         ...
 
+    def renamed_only(self) -> tuple[str, ...]:
+        """Give the store's directories whose files are changed by renames alone, so that their own stat tells of it."""
+        ...
+
 
 class Writer(Protocol):
     """The writes of memory and pointers. Every one carries a lease; a stale one raises LeaseLost."""

@@ -3,14 +3,15 @@
 A row says: at the end of a pass that found nothing to do, the site's meaning had this digest and its files these
 signatures. It holds no decision. Delete it, and the same plan comes out, only later. The signatures are of `lstat`:
 nothing is opened, and who swaps a directory on the way only makes a site be looked at with all care.
+
+The store changes some of its directories by renames alone. As long as such a directory itself is as it was when all
+rows were true, the files right in it are not looked at; after an hour they are, whatever the directory says.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import stat
 import struct
 import time
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from reconciler.model.ports import Cache
 
 NAMESPACE: Final = "quiet"
+PLACES: Final = "quiet/places"
 _SLACK: Final = 20_000_000  # nanoseconds; the kernel stamps files by a clock that lags by up to one tick
+_TRUST: Final = 3_600_000_000_000  # nanoseconds for which an unchanged directory answers for its files
+_HEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +46,60 @@ class Calm:
 class Quiet:
     """The memo of one store. Call `loud` at the start of a pass and `settle` at its end."""
 
-    def __init__(self, cache: Cache) -> None:
-        """Take the cache that keeps the rows."""
-        self._cache = cache
+    def __init__(self, cache: Cache, renamed: Callable[[], Collection[str]] = tuple) -> None:
+        """Take the cache that keeps the rows; `renamed` gives the directories that are changed by renames alone."""
+        self._cache, self._renamed = cache, renamed
         self._began = time.time_ns()
         self._rows: Mapping[str, tuple[str, str]] = {}
+        self._loud: frozenset[str] = frozenset()
 
     def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
         """Give the sites (name to digest of their meaning) that must be looked at: changed, due, or never settled."""
         self._began = time.time_ns()
-        self._rows = self._cache.rows(NAMESPACE, None)
-        moment, common = now.timestamp(), _Common()
-        rows = self._rows
-        return frozenset(
-            name for name, digest in digests.items() if not _is_quiet(rows.get(name), digest, moment, common)
-        )
+        rows = self._rows = self._cache.rows(NAMESPACE, None)
+        places = self._places()
+        still = self._still(places)
+        look = _Look(now.timestamp(), _Common(), skip=still)
+        self._loud = frozenset(name for name, digest in digests.items() if not look.is_quiet(rows.get(name), digest))
+        if not still and rows.keys() <= digests.keys() - self._loud:
+            self._trust(places)
+        return self._loud
 
     def settle(self, calm: Mapping[str, Calm], declared: Collection[str]) -> None:
-        """Remember sites that nothing was to do for; forget those that are no longer `declared`.
+        """Remember sites that nothing was to do for; forget those that are no longer `declared`, or no longer calm.
 
         A file that changed while the pass looked keeps its site loud: it may have changed after the look.
         """
         rows: dict[str, tuple[str, str]] = {}
-        common = _Common()
+        common, renamed = _Common(), frozenset(self._renamed())
         for name, site in calm.items():
-            stamps = [*_stamps(site.paths), *common.stamps(site.shared)]
-            if max(stamps[::2], default=0) < self._began - _SLACK:
-                rows[name] = _signature(site.digest, stamps), _payload(site)
-        gone = (name for name in self._rows if name not in declared)
-        self._cache.put(NAMESPACE, rows, drop=[*gone, *(name for name in calm if name not in rows)])
+            flat = tuple(path for path in site.paths if path.rpartition("/")[0] in renamed)
+            own = tuple(path for path in site.paths if path not in flat)
+            stamps, resting = [*_stamps(own), *common.stamps(site.shared)], _stamps(flat)
+            if max((*stamps[::2], *resting[::2]), default=0) < self._began - _SLACK:
+                rows[name] = _signature(site.digest, stamps), _payload(site, _signature("", resting), own, flat)
+        gone = {name for name in self._rows if name not in declared}
+        restless = {name for name in (*calm, *self._loud) if name not in rows and (name in self._rows or name in calm)}
+        self._cache.put(NAMESPACE, rows, drop=[*gone, *(restless - gone)])
+
+    def _places(self) -> dict[str, list[int]]:
+        return {place: _stamps((place,)) for place in sorted(self._renamed())}
+
+    def _still(self, places: Mapping[str, list[int]]) -> bool:
+        """Tell whether every such directory is as it was when all rows were true."""
+        kept = self._cache.rows(PLACES, None).get("") if places else None
+        if kept is None or kept[0] != _names(places):
+            return False
+        try:
+            return 0 <= self._began - int(kept[1]) < _TRUST
+        except ValueError:
+            return False
+
+    def _trust(self, places: Mapping[str, list[int]]) -> None:
+        """Note the directories, if nothing happened in them since the first of their files was looked at."""
+        latest = max((stamps[0] for stamps in places.values()), default=self._began)
+        if latest < self._began - _SLACK and self._places() == places:
+            self._cache.put(PLACES, {"": (_names(places), str(self._began))})
 
 
 class _Common:
@@ -88,17 +117,43 @@ class _Common:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at rows; `skip` leaves out the files that their directories answer for."""
+
+    moment: float
+    common: _Common
+    skip: bool
+
+    def is_quiet(self, row: tuple[str, str] | None, digest: str) -> bool:
+        if row is None:
+            return False
+        try:
+            due, resting, own, flat, *paths = row[1].split("\0")
+            if due and self.moment >= float(due):
+                return False
+            first, last = int(own), int(own) + int(flat)
+            if not self.skip and last > first and _signature("", _stamps(paths[first:last])) != resting:
+                return False
+            stamps = _stamps(paths[:first])
+            if len(paths) > last:
+                stamps += self.common.stamps(paths[last:])
+            return _signature(digest, stamps) == row[0]
+        except (ValueError, struct.error):
+            return False  # a damaged cache is an empty one
+
+
 def calm_until(cache: Cache) -> tuple[Mapping[str, datetime], frozenset[str]]:
     """Give when each quiet site is due, and the directories of all files that quiet sites rest on: for the loop."""
     due: dict[str, datetime] = {}
     places: set[str] = set()
     for name, (_, payload) in cache.rows(NAMESPACE, None).items():
+        fields = payload.split("\0")
+        places.update([path.rpartition("/")[0] for path in fields[_HEAD:] if path])
         try:
-            memo = json.loads(payload)
-            if memo["due"] is not None:
-                due[name] = datetime.fromtimestamp(float(memo["due"]), UTC)
-            places.update(path.rpartition("/")[0] for path in (*memo["paths"], *memo["shared"]))
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
+            if fields[0]:
+                due[name] = datetime.fromtimestamp(float(fields[0]), UTC)
+        except (ValueError, OverflowError, OSError):
             continue  # a damaged cache is an empty one
     return due, frozenset(places)
 
@@ -108,21 +163,10 @@ def forget(cache: Cache, names: Collection[str]) -> None:
     cache.put(NAMESPACE, {}, drop=names)
 
 
-def _payload(site: Calm) -> str:
-    due = None if site.due is None else site.due.timestamp()
-    return json.dumps({"due": due, "paths": site.paths, "shared": site.shared}, separators=(",", ":"))
-
-
-def _is_quiet(row: tuple[str, str] | None, digest: str, moment: float, common: _Common) -> bool:
-    if row is None:
-        return False
-    try:
-        memo = json.loads(row[1])
-        if memo["due"] is not None and moment >= memo["due"]:
-            return False
-        return _signature(digest, _stamps(memo["paths"]) + common.stamps(memo["shared"])) == row[0]
-    except (ValueError, TypeError, KeyError, struct.error):
-        return False  # a damaged cache is an empty one
+def _payload(site: Calm, resting: str, own: Sequence[str], flat: Sequence[str]) -> str:
+    """Join with the one character that no path holds: this is taken apart for every site in every pass."""
+    due = "" if site.due is None else repr(site.due.timestamp())
+    return "\0".join((due, resting, str(len(own)), str(len(flat)), *own, *flat, *site.shared))
 
 
 def _signature(digest: str, stamps: Sequence[int]) -> str:
@@ -130,7 +174,12 @@ def _signature(digest: str, stamps: Sequence[int]) -> str:
     return hashlib.blake2b(packed, digest_size=12, key=digest.encode()[:64]).hexdigest()
 
 
-def _stamps(paths: Iterable[str]) -> list[int]:
+def _names(places: Mapping[str, list[int]]) -> str:
+    text = "\0".join(f"{place}\0{stamps}" for place, stamps in places.items())
+    return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+
+
+def _stamps(paths: Sequence[str]) -> list[int]:
     """Give change time (nanoseconds since 1970) and inode of each path, 0 and 0 where nothing is.
 
     The change time alone sees content, owner, mode and renames; with the inode also a clock that was set back.
@@ -141,9 +190,8 @@ def _stamps(paths: Iterable[str]) -> list[int]:
         try:
             facts = lstat(path)
         except OSError:
-            add(0)
-            add(0)
+            stamps += (0, 0)
         else:
             add(facts.st_ctime_ns)
-            add(facts[stat.ST_INO])
+            add(facts.st_ino)
     return stamps

@@ -42,7 +42,7 @@ class Observer:
     ) -> None:
         """Take what a pass reads from."""
         self._reader, self._build, self._live, self._clock = reader, build, live, clock
-        self._quiet = Quiet(cache)
+        self._quiet = Quiet(cache, reader.renamed_only)
         self._digests: Mapping[str, str] = {}
         self._traces: dict[str, Traces] = {}
 

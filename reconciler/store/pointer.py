@@ -49,18 +49,24 @@ class Pointer(Revisions):
 
     def paths_of(self, site: str) -> tuple[str, ...]:
         """Give the store's own paths whose stat (`lstat`) tells whether anything about the site changed."""
-        link, name = self._layout.live(site), self.live_name(site)
+        link, name, orders = self._layout.live(site), self.live_name(site), self._layout.orders(site)
         own = (
             link,
             f"{self._layout.root}/certificates/{site}",
             self._layout.status(site),
-            f"{self._layout.orders(site)}/order.json",
+            f"{orders}/order.json" if reading.exists(orders) else orders,
             *self._inventories_of(site),
         )
         if not name:
             return own
         folder = f"{self._layout.root}/certificates/{site}/{name}"
         return (*own, *(f"{folder}/{file}" for file in REVISION_FILES))
+
+    def renamed_only(self) -> tuple[str, ...]:
+        """Give the directories whose files are changed by renames alone, so that their own stat tells of it."""
+        inventories = sorted(filter(is_segment, reading.names(self._layout.fixed("inventory"))))
+        flat = [self._layout.fixed(name) for name in ("live", "status", "orders")]
+        return (*flat, *(f"{self._layout.fixed('inventory')}/{target}/sites" for target in inventories))
 
     def _inventories_of(self, site: str) -> list[str]:
         targets = sorted(filter(is_segment, reading.names(self._layout.fixed("inventory"))))
