@@ -13,7 +13,7 @@ from reconciler.doors import x509
 from reconciler.errors import HeldBy
 from reconciler.model.desired import AcmeIssuer, Http01, Listener, MethodSpec
 from reconciler.model.names import Trust
-from reconciler.model.ports import Lease, Request, Solver
+from reconciler.model.ports import Asked, Lease, Request, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -144,13 +144,17 @@ class MemoryDesk:
         self._step("key")
         return self.pending
 
-    def present(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+    def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         solver = self.solvers[method.name]
-        thing = solver.prepare(self.site, hostname, token)
+        thing = solver.prepare(self.site, hostname, token, asked)
         self.undo[thing.id] = solver, thing
         self._step("present")
-        self.undo[thing.id] = solver, solver.present(thing, key_authorization)
+        self.undo[thing.id] = solver, solver.present(thing, asked.key_authorization)
         self._step("presented")
+
+    def settle(self, since: datetime) -> None:
+        for solver, thing in self.undo.values():
+            solver.settle([thing], since, self.say)
 
     def clean_up(self) -> None:
         self._step("clean_up")

@@ -12,11 +12,13 @@ from reconciler.doors.files import api as files
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from reconciler.challenges.ports import Ports, Published
     from reconciler.model.desired import Listener, Webroot
     from reconciler.model.observed import Undo
+    from reconciler.model.ports import Asked
 
 TYPE: Final = "http-01"
 _WELL_KNOWN: Final = ".well-known"
@@ -36,7 +38,7 @@ class WebrootSolver:
         self._way = way
         self._made = set() if made is None else made
 
-    def prepare(self, site: str, hostname: str, token: str) -> Undo:
+    def prepare(self, site: str, hostname: str, token: str, asked: Asked | None = None) -> Undo:  # noqa: ARG002  a file is its token's
         """Tell which file will be written and which directories are made for it. Raises Failed(WebrootMissing ...)."""
         root = self._root(hostname)
         name = checked_token(token)
@@ -58,6 +60,9 @@ class WebrootSolver:
                 if failure.reason not in {"NoSuchFile", "NoSuchDirectory"} or not left:
                     raise
         raise AssertionError  # the loop returns or raises
+
+    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
+        """A file is there as soon as it is written."""
 
     def clean_up(self, thing: Undo) -> None:
         """Remove the file if it is the one that we wrote, then the directories that we made, if they are empty."""
@@ -121,7 +126,7 @@ class ListenerSolver:
     def __init__(self, way: Listener, published: Published, ports: Ports) -> None:
         self._way, self._published, self._ports = way, published, ports
 
-    def prepare(self, site: str, hostname: str, token: str) -> Undo:  # noqa: ARG002  one listener serves all names
+    def prepare(self, site: str, hostname: str, token: str, asked: Asked | None = None) -> Undo:  # noqa: ARG002  one listener serves all names
         """Tell which token will be published."""
         return undo_for("token", site, "", checked_token(token))
 
@@ -135,6 +140,9 @@ class ListenerSolver:
             self._published.put_token(thing.name, key_authorization)
         port.ensure()
         return thing
+
+    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
+        """An answer is there as soon as it is published."""
 
     def clean_up(self, thing: Undo) -> None:
         """Take the answer away; the port is closed when the last one is gone."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from reconciler.challenges.dns.making import provider_of, solver_of
 from reconciler.challenges.http01 import ListenerSolver, WebrootSolver, remove
 
 if TYPE_CHECKING:
+    from reconciler.challenges.dns.means import Means
     from reconciler.challenges.ports import Ports, Published
-    from reconciler.model.desired import Listener, MethodSpec, Webroot
+    from reconciler.model.desired import DnsSpec, Listener, MethodSpec, Webroot
     from reconciler.model.observed import Undo
     from reconciler.model.ports import Solver
 
@@ -17,18 +19,20 @@ if TYPE_CHECKING:
 class Solvers:
     """Gives each spec its solver, made once; undoes what any solver left. Safe for threads."""
 
-    def __init__(self, published: Published, ports: Ports) -> None:
-        self._published, self._ports = published, ports
+    def __init__(self, published: Published, ports: Ports, means: Means | None = None) -> None:
+        """`means` is what the ways by DNS work with; without it there are none."""
+        self._published, self._ports, self._means = published, ports, means
         self._lock = threading.Lock()
         self._made: set[str] = set()
-        self._solvers: dict[Webroot | Listener, Solver] = {}
+        self._solvers: dict[Webroot | Listener | DnsSpec, Solver] = {}
 
     def solver(self, method: MethodSpec) -> Solver:
-        """Give the solver of a method; two methods that say the same share it."""
+        """Give the solver of a method; two methods for http-01 that say the same share it."""
+        way = method.way if method.type == "http-01" else method
         with self._lock:
-            if method.way not in self._solvers:
-                self._solvers[method.way] = self._new(method.way)
-            return self._solvers[method.way]
+            if way not in self._solvers:
+                self._solvers[way] = self._new(way)
+            return self._solvers[way]
 
     def clean_up(self, thing: Undo) -> None:
         """Undo one thing, also of a method that is no longer declared. Raises Failed where it cannot be done now."""
@@ -37,14 +41,26 @@ class Solvers:
                 self._published.drop_token(thing.name)
             case "webroot":
                 remove(thing, self._made)
+            case "txt":
+                if thing.provider is not None:
+                    provider_of(thing.provider, self._dns).remove(thing.place, thing.name, thing.value)
 
     def close(self) -> None:
         """Close the listeners, at the end of the process."""
         self._ports.close()
 
-    def _new(self, way: Webroot | Listener) -> Solver:
+    @property
+    def _dns(self) -> Means:
+        if self._means is None:
+            message = "the ways by DNS need means"
+            raise AssertionError(message)
+        return self._means
+
+    def _new(self, way: Webroot | Listener | DnsSpec) -> Solver:
         match way.type:
             case "webroot":
                 return WebrootSolver(way, self._made)
             case "listener":
                 return ListenerSolver(way, self._published, self._ports)
+            case _:
+                return solver_of(way, self._dns)

@@ -8,10 +8,11 @@ from reconciler.errors import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
-    from reconciler.model.ports import Challenges, Lease, Store
+    from reconciler.model.ports import Asked, Challenges, Lease, Solver, Store
     from reconciler.model.text import Secret
 
 
@@ -30,6 +31,7 @@ class SiteDesk:
         """`make_key` gives a new key, or the live one where the key is reused."""
         self._store, self._lease, self._site = store, lease, site
         self._challenges, self._make_key, self._say = challenges, make_key, say
+        self._presented: list[tuple[Solver, Undo]] = []
 
     def order(self) -> OrderRecord | None:
         """Give the order that an earlier attempt left."""
@@ -47,14 +49,20 @@ class SiteDesk:
         """Give the pending key."""
         return self._store.pending_key(self._lease, self._site, self._make_key)
 
-    def present(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+    def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         """Publish an answer; the undo record is on disk first."""
         solver = self._challenges.solver(method)
-        thing = solver.prepare(self._site, hostname, token)
+        thing = solver.prepare(self._site, hostname, token, asked)
         self._store.put_undo(thing)
-        done = solver.present(thing, key_authorization)
+        done = solver.present(thing, asked.key_authorization)
         if done != thing:
             self._store.put_undo(done)
+        self._presented.append((solver, done))
+
+    def settle(self, since: datetime) -> None:
+        """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""
+        for solver in dict.fromkeys(solver for solver, _ in self._presented):
+            solver.settle([thing for its, thing in self._presented if its is solver], since, self._say)
 
     def clean_up(self) -> None:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""

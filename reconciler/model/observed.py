@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from reconciler.model.desired import TargetSpec
+from reconciler.model.desired import DnsProviderSpec, TargetSpec
 from reconciler.model.names import Part, Trust
 
 
@@ -118,6 +118,18 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class NameMemory:
+    """What is remembered of one hostname whose proof failed: how often by which method, and when it is tried again.
+
+    `dropped`: the certificate in use was issued without it, so that orders that have another cause leave it out too.
+    """
+
+    failures: Failures = field(default_factory=Failures)
+    methods: Mapping[str, int] = field(default_factory=dict)
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalChoice:
     """The renewal instant of one revision: chosen once, then kept."""
 
@@ -152,7 +164,7 @@ class Served:
 class Memory:
     """What we remember of a site between passes. Goes to `status/<site>.json`; `version` counts its writes.
 
-    `failures` has the key `issue` or `target/<name>`. `renew_requested` is set by the verb `renew` and cleared by success.
+    `failures` has the key `issue` or `target/<name>`; `names` are the hostnames whose proof failed. `renew_requested` is set by the verb `renew` and cleared by success.
     """
 
     version: int = 0
@@ -164,6 +176,7 @@ class Memory:
     expired_since_attempt: datetime | None = None
     served: Mapping[str, Served] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, NameMemory] = field(default_factory=dict)
     v: int = 1
 
 
@@ -206,16 +219,20 @@ class Undo:
     """Something we put into the world for a challenge: written down before it is done, undone by value.
 
     `kind` `token`: `place` is empty and `name` the token, in the store's `tokens/`. `kind` `webroot`: `place` is the
-    directory and `name` the file; `identity` (`device:inode`) is known once it was written.
+    directory and `name` the file; `identity` (`device:inode`) is known once it was written. `kind` `txt`: `place` is the
+    DNS zone ("" where none is needed), `name` the owner name, `value` the text, `provider` who takes it away (without
+    secrets, so that it works also when the method is gone).
     """
 
     id: str
     site: str
-    kind: Literal["token", "webroot"]
+    kind: Literal["token", "webroot", "txt"]
     place: str
     name: str
     identity: str | None = None
     made: tuple[str, ...] = ()
+    value: str = ""
+    provider: DnsProviderSpec | None = None
     v: int = 1
 
 
@@ -246,11 +263,11 @@ class InstalledFile:
     gid: int
     signature: str
     revision: str | None = None
+    fragment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    fragment: bool = False
     """What we own of one site in one target, and what its server had loaded at its last good reload.
 
     `loaded` is the live revision then, `loaded_digest` the digest of the installed files then.

@@ -317,8 +317,15 @@ class Desk(Protocol):
         """Give the pending private key (PKCS#8 PEM), made and stored on first use."""
         ...
 
-    def present(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+    def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         """Publish the answer to a challenge by that method; what must be undone is written down first."""
+        ...
+
+    def settle(self, since: datetime) -> None:
+        """Wait until all that was presented can be seen, together. `since` is when the order began.
+
+        Raises Waiting (ask again with the same order), Failed.
+        """
         ...
 
     def clean_up(self) -> None:
@@ -342,12 +349,24 @@ class Issuer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a challenge asks for beside its token (which is "" for types without one).
+
+    `account` is the account's URL; `issuers` are the CA's issuer-domain-names (dns-persist-01).
+    """
+
+    key_authorization: str
+    account: str = ""
+    issuers: tuple[str, ...] = ()
+
+
 class Solver(Protocol):
     """A way to prove control of names: presents by value, cleans up by value (RFC 8555 section 8)."""
 
     type: str
 
-    def prepare(self, site: str, hostname: str, token: str) -> Undo:
+    def prepare(self, site: str, hostname: str, token: str, asked: Asked) -> Undo:
         """Give the record of what `present` will put into the world."""
         ...
 
@@ -355,8 +374,27 @@ class Solver(Protocol):
         """Do it; the record comes back with what is known now."""
         ...
 
+    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
+        """Wait until the CA can see them: at once where nothing needs time. `since` is when the order began.
+
+        Raises Waiting where the wait goes on later with the same order, Failed where it was in vain.
+        """
+        ...
+
     def clean_up(self, thing: Undo) -> None:
         """Undo it; nothing to undo is no failure."""
+        ...
+
+
+class DnsProvider(Protocol):
+    """Who writes TXT records: adds and removes single values, never a whole set, and knows no other record."""
+
+    def add(self, zone: str, name: str, value: str, ttl: int) -> None:
+        """Add a value beside those that are there; one that is there already is as good. Raises Failed."""
+        ...
+
+    def remove(self, zone: str, name: str, value: str) -> None:
+        """Take this value away; one that is not there is no failure. Raises Failed where it cannot be done now."""
         ...
 
 
@@ -389,7 +427,7 @@ class SiteOnTarget:
     @classmethod
     def of(cls, site: DesiredSite, use: TargetUse, live: str) -> SiteOnTarget:
         """Make it of a site and one of its uses; the webroot is the built-in http-01 method's if a name uses that."""
-        ways = (method.way for tried in site.methods.values() for method in tried)
+        ways = (method.way for tried in site.methods.values() for method in tried if method.type == "http-01")
         webroot = next((way.directory for way in ways if way.type == "webroot" and way.builtin), None)
         return cls(site.name, site.names, use, live, site.server, webroot)
 
@@ -408,6 +446,38 @@ class Artifact:
     owner: str | None = None
     group: str | None = None
     text: str | None = None
+    fragment: bool = False
+    own_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A file that a batch has just changed."""
+
+    path: str
+    part: Part
+    how: Literal["create", "replace", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """How a server took up what is installed. `how` is for a person: `reloaded`, `replaced by the runtime socket`."""
+
+    ok: bool
+    output: str
+    how: str = "reloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A certificate and its key that a configuration names.
+
+    `key` None: it stands in the certificate's file. `alone`: certificates without a key, such as a chain.
+    """
+
+    certificate: str
+    key: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +513,20 @@ class Hands(Protocol):
         """Run a declared command; exit code (or -1 at the deadline) and cleaned output."""
         ...
 
+    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
+        """Check every certificate and key that the files of a target's directory name: readable, parsed, a pair.
+
+        `named` reads them out of a file's text. Gives a sentence for each file (by path) that names a bad one.
+        """
+        ...
+
+    def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:
+        """Say one command to a runtime socket; `payload` is the path of a PEM file of ours that goes along.
+
+        Gives whether there was an answer, and the answer or why there was none, cleaned.
+        """
+        ...
+
 
 class Target(Protocol):
     """A server type. `copies` tells that key and certificate are copied out of the store."""
@@ -450,34 +534,6 @@ class Target(Protocol):
     copies: bool
 
     @property
-    fragment: bool = False
-    own_directory: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A file that a batch has just changed."""
-
-    path: str
-    part: Part
-    how: Literal["create", "replace", "remove"]
-
-
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """How a server took up what is installed. `how` is for a person: `reloaded`, `replaced by the runtime socket`."""
-
-    ok: bool
-    output: str
-    how: str = "reloaded"
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A certificate and its key that a configuration names; `key` None: it stands in the certificate's file."""
-
-    certificate: str
-    key: str | None = None
     def spec(self) -> TargetSpec:
         """Give the resolved target."""
         ...
@@ -517,17 +573,6 @@ class Scope:
     sites: frozenset[str] | None = None
     full: bool = False
     selector: str | None = None
-    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
-        """Check every certificate and key that the files of a target's directory name: readable, parsed, a pair.
-
-        `named` reads them out of a file's text. Gives a sentence for each file (by path) that names a bad one.
-        """
-        ...
-
-    def replace(self, socket: str, path: str) -> tuple[bool, str]:
-        """Send a combined PEM file of ours to a runtime socket, in place of the one loaded from `path`."""
-        ...
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from reconciler.issuers.acme.pacing import Pacer
 from reconciler.issuers.acme.problems import Refused, retry_after
 from reconciler.issuers.acme.resources import Authorization, Challenge, read_authorization
 from reconciler.model.observed import ChosenChallenge
+from reconciler.model.ports import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,9 @@ class Proof:
             if one.status not in _OPEN:
                 raise _refused(name, one, record.chosen[name])
         self._desk.say(f"proving {', '.join(list(waiting)[:3])}{' and more' if len(waiting) > 3 else ''}")  # noqa: PLR2004
-        for name in waiting:
-            self._present(record.chosen[name])
+        for name, one in waiting.items():
+            self._present(record.chosen[name], one)
+        self._desk.settle(record.intent_at)
         for name in waiting:
             if name not in record.answered:
                 self._tell(record.chosen[name], resumed=resumed)
@@ -84,10 +86,11 @@ class Proof:
                 self._desk.save(replace(record, answered=tuple(record.chosen)))
             raise
 
-    def _present(self, chosen: ChosenChallenge) -> None:
+    def _present(self, chosen: ChosenChallenge, authorization: Authorization) -> None:
         method = next(one for one in self._methods(chosen.hostname) if one.name == chosen.method)
-        key_authorization = f"{chosen.token}.{self._signer.thumbprint}"
-        self._desk.present(method, chosen.hostname, chosen.token, key_authorization)
+        issuers = next((one.issuers for one in authorization.challenges if one.url == chosen.url), ())
+        asked = Asked(f"{chosen.token}.{self._signer.thumbprint}", self._signer.kid or "", issuers)
+        self._desk.present(method, chosen.hostname, chosen.token, asked)
 
     def _tell(self, chosen: ChosenChallenge, *, resumed: bool) -> None:
         """Say that the proof is there. A CA that was told so before a crash may object: its state is asked next."""
@@ -128,15 +131,16 @@ class Proof:
             return self._reused(name, one)
         for method in self._methods(name):
             for challenge in one.challenges:
-                if challenge.type == method.type and challenge.token is not None:
-                    return ChosenChallenge(name, method.name, method.type, challenge.token, challenge.url, one.url)
+                if challenge.type == method.type and challenge.can_be_answered:
+                    token = challenge.token or ""
+                    return ChosenChallenge(name, method.name, method.type, token, challenge.url, one.url)
         raise unusable(name, self._methods(name), [challenge.type for challenge in one.challenges])
 
     def _still(self, before: ChosenChallenge, one: Authorization, challenge: Challenge) -> bool:
         if one.status == "valid":
             return True
         declared = {(method.name, method.type) for method in self._methods(before.hostname)}
-        same = (before.type, before.token) == (challenge.type, challenge.token)
+        same = (before.type, before.token) == (challenge.type, challenge.token or "")
         return same and (before.method, before.type) in declared
 
     def _reused(self, name: str, one: Authorization) -> ChosenChallenge:

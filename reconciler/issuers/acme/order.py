@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from reconciler.model.desired import AcmeIssuer as Spec
     from reconciler.model.ports import Desk, Request
 
+# RFC 8555 section 8.3, RFC 8737 section 3
+_HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
 _UNPROVEN: Final = frozenset({"pending", "ready"})
 
 
@@ -159,10 +161,10 @@ class Run:
         return None
 
     def _check_methods(self) -> None:
-        """Refuse before an order is spent what no CA may accept: a wildcard by http-01 (RFC 8555 section 8.3)."""
+        """Refuse before an order is spent what no CA may accept: a wildcard by a way that asks one host."""
         for name in self._request.hostnames:
             methods = self._request.methods.get(name, ())
-            if not methods or (name.startswith("*.") and all(method.type == "http-01" for method in methods)):
+            if not methods or (name.startswith("*.") and all(method.type in _HOSTS_ONLY for method in methods)):
                 raise unusable(name, methods, ["dns-01"] if name.startswith("*.") else ["http-01"])
 
     def _finalized(self, record: OrderRecord, order: Order) -> tuple[OrderRecord, Order]:

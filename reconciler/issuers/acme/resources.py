@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from reconciler.issuers.acme.origin import Origin
     from reconciler.issuers.acme.transport import Answer
 
+_ISSUER: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+_MOST_ISSUERS: Final = 10
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 _PROFILE: Final = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 _MOST_AUTHORIZATIONS: Final = 1000
@@ -52,13 +54,22 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way to prove a name (section 7.1.5). `token` was matched, or is None for types that have none."""
+    """One way to prove a name (section 7.1.5). `token` was matched, or is None for types that have none.
+
+    `issuers` are the names by which a standing record may call the CA (dns-persist-01 alone has them).
+    """
 
     type: str
     url: str
     status: str
     token: str | None
     error: Problem | None
+    issuers: tuple[str, ...] = ()
+
+    @property
+    def can_be_answered(self) -> bool:
+        """Tell whether all is there that an answer needs: a token, or the CA's names."""
+        return self.token is not None or bool(self.issuers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,16 @@ def _challenge(value: dict[str, Any], origin: Origin) -> Challenge:
         status=clean(str(value.get("status", "pending")), 40),
         token=token,
         error=problem_from(error) if isinstance(error, dict) else None,
+        issuers=_issuers(value.get("issuer-domain-names")),
     )
+
+
+def _issuers(value: object) -> tuple[str, ...]:
+    """Give 1 to 10 names (draft-ietf-acme-dns-persist), or none where anything is wrong with the list."""
+    if not isinstance(value, list) or not 1 <= len(value) <= _MOST_ISSUERS:
+        return ()
+    fits = all(isinstance(name, str) and len(name) <= 253 and _ISSUER.fullmatch(name) for name in value)  # noqa: PLR2004  RFC 1035
+    return tuple(value) if fits else ()
 
 
 def _url(value: Mapping[str, Any], key: str, origin: Origin) -> str:

@@ -1,0 +1,60 @@
+"""TXT records by a command of the user's own: JSON on standard input, no shell, and what its exit code means.
+
+0: done. 75 (EX_TEMPFAIL): try again later. Any other: failed; the first line that it printed is told.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors.processes import api as processes
+from reconciler.errors import Failed
+from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from reconciler.challenges.dns.means import Means
+    from reconciler.model.desired import ExecProvider
+
+TRY_LATER: Final = 75
+_LATER: Final = timedelta(minutes=1)
+_SHOWN: Final = 200
+
+
+class Command:
+    """Runs the command once for each value: `{"action", "name", "value", "ttl", "zone"}`, names without final dot."""
+
+    def __init__(self, spec: ExecProvider, means: Means) -> None:
+        self._spec, self._means = spec, means
+
+    def add(self, zone: str, name: str, value: str, ttl: int) -> None:
+        """Have a value added. Raises Failed: ProviderBusy, ProviderFailed, CommandMissing, CommandRefused."""
+        self._run("add", zone, name, value, ttl)
+
+    def remove(self, zone: str, name: str, value: str) -> None:
+        """Have a value removed. Raises Failed."""
+        self._run("remove", zone, name, value, None)
+
+    def _run(self, action: str, zone: str, name: str, value: str, ttl: int | None) -> None:
+        task = {"action": action, "name": name, "value": value, "ttl": ttl, "zone": zone or None}
+        clock, seconds = self._means.clock, self._spec.timeout.total_seconds()
+        stdin = json.dumps(task).encode() + b"\n"
+        finished = processes.run(self._spec.command, stdin=stdin, timeout=seconds, stop=clock.stopping)
+        if finished.ok:
+            return
+        program = clean(self._spec.command[0], 80)
+        words = first_line(finished.output)
+        what = f"{program} ({action} {name})"
+        if finished.ended != "exit":
+            cause = {"deadline": f"did not end within {seconds:g} s"}.get(finished.ended, "printed too much")
+            raise Failed("ProviderFailed", f"{what} {cause} and was killed")
+        if finished.returncode == TRY_LATER:
+            raise Failed("ProviderBusy", f"{what} asks to try again later{words}", until=clock.now() + _LATER)
+        raise Failed("ProviderFailed", f"{what} ended with {finished.returncode}{words}")
+
+
+def first_line(output: bytes) -> str:
+    """Give `: WORDS` of what a program printed, "" if it printed nothing."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return f": {clean(lines[0], _SHOWN)}" if lines else ""

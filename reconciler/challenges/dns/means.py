@@ -1,0 +1,21 @@
+"""What the ways by DNS are given by `wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.model.desired import SecretRef
+    from reconciler.model.ports import Clock
+    from reconciler.model.text import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """A clock, and the way to a declared secret (raises Failed, and never shows it)."""
+
+    clock: Clock
+    read_secret: Callable[[SecretRef], Secret]

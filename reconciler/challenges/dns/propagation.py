@@ -1,0 +1,153 @@
+"""Waiting until every authoritative name server, at each of its addresses, has every record: all at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors.dns_client import api as dns
+from reconciler.errors import Failed, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from reconciler.model.desired import Propagation
+    from reconciler.model.ports import Clock
+
+_AT_ONCE: Final = 32
+_FIRST_PAUSE: Final = 0.05
+# a thread serves many sites: a longer wait is taken up again with the same order
+_IN_THREAD: Final = timedelta(seconds=30)
+_SHOWN: Final = 3
+_DELAYS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that should be seen. `fits` judges one value; `minimum` is the zone's negative-caching time, seconds."""
+
+    name: str
+    fits: Callable[[str], bool]
+    servers: tuple[dns.NameServer, ...]
+    zone: str = ""
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A server that has not got a record, and what it says instead."""
+
+    name: str
+    server: dns.NameServer
+    why: str
+
+    def __str__(self) -> str:
+        """Give `ns1.example.com (192.0.2.1) does not have _acme-challenge.example.com yet`."""
+        return f"{self.server} {self.why}"
+
+
+class Watcher:
+    """Asks until nobody lacks anything."""
+
+    def __init__(self, rules: Propagation, clock: Clock, say: Callable[[str], None]) -> None:
+        self._rules, self._clock, self._say = rules, clock, say
+
+    def lacking(self, records: Sequence[Record]) -> list[Lack]:
+        """Ask every server for every record once, side by side."""
+        questions = [(record, server) for record in records for server in record.servers]
+        if len(questions) == 1:
+            return [lack for lack in [_lack(*questions[0])] if lack]
+        with ThreadPoolExecutor(min(_AT_ONCE, max(len(questions), 1)), "dns") as pool:
+            return [lack for lack in pool.map(lambda question: _lack(*question), questions) if lack]
+
+    def wait(self, records: Sequence[Record]) -> list[Lack]:
+        """Ask again and again, for the declared timeout but half a minute at most; give who still lacks what.
+
+        Raises Waiting(InFlight) where the process stops.
+        """
+        end = self._clock.monotonic() + min(self._rules.timeout, _IN_THREAD).total_seconds()
+        pause, told = _FIRST_PAUSE, ""
+        lacks = self.lacking(records)
+        while lacks and self._clock.monotonic() < end:
+            if (words := shown(lacks)) != told and pause > _FIRST_PAUSE:
+                told = words
+                self._say(f"waiting for the name servers: {words}{slowly(records, lacks)}")
+            if self._clock.wait(min(pause, max(end - self._clock.monotonic(), 0.0))):
+                message = "the process stops; the order goes on when it starts again"
+                raise Waiting("InFlight", message, self._clock.now())
+            pause = min(pause * 2, self._rules.interval.total_seconds())
+            # who had it keeps it: only the others are asked again
+            lacks = self.lacking(_only(records, lacks))
+        return lacks
+
+    def judge(self, records: Sequence[Record], lacks: Sequence[Lack], since: datetime) -> None:
+        """Say what becomes of a wait that ended with lacks: raises Waiting(InFlight) or Failed(NotPropagated)."""
+        if not lacks:
+            return
+        words = f"{shown(lacks)}{slowly(records, lacks)}"
+        now = self._clock.now()
+        if now - since < self._rules.timeout:
+            raise Waiting("InFlight", f"waiting for the name servers: {words}", now + self._rules.interval)
+        if self._rules.mode == "warn":
+            self._say(f"going on although {words}")
+            return
+        seconds = int(self._rules.timeout.total_seconds())
+        raise Failed("NotPropagated", f"not at every name server after {seconds} s: {words}", hostname=lacks[0].name)
+
+
+def shown(lacks: Sequence[Lack]) -> str:
+    """Name the first few who lack something."""
+    texts = list(dict.fromkeys(map(str, lacks)))
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
+
+
+def slowly(records: Sequence[Record], lacks: Sequence[Lack]) -> str:
+    """Tell of negative caching (RFC 2308) where it can hold up a CA that asks too early."""
+    missing = {lack.name for lack in lacks}
+    worst = max((one for one in records if one.name in missing), key=lambda one: one.minimum, default=None)
+    if worst is None or worst.minimum < _DELAYS:
+        return ""
+    where = f"the SOA minimum of {worst.zone}"
+    return f" (a resolver that asked too early goes on without it for {worst.minimum} s, {where})"
+
+
+def _only(records: Sequence[Record], lacks: Sequence[Lack]) -> list[Record]:
+    left = {(lack.name, lack.server) for lack in lacks}
+    kept = []
+    for record in records:
+        servers = tuple(server for server in record.servers if (record.name, server) in left)
+        if servers:
+            kept.append(Record(record.name, record.fits, servers, record.zone, record.minimum))
+    return kept
+
+
+def _lack(record: Record, server: dns.NameServer) -> Lack | None:
+    try:
+        answer = dns.ask(server.endpoint, record.name, "TXT")
+    except dns.DnsFailed as failure:
+        if failure.reason == dns.NO_ROUTE and any(_family(one) != _family(server) for one in record.servers):
+            # this machine has no IPv6 (or no IPv4): the CA asks there, we cannot
+            return None
+        return Lack(record.name, server, _silence(failure))
+    if answer.alias is None and any(map(record.fits, answer.records)):
+        return None
+    if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
+        return Lack(record.name, server, f"answers {answer.rcode} for {record.name}")
+    if answer.alias is not None:
+        return Lack(record.name, server, f"has a CNAME at {record.name}, beside which no record can stand")
+    others = f" (it has {len(answer.records)} other values)" if answer.records else ""
+    return Lack(record.name, server, f"does not have {record.name} yet{others}")
+
+
+def _family(server: dns.NameServer) -> bool:
+    return ":" in server.endpoint.address
+
+
+def _silence(failure: dns.DnsFailed) -> str:
+    return {"DnsTimeout": "does not answer", "DnsUnreachable": "cannot be reached"}.get(
+        failure.reason, "gives unusable answers"
+    )

@@ -1,0 +1,31 @@
+"""TXT records by signed updates (RFC 2136) at the zone's primary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.doors.dns_client import api as dns
+
+if TYPE_CHECKING:
+    from reconciler.challenges.dns.means import Means
+    from reconciler.model.desired import Rfc2136 as Spec
+
+
+class Rfc2136:
+    """Adds and deletes single values. The key is read for each update and kept nowhere."""
+
+    def __init__(self, spec: Spec, means: Means) -> None:
+        self._spec, self._means = spec, means
+        self._server = dns.parse_endpoint(spec.server)
+
+    def add(self, zone: str, name: str, value: str, ttl: int) -> None:
+        """Add a value. Raises Failed."""
+        dns.add_txt(self._server, zone, self._key(), name, value, ttl)
+
+    def remove(self, zone: str, name: str, value: str) -> None:
+        """Delete this value. Raises Failed."""
+        dns.remove_txt(self._server, zone, self._key(), name, value)
+
+    def _key(self) -> dns.TsigKey:
+        tsig = self._spec.tsig
+        return dns.parse_key_file(tsig.name, tsig.algorithm, self._means.read_secret(tsig.secret))

@@ -1,0 +1,140 @@
+"""Signed updates (RFC 2136, TSIG by RFC 8945) that add and delete single TXT values, and do nothing else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.doors.dns_client._failures import DnsFailed, failed
+from reconciler.doors.dns_client._names import below
+from reconciler.errors import Failed
+from reconciler.model.text import Secret, clean
+
+if TYPE_CHECKING:
+    from reconciler.doors.dns_client._endpoint import Endpoint
+
+ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
+_SECONDS: Final = 10.0
+_STRING: Final = 255
+_COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+_KEY: Final = re.compile(r'key\s+"?([^\s"{;]+)"?\s*\{([^{}]*)\}\s*;?', re.IGNORECASE)
+_FIELD: Final = re.compile(r'(algorithm|secret)\s+"?([^\s";]+)"?\s*;', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TsigKey:
+    """A key for updates. `secret` holds the raw bytes."""
+
+    name: str
+    algorithm: str
+    secret: Secret
+
+
+def parse_key_file(name: str, algorithm: str, content: Secret) -> TsigKey:
+    """Read a secret: base64, or a BIND `key NAME { algorithm A; secret S; };` block that agrees with the arguments.
+
+    Raises Failed(TsigRefused), which never quotes what it read.
+    """
+    if algorithm not in ALGORITHMS:
+        raise _refused(name, f"its algorithm {clean(algorithm, 40)} is not accepted: use {', '.join(ALGORITHMS)}")
+    text = content.reveal().decode("ascii", "replace")
+    bare = _COMMENT.sub("", text).strip() if "{" in text else text
+    block = _KEY.fullmatch(bare)
+    if block is not None:
+        fields = {one[1].lower(): one[2] for one in _FIELD.finditer(block[2])}
+        _agree(name, "is for the key", block[1], name)
+        _agree(name, "is for the algorithm", fields.get("algorithm", ""), algorithm)
+        text = fields.get("secret", "")
+    try:
+        secret = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        secret = b""
+    if not secret:
+        raise _refused(name, "its secret is neither base64 nor a BIND `key NAME { ... };` block")
+    return TsigKey(name, algorithm, Secret(secret))
+
+
+def add_txt(server: Endpoint, zone: str, key: TsigKey, name: str, value: str, ttl: int) -> None:
+    """Add one value to a name. Raises DnsFailed, also where the server did not sign its answer."""
+    _send(server, zone, key, name, lambda update, record: update.add(f"{name}.", ttl, record), value)
+
+
+def remove_txt(server: Endpoint, zone: str, key: TsigKey, name: str, value: str) -> None:
+    """Delete one value from a name; one that is not there is no failure. Raises DnsFailed."""
+    _send(server, zone, key, name, lambda update, record: update.delete(f"{name}.", record), value)
+
+
+def _send(server: Endpoint, zone: str, key: TsigKey, name: str, put: Any, value: str) -> None:  # noqa: ANN401
+    if name == zone or not below(name, zone):
+        raise DnsFailed("ZoneNotOurs", f"a TXT record at {name} is not written into the zone {zone}")
+    what = f"the update of {name}"
+    try:
+        answer = _exchanged(server, zone, key, put, value)
+    except DnsFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  what a server sends may trip any line of a parser
+        raise _told(server, key, what, error) from None
+    _judge(server, zone, key, answer, what)
+
+
+def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, value: str) -> Any:  # noqa: ANN401
+    import dns.query
+    import dns.rdataclass
+    import dns.rdatatype
+    import dns.rdtypes.ANY.TXT
+    import dns.tsig
+    import dns.update
+
+    signer = dns.tsig.Key(f"{key.name}.".replace("..", "."), key.secret.reveal(), f"{key.algorithm}.")
+    update = dns.update.UpdateMessage(f"{zone}.", keyring=signer)
+    raw = value.encode("ascii")
+    strings = [raw[start : start + _STRING] for start in range(0, len(raw), _STRING)]
+    put(update, dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings))
+    return dns.query.tcp(update, server.address, timeout=_SECONDS, port=server.port)
+
+
+def _judge(server: Endpoint, zone: str, key: TsigKey, answer: Any, what: str) -> None:  # noqa: ANN401
+    import dns.rcode
+
+    rcode = dns.rcode.to_text(answer.rcode())
+    if rcode == "NOERROR" and answer.had_tsig:
+        return
+    if rcode == "NOERROR":
+        raise DnsFailed("TsigRefused", f"the name server {server} did not sign its answer to {what}: not believed")
+    if rcode in {"NOTAUTH", "NOTZONE", "REFUSED"}:
+        hints = {
+            "NOTAUTH": ("ZoneNotOurs", f"it is not the primary of {zone}, or does not know the key {key.name}"),
+            "NOTZONE": ("ZoneNotOurs", f"the name is not in the zone {zone}"),
+            "REFUSED": ("DnsRefused", f"it does not let the key {key.name} update TXT records there"),
+        }
+        reason, hint = hints[rcode]
+        raise DnsFailed(reason, f"the name server {server} refused {what} ({rcode}): {hint}")
+    raise DnsFailed("DnsBroken", f"the name server {server} answered {rcode} to {what}")
+
+
+def _told(server: Endpoint, key: TsigKey, what: str, error: Exception) -> DnsFailed:
+    import dns.tsig
+
+    start = f"the name server {server} refused {what}"
+    if isinstance(error, dns.tsig.PeerBadKey):
+        return DnsFailed("TsigRefused", f"{start}: it knows no key {key.name} with {key.algorithm}")
+    if isinstance(error, dns.tsig.PeerBadSignature):
+        return DnsFailed("TsigRefused", f"{start}: its key {key.name} has another secret or algorithm")
+    if isinstance(error, dns.tsig.PeerBadTime):
+        return DnsFailed("TsigRefused", f"{start}: its clock and ours differ by over five minutes")
+    if isinstance(error, dns.tsig.PeerError | dns.tsig.BadSignature | dns.tsig.BadKey | dns.tsig.BadAlgorithm):
+        return DnsFailed("TsigRefused", f"{start}, or its answer is not signed by the key {key.name}")
+    return failed(server, what, error)
+
+
+def _agree(name: str, what: str, found: str, wanted: str) -> None:
+    if found.lower().removesuffix(".") != wanted.lower().removesuffix("."):
+        shown = clean(found, 60) or "nothing"
+        raise _refused(name, f"the key block in its file {what} {shown}, the manifest says {wanted}")
+
+
+def _refused(name: str, why: str) -> Failed:
+    return Failed("TsigRefused", f"the TSIG key {clean(name, 60)} cannot be used: {why}")
