@@ -66,13 +66,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The rooms in order; `viewing` describes one site for readers, given its former description."""
+    """The rooms in order; `viewing` describes one site for readers, given its former description.
+
+    `keeping` writes down what the manifests meant, at the end of a pass that did something.
+    """
 
     manifests: Manifests
     observer: Observing
     viewing: Callable[[str, Report, Mapping[str, object] | None], Mapping[str, object]]
     cache: Cache
     clock: Clock
+    keeping: Callable[[Declared], None]
 
     def look(self, scope: Scope, limits: Limits) -> Report:
         """Make one pass up to its plan; nothing is changed."""
@@ -128,6 +132,7 @@ class Engine:
     def note(self, report: Report) -> None:
         """Keep what readers show, and which sites need no look until when."""
         self._keep_views(report)
+        self.keeping(report.declared)
         busy = {change.site for change in report.plan.changes} | {hold.site for hold in report.plan.holds}
         targets = {change.target for change in report.plan.changes if not change.site}
         calm = {}

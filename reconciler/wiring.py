@@ -127,7 +127,10 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """Give the one pass."""
-        return Engine(self.tree, self.observer, view, self.cache, self.clock)
+        from reconciler.execute.meanings import Meanings
+
+        keeping = Meanings(self.store, self.options.verb)
+        return Engine(self.tree, self.observer, view, self.cache, self.clock, keeping)
 
     @cached_property
     def renderer(self) -> Any:  # noqa: ANN401  the door's own type, imported on use

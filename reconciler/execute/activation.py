@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Probe
 
 _PROOF_SECONDS: Final = 8.0
+_NOTHING_ANSWERED: Final = 3.0
 
 
 def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
@@ -38,7 +39,7 @@ def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
     if not _verifies(batch):
         return Outcome(reload, Status.DONE, message="reloaded")
-    seconds = _PROOF_SECONDS + 3 * (batch.bench.clock.monotonic() - started)
+    seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
     return _prove(batch, switch, sites, before, seconds)
 
 
@@ -49,10 +50,23 @@ def _reloaded(batch: Batch) -> Tested:
 
 
 def _affected(batch: Batch) -> list[str]:
-    """Give the sites whose loaded state this reload changes: those in the batch, and those whose `live` moved."""
+    """Give the sites that this reload concerns: in the batch, with a moved `live`, or not seen served yet."""
     touched = {change.site for change in batch.files if change.site}
     moved = [name for name in batch.seats if batch.entry(name).loaded != batch.live_id(name)]
-    return sorted(touched | set(moved))
+    return sorted({*touched, *moved, *_unproven(batch)})
+
+
+def _unproven(batch: Batch) -> list[str]:
+    """Give the sites that were not yet seen serving what is live: this reload may be made for their sake alone."""
+    if not _verifies(batch):
+        return []
+    remembered = batch.bench.store.memory(batch.seats)
+    served = {name: memory.served.get(batch.name) for name, memory in remembered.items()}
+    return [
+        name
+        for name, seen in served.items()
+        if batch.live_id(name) and (seen is None or not seen.ok or seen.revision != batch.live_id(name))
+    ]
 
 
 def _verifies(batch: Batch) -> bool:
@@ -72,7 +86,7 @@ def _prove(
     worse = _worse(batch, expected, seen, before)
     if worse is not None and any(swap.differs for swap in switch.swaps):
         return _take_back(batch, switch, worse)
-    bad = batch.bench.memory.served(batch.spec, sites, batch.live, seen)
+    bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in sites], batch.live, seen)
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
         return Outcome(reload, Status.FAILED, bad.reason, bad.message)
     return Outcome(reload, Status.DONE, message="reloaded" + (", and seen served" if expected and not bad else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.execute.remember import Concerned
 from reconciler.model.changes import Change, Verb
 from reconciler.model.observed import Inventory, Revision
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.execute.hands import LocalHands
     from reconciler.execute.remember import Remembering
-    from reconciler.model.desired import TargetSpec
+    from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
     from reconciler.model.ports import Clock, Lease, SiteOnTarget, Store, Target, Tested
 
@@ -40,6 +41,7 @@ class Batch:
     target: Target
     changes: tuple[Change, ...]
     seats: Mapping[str, SiteOnTarget]
+    desired: Mapping[str, DesiredSite]
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     _entries: dict[str, Inventory] = field(default_factory=dict)
@@ -75,6 +77,10 @@ class Batch:
             return self.bench.store.inventory_of(self.name, site) or Inventory(site)
         record = self.bench.store.targets().get(self.name)
         return record.shared if record else Inventory("")
+
+    def concerned(self, site: str) -> Concerned:
+        """Give a site as memory is written for it."""
+        return Concerned(site, self.desired.get(site))
 
     def live_id(self, site: str) -> str | None:
         """Give the revision in use, None if there is no usable one."""

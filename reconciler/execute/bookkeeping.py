@@ -30,7 +30,9 @@ def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = (
         if site in batch.failed:
             continue
         entry = replace(batch.entry(site), files=switch.installed(site))
-        changed[site] = None if change.verb is Verb.UNINSTALL and site else entry
+        # what the server may still have loaded is not forgotten before it took up that the files are gone
+        gone = change.verb is Verb.UNINSTALL and site and (loaded or batch.reload is None)
+        changed[site] = None if gone else entry
     if loaded:
         for name in sites:
             now = changed.get(name, batch.entry(name)) if name in batch.seats else None
@@ -80,7 +82,7 @@ def outcome_of(batch: Batch, change: Change) -> Outcome:
             batch.bench.memory.installed(change.site, batch.spec)
         return Outcome(change, Status.DONE)
     if change.site:
-        batch.bench.memory.install_failed(change.site, batch.spec, *problem)
+        batch.bench.memory.install_failed(batch.concerned(change.site), batch.spec, *problem)
     return Outcome(change, Status.FAILED, *problem)
 
 

@@ -50,7 +50,8 @@ class TargetBatches:
             recover(self.store, lease, target)
             spec = declared.targets.get(target) or self.store.targets()[target].spec
             bench = Bench(self.store, self.hands, self.clock, self.memory)
-            return run(Batch(bench, lease, self.targets(spec), tuple(changes), self.seats(target, declared)))
+            seats = self.seats(target, declared)
+            return run(Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites))
 
 
 def recover(store: Store, lease: Lease, target: str) -> None:

@@ -113,6 +113,7 @@ class SiteSteps:
                 )
             self.store.put_meaning(lease, site)
             if change.verb is Verb.ACTIVATE and change.reason is not Reason.PLACEHOLDER:
+                self._drop_finished(site, lease, change.revision or "")
                 self.store.activate(lease, site.name, change.revision or "", _id(live))
                 return self._activated(change, site, change.revision or "")
             return self._made(change, site, lease, live)
@@ -122,7 +123,7 @@ class SiteSteps:
             key = self.makers.key(site.key.algorithm)
             issued = self.makers.placeholder(site, key, self.clock.now())
         else:
-            self._drop_finished(site, lease, live)
+            self._drop_finished(site, lease, _id(live) or "")
             try:
                 key, issued = self._obtain(change, site, lease, live)
             except (Failed, Waiting, Stalled, Transient) as failure:
@@ -130,15 +131,16 @@ class SiteSteps:
                 raise
         bundle = Bundle(key, issued.certificate, issued.chain)
         revision = self.store.put_revision(lease, site.name, bundle, self._meta(change, site, issued))
-        self.store.activate(lease, site.name, revision, _id(live))
+        # before it goes live: after a crash in between it is activated, and nothing of the order is left to go on with
         self.store.drop_order(lease, site.name, keep_key=False)
+        self.store.activate(lease, site.name, revision, _id(live))
         return self._activated(change, site, revision)
 
-    def _drop_finished(self, site: DesiredSite, lease: Lease, live: Live) -> None:
-        """Forget an order whose certificate went live before a crash: taken up, it would give that one again."""
+    def _drop_finished(self, site: DesiredSite, lease: Lease, revision: str) -> None:
+        """Forget an order whose certificate was stored before a crash: taken up, it would give that one again."""
         order = self.store.orders([site.name]).get(site.name)
-        done = isinstance(live, Revision) and not live.meta.placeholder and order and live.meta.at >= order.intent_at
-        if done:
+        stored = next((one for one in self.store.revisions(site.name) if one.id == revision), None)
+        if stored is not None and not stored.meta.placeholder and (order is None or stored.meta.at >= order.intent_at):
             self.store.drop_order(lease, site.name, keep_key=False)
 
     def _obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.execute.issue import Rules
-    from reconciler.model.desired import TargetSpec
+    from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Failures, Live
     from reconciler.model.ports import Clock, Lease, Store
 
@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 def after_reload(entry: Inventory, live: str | None) -> Inventory:
     """Note what the server has loaded now."""
     return replace(entry, loaded=live, loaded_digest=entry.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """A site that a batch concerns; `desired` is None for one that is declared no more."""
+
+    name: str
+    desired: DesiredSite | None = None
+
+    @property
+    def digest(self) -> str:
+        """Give the digest of the spec that failures are counted for; empty means any."""
+        return self.desired.digest if self.desired is not None else ""
+
+    def retry_at(self, memory: Memory) -> str | None:
+        """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""
+        if self.desired is None:
+            return memory.handled_retry_at
+        return self.desired.annotations.get("certwright/retryAt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +57,18 @@ class Remembering:
         failures = self.rules.after_failure(record.failures, Failed(reason, message), now, "", None)
         self.store.put_target(lease, replace(record, failures=failures))
 
-    def install_failed(self, site: str, spec: TargetSpec, reason: str, message: str) -> None:
+    def install_failed(self, site: Concerned, spec: TargetSpec, reason: str, message: str) -> None:
         """Count a failure of one site in one target."""
         now = self.clock.now()
-        key, digest = f"target/{spec.name}", self._digest(site)
+        key = f"target/{spec.name}"
 
         def update(memory: Memory) -> Memory:
-            after = self.rules.after_failure(memory.failures.get(key), Failed(reason, message), now, digest)
+            after = self.rules.after_failure(memory.failures.get(key), Failed(reason, message), now, site.digest)
             failures = {**memory.failures, key: after}
-            return replace(memory, failures=failures, handled_retry_at=self._retry_at(site, memory))
+            return replace(memory, failures=failures, handled_retry_at=site.retry_at(memory))
 
-        self.store.remember(site, update)
-        self.store.event(site, reason, message, now)
+        self.store.remember(site.name, update)
+        self.store.event(site.name, reason, message, now)
 
     def installed(self, site: str, spec: TargetSpec) -> None:
         """Forget failures to install where no handshake proves more: what was counted is over."""
@@ -65,27 +84,18 @@ class Remembering:
     def _failures(self, site: str) -> Mapping[str, Failures]:
         return self.store.memory([site])[site].failures
 
-    def _retry_at(self, site: str, memory: Memory) -> str | None:
-        """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""
-        meaning = self.store.meaning([site]).get(site)
-        return meaning.annotations.get("certwright/retryAt") if meaning else memory.handled_retry_at
-
-    def _digest(self, site: str) -> str:
-        meaning = self.store.meaning([site]).get(site)
-        return meaning.digest if meaning else ""
-
     def served(
         self,
         spec: TargetSpec,
-        sites: Sequence[str],
+        sites: Sequence[Concerned],
         live: Mapping[str, Live],
         seen: Mapping[tuple[str, int], PortSeen],
     ) -> PortSeen | None:
         """Keep what each site's ports showed; give one that was not right, if any."""
         worst: PortSeen | None = None
         for site in sites:
-            revision = live.get(site)
-            ports = tuple(answer for (name, _), answer in sorted(seen.items()) if name == site)
+            revision = live.get(site.name)
+            ports = tuple(answer for (name, _), answer in sorted(seen.items()) if name == site.name)
             if not isinstance(revision, Revision) or not ports:
                 continue
             bad = next((port for port in ports if port.reason != Reason.SERVED), None)
@@ -93,15 +103,15 @@ class Remembering:
             worst = worst or bad
         return worst
 
-    def _keep(self, spec: TargetSpec, site: str, served: Served, bad: PortSeen | None) -> None:
-        key, digest = f"target/{spec.name}", self._digest(site)
+    def _keep(self, spec: TargetSpec, site: Concerned, served: Served, bad: PortSeen | None) -> None:
+        key = f"target/{spec.name}"
 
         def update(memory: Memory) -> Memory:
             failures = {name: value for name, value in memory.failures.items() if name != key}
             if bad is not None:
                 error = Failed(bad.reason, bad.message)
-                failures[key] = self.rules.after_failure(memory.failures.get(key), error, served.at, digest)
+                failures[key] = self.rules.after_failure(memory.failures.get(key), error, served.at, site.digest)
             kept = {**memory.served, spec.name: served}
-            return replace(memory, failures=failures, served=kept, handled_retry_at=self._retry_at(site, memory))
+            return replace(memory, failures=failures, served=kept, handled_retry_at=site.retry_at(memory))
 
-        self.store.remember(site, update)
+        self.store.remember(site.name, update)

@@ -181,7 +181,7 @@ class _Draft:
     @staticmethod
     def _archives(removal: Removal, first: Batch, second: Batch) -> tuple[Change, ...]:
         return tuple(
-            replace(archive, after=tuple(first.ends(targets, archive.site) + second.ends(targets, archive.site)))
+            replace(archive, after=tuple(one for batch in (first, second) for one in batch.left(targets, archive.site)))
             for archive, targets in removal.archives
         )
 

@@ -139,6 +139,11 @@ class Batch:
                 ids += [change.id for change in self._installs if change.target == target and change.site == site]
         return ids
 
+    def left(self, targets: Sequence[str], site: str | None) -> list[str]:
+        """Give the ids after which these targets are done with a site: its own uninstalls and their reloads."""
+        own = [change.id for change in self._installs if change.target in targets and change.site == site]
+        return list(dict.fromkeys((*own, *self.ends(targets, site))))
+
     def close(self) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
         """Give the installs, and the reloads after them."""
         for target, reload in sorted(self._reloads.items()):

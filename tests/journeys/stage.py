@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.engine import Report
     from reconciler.model.changes import Change, Hold
     from reconciler.model.observed import Memory
-    from reconciler.model.outcomes import Outcome
 
 FULL = Scope(full=True)
 SERVER = {"email": "me@example.com", "agreeToTerms": True, "hostname": "home.example.com"}
@@ -101,14 +100,15 @@ class Stage:
         """Converge, and see that nothing failed and nothing is left to do."""
         reports = self.apply(limits=limits)
         bad = [outcome for outcome in self.outcomes(reports) if outcome[2] != "done"]
-        assert bad == []
+        assert bad == [], bad
         self.assert_calm()
         return reports
 
     def assert_calm(self) -> None:
         """See that `diff` shows nothing at all."""
-        plan = self.diff().plan
-        assert (plan.changes, plan.holds) == ((), ())
+        report = self.diff()
+        found = (told(report), {key: hold.message for key, hold in held(report).items()})
+        assert found == ([], {}), found
 
     def live(self, site: str) -> Revision:
         """Give the revision in use; there must be a usable one."""
@@ -133,7 +133,6 @@ class Stage:
             for report in reports
             for outcome in report.outcomes
         ]
-
 
 
 def told(report: Report) -> list[tuple[str, str, str]]:

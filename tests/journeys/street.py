@@ -43,7 +43,9 @@ class Street:
             "base.yaml",
             document("Server", "home", SERVER),
             document(
-                "Issuer", "pebble", {"type": "acme", "directory": self.directory, "caBundle": str(self.bundle), **issuer}
+                "Issuer",
+                "pebble",
+                {"type": "acme", "directory": self.directory, "caBundle": str(self.bundle), **issuer},
             ),
             document("ChallengeMethod", "web", {"type": "http-01", "webroot": {"directory": str(self.webroot)}}),
             self.target(**(target or {})),

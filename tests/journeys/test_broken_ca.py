@@ -1,0 +1,149 @@
+"""A CA that misbehaves: what is served stays, the site backs off with a time, others are not concerned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.journeys.stage import SERVER, Stage, document, held, site
+from tests.servers import faults
+from tests.servers.front import front
+from tests.servers.pebble import Options, pebble
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.engine import Report
+    from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.faults import Act
+    from tests.servers.front import Front
+    from tests.servers.pebble import Pebble
+
+OTHER = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+FAULTS: dict[str, tuple[Act, str]] = {
+    "500 at newOrder": (faults.refuse(500), "order-plz"),
+    "503 everywhere": (faults.refuse(503), ""),
+    "a web page at newOrder": (faults.html(), "order-plz"),
+    "a web page as directory": (faults.html(), "/dir"),
+    "dropped before finalize": (faults.drop_before, "finalize"),
+    "truncated certificate": (faults.truncate(40), "certZ"),
+    "rubbish as certificate": (faults.set_body(OTHER), "certZ"),
+    "a token that leaves its directory": (faults.set_tokens("../../etc/passwd"), "authZ"),
+    "refused": (faults.refuse(403, problem="unauthorized"), "order-plz"),
+    "rate limited": (faults.refuse(429, problem="rateLimited", retry_after="3600"), "order-plz"),
+}
+
+
+def write(stage: Stage, ca: Front | Pebble, port: int, *sites: dict[str, object]) -> None:
+    stage.write(
+        "all.yaml",
+        document("Server", "home", SERVER),
+        document("Issuer", "pebble", {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle)}),
+        document("ChallengeMethod", "own", {"type": "http-01", "listener": {"port": port}}),
+        *sites,
+    )
+
+
+def acme_site(name: str, *hostnames: str, **spec: object) -> dict[str, object]:
+    return site(name, *hostnames, issuers=["pebble"], challenges=[{"method": "own"}], **spec)
+
+
+def renewed(stage: Stage, ca: Front | Pebble, port: int, value: str) -> tuple[Report, ...]:
+    """Ask for a new certificate of `one`, and a first one of `two` by the embedded CA."""
+    annotations = {"certwright/renewAt": value}
+    write(stage, ca, port, acme_site("one", annotations=annotations), site("two", issuers=["ca"]))
+    return stage.apply()
+
+
+@pytest.fixture(name="served")
+def _served(stage: Stage, front: Front, pebble: Pebble) -> Stage:
+    """A stage whose site `one` has a good certificate."""
+    write(stage, front, pebble.http_port, acme_site("one"))
+    stage.settle()
+    return stage
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_old_certificate_stays_and_the_site_backs_off(served: Stage, front: Front, pebble: Pebble, what: str) -> None:
+    before = served.live("one")
+    act, path = FAULTS[what]
+    fault = front.inject(act, path, times=None)
+    reports = renewed(served, front, pebble.http_port, what)
+    assert fault.met
+    [issue] = [one for one in reports[0].outcomes if one.change.subject == "site/one" and one.change.verb == "issue"]
+    assert issue.status in ("failed", "waiting")
+    assert issue.message
+    assert served.live("one").id == before.id, "what serves, stays"
+    assert served.live("two").facts.hostnames == ("two.example.com",), "the other site is not concerned"
+    failures = served.memory("one").failures["issue"]
+    assert failures.last is not None
+    # shown as a hold with its end, and nothing is asked of the CA meanwhile
+    asked = len(front.seen)
+    diff = served.diff()
+    [hold] = [hold for hold in diff.plan.holds if hold.site == "one"]
+    assert hold.until is not None or hold.ends_when
+    assert hold.message
+    served.apply()
+    assert len(front.seen) == asked
+    if hold.until is not None and hold.reason != "RateLimited":
+        front.heal()
+        served.shift = timedelta(minutes=30)
+        served.settle()
+        assert served.live("one").id != before.id
+
+
+def test_answer_lost_after_finalize_costs_no_second_order(served: Stage, front: Front, pebble: Pebble) -> None:
+    front.forget()
+    front.inject(faults.drop_after, "finalize")
+    renewed(served, front, pebble.http_port, "x")
+    served.shift = timedelta(minutes=30)
+    served.settle()
+    assert front.count("order-plz", method="POST") == 1
+
+
+def test_backoff_grows_and_survives_the_process(served: Stage, front: Front, pebble: Pebble) -> None:
+    front.inject(faults.refuse(500), "order-plz", times=None)
+    renewed(served, front, pebble.http_port, "x")
+    pauses = []
+    for _ in range(2):
+        failures = served.memory("one").failures["issue"]
+        assert failures.next_attempt is not None
+        assert failures.last is not None
+        pauses.append(failures.next_attempt - failures.last.at)
+        with served.app(read_only=True) as app:
+            now = app.clock.now()
+        served.shift += failures.next_attempt - now + timedelta(seconds=1)
+        served.apply()
+    assert pauses == sorted(set(pauses)), "each longer than the one before"
+
+
+def test_certificate_for_other_names_is_never_stored(stage: Stage, front: Front, pebble: Pebble) -> None:
+    """The CA answers with a certificate that it gave to somebody else."""
+    write(stage, front, pebble.http_port, acme_site("other"))
+    stage.settle()
+    stolen = stage.path("other", "fullchain.pem").read_bytes()
+    front.inject(faults.set_body(stolen), "certZ", times=None)
+    write(stage, front, pebble.http_port, acme_site("other"), acme_site("one"))
+    reports = stage.apply()
+    [issue] = [one for one in reports[0].outcomes if one.change.verb == "issue"]
+    assert issue.status == "failed"
+    assert not (stage.state / "live" / "one").exists()
+    assert not list((stage.state / "certificates").glob("one/*"))
+    assert ("one", "Backoff") in held(stage.diff()) or ("one", "Stalled") in held(stage.diff())
+
+
+@pytest.mark.parametrize("percent", [5, 50])
+def test_rejected_nonces_are_no_failure(tmp_path: Path, dns: Challtestsrv, percent: int) -> None:
+    stage, port = Stage(tmp_path), free_port()
+    (tmp_path / "pebble").mkdir()
+    options = Options(http_port=port, nonce_reject=percent)
+    with pebble(tmp_path / "pebble", dns.dns, options) as ca, front(tmp_path, ca) as before:
+        write(stage, before, port, *(acme_site(f"n{number}") for number in range(10)))
+        reports = stage.settle()
+        assert len(reports) <= 2
+        # Pebble rejects before it looks at the payload, so repeats are no second orders
+        made = [seen for seen in before.seen if "order-plz" in seen.path and seen.status == 201]
+        assert len(made) == 10
