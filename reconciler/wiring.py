@@ -18,13 +18,14 @@ from reconciler.plan import backoff, renewal
 from reconciler.store.files import FileStore, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from reconciler.engine import Report
     from reconciler.execute.executor import Executor, Pace
-    from reconciler.model.changes import Change
+    from reconciler.model.changes import Change, Plan
     from reconciler.model.desired import DesiredSite, IssuerSpec, TargetSpec
+    from reconciler.model.outcomes import Outcome
     from reconciler.model.ports import Declared, Issued, Issuer, SiteOnTarget, Target
     from reconciler.model.text import Secret
     from reconciler.store.index import Index
@@ -180,6 +181,14 @@ class App:
         if known is None or known[0] != spec:
             known = self._targets[spec.name] = (spec, TARGETS[spec.type](self, spec))
         return known[1]
+
+    def execute(self, plan: Plan, declared: Declared) -> Iterator[Outcome]:
+        """Do a plan; what that needs is made, and imported, with the first plan that has something to do."""
+        return self._executor(plan, declared)
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return self.executor()
 
     def executor(self, pace: Pace | None = None) -> Executor:
         """Give what does plans."""

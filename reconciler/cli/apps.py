@@ -34,6 +34,8 @@ def opened(
 
     from reconciler.cli.hardening import harden
 
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # what a pass makes lives as long as the pass: looking for it is in vain
     gc.enable()
     harden()  # whatever is wired may meet a private key
     from reconciler.wiring import Options, build

@@ -80,7 +80,7 @@ class Run:
 
             reports: Sequence[Report]
             if self.saved is None:
-                reports = self.app.engine.converge(scope, self.app.executor(), limits, planned, progress.tell)
+                reports = self.app.engine.converge(scope, self.app.execute, limits, planned, progress.tell)
             else:
                 reports = self._reviewed(scope, limits, progress)
         self.results.take(reports)
@@ -107,7 +107,7 @@ class Run:
         if chosen.plan.changes:
             self._planned(report)
         progress.expect(len(chosen.plan.changes))
-        done = engine.done(report, self.app.executor(), progress.tell)
+        done = engine.done(report, self.app.execute, progress.tell)
         after = engine.look(scope, limits)
         engine.note(after)
         # what was not reviewed stays undone, and is no failure of this run
