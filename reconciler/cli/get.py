@@ -50,7 +50,7 @@ def get(kind: str, names: tuple[str, ...], settings: Settings, *, watch: bool, n
 
 
 def _items(kind: str, names: Sequence[str], settings: Settings, screen: Screen) -> list[Item]:
-    found = _seen(kind, settings, screen) if kind in _SEEN else _declared(kind, settings, screen)
+    found = _seen(kind, names, settings, screen) if kind in _SEEN else _declared(kind, settings, screen)
     if settings.selector is not None:
         from reconciler.cli.selectors import selector
 
@@ -71,11 +71,11 @@ def _name(item: Item) -> str:
     return str(at(item, "metadata", "name") or item.get("name") or item.get("site"))
 
 
-def _seen(kind: str, settings: Settings, screen: Screen) -> list[Item]:
+def _seen(kind: str, names: Sequence[str], settings: Settings, screen: Screen) -> list[Item]:
     if kind == "events":
         return views.events(settings.state)
     items = views.sites(settings.state, datetime.now(UTC))
-    if items:
+    if items and {_name(item) for item in items}.issuperset(names):
         return items
     from reconciler.cli.slow import look
 

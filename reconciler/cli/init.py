@@ -16,6 +16,7 @@ from reconciler.errors import Failed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.cli.first_tree import First
     from reconciler.cli.settings import Settings
 
 _FILE_MODE = 0o644
@@ -119,13 +120,10 @@ def _write(root: str, files: Mapping[str, str]) -> None:
         raise StoreError(str(failure)) from None
 
 
-def _next_steps(screen: Screen, settings: Settings, root: str, first: object) -> None:
-    from reconciler.cli.first_tree import First, paste
+def _next_steps(screen: Screen, settings: Settings, root: str, first: First) -> None:
+    from reconciler.cli.first_tree import paste
 
-    made = first if isinstance(first, First) else None
-    if made is None:
-        return
-    lines = paste(made, settings.state)
+    lines = paste(first, settings.state)
     if lines:
         screen.out()
         screen.out(
@@ -138,7 +136,7 @@ def _next_steps(screen: Screen, settings: Settings, root: str, first: object) ->
     command = shlex.join(["certwright", *given])
     screen.out()
     screen.out("Then:", BOLD)
-    if not made.agreed:
+    if not first.agreed:
         screen.out(f"    edit {root}/server.yaml: agreeToTerms: true   # no account is made without it")
     for words in (
         "validate",

@@ -25,6 +25,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     from reconciler.model.ports import Scope
 
     digests = app.tree.glance()
+    sites = [name.removeprefix("site/") for name in sites]
     if not digests and not app.tree.problems:
         _refuse_nothing(settings, screen)
     check(sites, digests)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from reconciler.cli import views
 from reconciler.cli.apps import opened
 from reconciler.cli.scopes import scope_of
 from reconciler.model.plain import to_plain
+from reconciler.report.cells import at
 
 if TYPE_CHECKING:
     from reconciler.cli.screen import Screen
@@ -21,8 +24,11 @@ def look(settings: Settings, screen: Screen) -> list[Item]:
     from reconciler.model.ports import Limits
 
     with opened(settings, screen, "get", read_only=True) as app:
-        report = app.engine.look(scope_of(app, settings, (), screen), Limits())
-        return [dict(app.engine.viewing(name, report, None)) for name in sorted(report.declared.sites)]
+        report = app.engine.look(scope_of(app, replace(settings, selector=None), (), screen), Limits())
+        seen = {str(at(item, "metadata", "name")): item for item in views.sites(settings.state, report.now)}
+        looked = {name: dict(app.engine.viewing(name, report, seen.get(name))) for name in report.declared.sites}
+        known = app.tree.glance()
+        return [item for name, item in sorted({**seen, **looked}.items()) if name in known]
 
 
 def objects(kind: str, settings: Settings, screen: Screen) -> list[Item]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +117,9 @@ def test_readers_show_the_site(applied: Program) -> None:
     assert "Missing" in applied("get", "events").stdout
     assert "ecdsa-p256" in applied("get", "certs").stdout
     assert applied("get", "site", "exmaple").returncode == 2
+    applied.site("unseen")
+    assert applied("get", "site", "unseen").stdout.splitlines()[1].split()[:3] == ["unseen", "False", "Missing"]
+    (applied.manifests / "unseen.yaml").unlink()
     status = applied("status")
     assert status.returncode == 0
     assert status.stdout == f"source: {applied.manifests}\n1 site: 1 ready, 0 waiting, 0 failing\n"
@@ -138,6 +144,40 @@ def test_without_the_cache_the_slow_way_gives_the_same(applied: Program) -> None
         for condition in item["status"]["conditions"]:
             del condition["lastTransitionTime"]
     assert slow == fast
+
+
+def test_watching_shows_what_changes(applied: Program) -> None:
+    argv, env = applied.argv("get", "sites", "-w"), applied.environment()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        first = [process.stdout.readline(), process.stdout.readline()]
+        applied.site("later")
+        assert applied("apply", "site/later").returncode == 0
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert first[0].startswith("NAME ")
+    assert line.split()[:2] == ["later", "True"]
+    assert process.returncode == 130
+
+
+def test_a_terminal_gets_a_bar_and_colours(program: Program) -> None:
+    for number in range(3):
+        program.site(f"site{number}")
+    leader, follower = pty.openpty()
+    argv, env = program.argv("apply"), {**program.environment(), "TERM": "xterm"}
+    with subprocess.Popen(argv, stdout=follower, stderr=follower, env=env) as process:
+        os.close(follower)
+        told = b""
+        with suppress(OSError):
+            while more := os.read(leader, 65536):
+                told += more
+        assert process.wait(60) == 0
+    os.close(leader)
+    assert b"\x1b[32m" in told
+    assert b"6/6" in told
+    assert b"applied: 6 done." in told
+    assert b"done    issue" not in told, "the bar stands for the lines"
 
 
 def test_describe_says_where_values_come_from(applied: Program) -> None:
