@@ -1,8 +1,8 @@
 """Every example does what it says: the manifests fit the schemas, the first diff is the one beside it, a server serves.
 
-The manifests are taken as they are. For the diff only their paths are moved below a directory of the test; for the run
-some fields are overridden as well: the CA that we have instead of Let's Encrypt, ports that are free, the commands of an
-nginx with a configuration of its own.
+The manifests are taken as they are. For the diff only their paths are moved below a directory of the test. For the run
+some fields are overridden as well: the CA that we have instead of Let's Encrypt, free ports, the commands of an nginx
+with a configuration of its own.
 """
 
 from __future__ import annotations

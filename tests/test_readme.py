@@ -1,0 +1,168 @@
+"""What the README shows is what happens: each command in a `sh` or `console` block is run, and its output compared.
+
+A line `...` of the README stands for any lines. What is not on the machine of the test is put in its place: Pebble for
+Let's Encrypt, paths below a directory of the test, free ports.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+
+from reconciler.cli.group import VERBS
+from reconciler.manifests.kinds.registry import KINDS
+from tests.servers.handshake import handshake
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from tests.servers.nginx import Nginx
+    from tests.servers.pebble import Pebble
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+TEXT: Final = (CHECKOUT / "README.md").read_text()
+BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LETSENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"
+# `make` would run these tests again: it only says what it would do. The tour itself is run by test_examples.py.
+_INSTEAD: Final = {"make quickstart": "make -n quickstart", "make test": "make -n test"}
+# What changes from run to run, and how the README writes it.
+_VARIES: Final = {
+    r"\b[0-9a-f]{15}…": "FINGERPRINT…",
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ": "TIME",
+    r"\bin \d+ d\b": "in DAYS",
+}
+# The program, with the built-in webroot moved away from /run.
+_PROGRAM: Final = """
+import json, sys
+from reconciler.manifests import builtins
+from reconciler.targets.nginx import Nginx
+webroot = sys.argv.pop(1)
+objects = json.loads(json.dumps(builtins._OBJECTS).replace(builtins.BUILTIN_WEBROOT, webroot))
+builtins._OBJECTS = tuple(map(tuple, objects))
+builtins.BUILTIN_WEBROOT = webroot
+Nginx.__init__.__defaults__ = (webroot,)
+sys.argv[0] = "certwright"
+from reconciler.cli import main
+sys.exit(main())
+"""
+
+
+def blocks(*languages: str) -> list[str]:
+    return [body for language, body in BLOCK.findall(TEXT) if language in languages]
+
+
+class Machine:
+    """Where the commands of the README are typed: the directory `home` below `root`."""
+
+    def __init__(self, root: Path, pebble: Pebble, nginx: Nginx) -> None:
+        self.root, self.pebble, self.nginx, self.tls = root, pebble, nginx, free_port()
+        self.home, self.webroot = root / "home", root / "run" / "certwright" / "http-01"
+        for directory in (self.home, self.webroot, root / "var" / "lib", root / "etc" / "nginx" / "certwright.d"):
+            directory.mkdir(parents=True)
+        (root / "added.yaml").write_text(yaml.safe_dump_all(self._added()))
+        (tree,) = blocks("yaml")
+        (self.home / "site.yaml").write_text(tree)
+        nginx.start()
+        (http,) = blocks("nginx")
+        http = http.replace("/etc/nginx", f"{root}/etc/nginx").replace("listen 443", f"listen 127.0.0.1:{self.tls}")
+        nginx.configure(http.replace("listen 80;", f"listen 127.0.0.1:{pebble.http_port};"))
+
+    def _added(self) -> list[dict[str, object]]:
+        issuer = {"type": "acme", "directory": self.pebble.directory, "caBundle": str(self.pebble.bundle)}
+        target = {
+            "type": "nginx",
+            "configDirectory": f"{self.root}/etc/nginx/certwright.d",
+            "test": list(self.nginx.test_argv),
+            "reload": {"command": list(self.nginx.reload_argv)},
+            "verify": {"ports": [self.tls]},
+        }
+        named = (("Issuer", "letsencrypt", issuer), ("Target", "nginx", target))
+        return [
+            {"apiVersion": "certwright/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+            for kind, name, spec in named
+        ]
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command of the README; give its exit code and what it printed, as the README would write it."""
+        done = subprocess.run(
+            ["bash", "-c", self._meant(command)],
+            cwd=self.home,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "COLUMNS": "160"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        said = done.stdout.replace(str(self.root), "").replace(self.pebble.directory, LETSENCRYPT)
+        return done.returncode, varying(said.replace(f"127.0.0.1:{self.tls}", "127.0.0.1:443"))
+
+    def _meant(self, command: str) -> str:
+        shim = self.root / "certwright.py"
+        shim.write_text(_PROGRAM)
+        program = (
+            f"{sys.executable} {shim} {self.webroot} -f {self.root}/added.yaml --state {self.root}/var/lib/certwright"
+        )
+        return re.sub(r"^certwright ", f"{program} ", command)
+
+
+def varying(text: str) -> str:
+    """Write what varies, and the width of columns, the same way."""
+    for pattern, written in _VARIES.items():
+        text = re.sub(pattern, written, text)
+    return re.sub(r"(?<=\S) {2,}(?=\S)", "  ", text)
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Give (command, output) of all `console` blocks, in their order."""
+    found = []
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+def matches(shown: str, said: str) -> bool:
+    """Tell whether what was said is what is shown, where a line `...` is any number of lines."""
+    pattern = "".join(
+        r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line) + "\n" for line in varying(shown).splitlines()
+    )
+    return re.fullmatch(pattern, said.rstrip("\n") + "\n" if said.strip() else "") is not None
+
+
+def test_what_the_sessions_show_is_what_happens(tmp_path: Path, pebble: Pebble, nginx: Nginx) -> None:
+    machine = Machine(tmp_path, pebble, nginx)
+    for command, shown in sessions():
+        code, said = machine.run(command)
+        assert matches(shown, said), f"$ {command}\n{said}"
+        assert code == (1 if " diff" in command else 0), command
+    assert handshake(machine.tls, "example.com").names == {"example.com", "shop.example.com", "www.example.com"}
+
+
+@pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.splitlines() if line])
+def test_each_plain_command_exists(line: str) -> None:
+    command = line.partition("#")[0].strip()
+    subprocess.run(["bash", "-c", _INSTEAD[command]], cwd=CHECKOUT, check=True, capture_output=True, timeout=60)
+
+
+def test_nothing_is_promised_that_is_not_there() -> None:
+    """The table of what exists names only types of the schema and verbs of the program."""
+    section = TEXT.partition("## What exists")[2].partition("\n## ")[0].partition("Not yet")[0]
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", section, re.MULTILINE))
+    known = {kind: set(types) for kind, types in KINDS.items() if isinstance(types, dict)}
+    for row, kind in (("issuers", "Issuer"), ("challenges", "ChallengeMethod"), ("targets", "Target")):
+        assert set(re.findall(r"`([a-z0-9-]+)`", rows[row])) <= known[kind], row
+    assert set(re.findall(r"`([a-z]+)`", rows["verbs"])) <= set(VERBS)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", (CHECKOUT / name).read_text()):
+            assert (CHECKOUT / link).exists(), f"{name}: {link}"
