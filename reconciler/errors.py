@@ -13,6 +13,7 @@
     ├── Waiting               not now, but at a known time: asked again then
     ├── Transient             the next seconds may heal it: retried inside the call
     ├── Failed                this attempt failed: backs off, retried at a persisted time
+    │   └── NamesFailed       the proof of some names of an order failed; carries a Failed for each
     └── Stalled               nothing we do helps until a manifest or the world changes
 
 Anything else that is raised is a bug; it is caught at the border of its site and told as one.
@@ -128,10 +129,34 @@ class Failed(CertwrightError):
         super().__init__(message)
 
 
-class Stalled(CertwrightError):
-    """Nothing we do helps until a manifest or the world changes; `ends_when` says what must change."""
+class NamesFailed(Failed):
+    """The proof of one or more names failed: `failures` has one `Failed` for each, in the order asked."""
 
-    def __init__(self, reason: str, message: str, ends_when: str) -> None:
+    def __init__(self, failures: Sequence[Failed]) -> None:
+        """Speak with the words of the first; each must have its `hostname`."""
+        self.failures: tuple[Failed, ...] = tuple(failures)
+        first, others = self.failures[0], [failure.hostname or "" for failure in self.failures[1:]]
+        more = f"; likewise {', '.join(others[:5])}" if others else ""
+        rest = f" and {len(others) - 5} more" if len(others) > 5 else ""  # noqa: PLR2004  enough for one line
+        super().__init__(
+            first.reason,
+            f"{first}{more}{rest}",
+            blame=first.blame,
+            hostname=first.hostname,
+            method=first.method,
+            type=first.type,
+            url=first.url,
+            until=first.until,
+        )
+
+
+class Stalled(CertwrightError):
+    """Nothing we do helps until a manifest or the world changes; `ends_when` says what must change.
+
+    `hostname` is set where it concerns one name of an order.
+    """
+
+    def __init__(self, reason: str, message: str, ends_when: str, hostname: str | None = None) -> None:
         """`reason` is a CamelCase word of the documented list."""
-        self.reason, self.ends_when = reason, ends_when
+        self.reason, self.ends_when, self.hostname = reason, ends_when, hostname
         super().__init__(message)

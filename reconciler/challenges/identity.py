@@ -36,7 +36,9 @@ def proves(content: bytes, token: str) -> bool:
     return re.fullmatch(pattern.encode(), content, re.ASCII) is not None
 
 
-def undo_for(kind: Literal["token", "webroot"], site: str, place: str, name: str, made: tuple[str, ...] = ()) -> Undo:
+def undo_for(
+    kind: Literal["token", "webroot", "alpn"], site: str, place: str, name: str, made: tuple[str, ...] = ()
+) -> Undo:
     """Make the record of a thing; the same thing gets the same id, so that presenting it twice leaves one record."""
     digest = hashlib.sha256(f"{kind}\0{site}\0{place}\0{name}".encode()).hexdigest()
     return Undo(id=digest[:32], site=site, kind=kind, place=place, name=name, made=made)

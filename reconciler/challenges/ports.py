@@ -13,8 +13,7 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reconciler.challenges.identity import proves
-from reconciler.challenges.listener import Server
+from reconciler.challenges.answers import Answers
 from reconciler.challenges.sockets import listening_sockets
 from reconciler.doors.files import api as files
 from reconciler.errors import CertwrightError, Failed
@@ -22,6 +21,8 @@ from reconciler.errors import CertwrightError, Failed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.challenges.listener import Server
+    from reconciler.challenges.tls_listener import TlsServer
     from reconciler.model.ports import Clock
 
 _TURN: Final = 0.2
@@ -30,7 +31,7 @@ _LINGER: Final = 1.0
 
 
 class Published(Protocol):
-    """The part of the store that holds http-01 answers, for all certwright processes. See `model.ports.Material`."""
+    """The part of the store that holds answers of our listeners, for all certwright processes. See `model.ports.Material`."""
 
     def put_token(self, token: str, key_authorization: str) -> None:
         """Publish an answer."""
@@ -55,14 +56,15 @@ class Ports:
     def __init__(self, published: Published, locks: str, clock: Clock) -> None:
         self._published, self._locks, self._clock = published, locks, clock
         self._lock = threading.Lock()
-        self._ports: dict[tuple[str | None, int], Port] = {}
+        self._answers = Answers(published, clock)
+        self._ports: dict[tuple[str | None, int, str], Port] = {}
 
-    def get(self, address: str | None, port: int) -> Port:
-        """Give a port; nothing is opened yet."""
+    def get(self, address: str | None, port: int, kind: str = "http-01") -> Port:
+        """Give a port that answers challenges of this kind, `http-01` or `tls-alpn-01`; nothing is opened yet."""
         with self._lock:
-            key = address, port
+            key = address, port, kind
             if key not in self._ports:
-                self._ports[key] = Port(address, port, self._published, self._locks, self._clock)
+                self._ports[key] = Port(address, port, self._published, self._locks, self._clock, self._answers, kind)
             return self._ports[key]
 
     def close(self) -> None:
@@ -75,8 +77,17 @@ class Ports:
 class Port:
     """One port: a thread that serves while tokens are published and we hold the port, and waits while another does."""
 
-    def __init__(self, address: str | None, port: int, published: Published, locks: str, clock: Clock) -> None:
-        self.address, self.port = address, port
+    def __init__(  # noqa: PLR0913, PLR0917  what it is, and what it works with
+        self,
+        address: str | None,
+        port: int,
+        published: Published,
+        locks: str,
+        clock: Clock,
+        answers: Answers,
+        kind: str,
+    ) -> None:
+        self.address, self.port, self._answers, self._kind = address, port, answers, kind
         self._published, self._locks, self._clock = published, locks, clock
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -97,7 +108,7 @@ class Port:
             if self._thread is not None and self._thread.is_alive():
                 return
             held = self._opened()
-            thread = threading.Thread(target=self._run, args=(held,), name=f"http-01 {self.port}", daemon=True)
+            thread = threading.Thread(target=self._run, args=(held,), name=f"{self._kind} {self.port}", daemon=True)
             self._thread = thread
             thread.start()
 
@@ -113,14 +124,6 @@ class Port:
         """Tell whether a thread of ours looks after the port."""
         return self._thread is not None and self._thread.is_alive()
 
-    def _answer(self, token: str) -> bytes | None:
-        """Give what a visitor may read: a key authorization for this very token, and nothing else that lies there."""
-        try:
-            content = self._published.token(token)
-        except CertwrightError:
-            return None
-        return content if content is not None and proves(content, token) else None
-
     def _waited_for(self) -> bool:
         """Tell whether an answer is published; where the store cannot tell, the port stays as it is."""
         try:
@@ -128,18 +131,18 @@ class Port:
         except CertwrightError:
             return True
 
-    def _opened(self) -> tuple[ExitStack, Server] | None:
+    def _opened(self) -> tuple[ExitStack, Server | TlsServer] | None:
         """Become the holder and open the port; None if another process is the holder."""
         with _locked(self._locks, str(self.port), fcntl.LOCK_EX), ExitStack() as stack:
             try:
                 stack.enter_context(_locked(self._locks, f"{self.port}.holder", fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
                 return None
-            server = Server(listening_sockets(self.address, self.port), self._answer, self._clock.monotonic)
+            server = self._answers.server(self._kind, listening_sockets(self.address, self.port))
             stack.callback(server.close)
             return stack.pop_all(), server
 
-    def _run(self, held: tuple[ExitStack, Server] | None) -> None:
+    def _run(self, held: tuple[ExitStack, Server | TlsServer] | None) -> None:
         idle_since = looked = self._clock.monotonic()
         try:
             while not self._closing.is_set():
@@ -165,7 +168,7 @@ class Port:
             if held is not None:
                 held[0].close()
 
-    def _over(self, held: tuple[ExitStack, Server] | None) -> bool:
+    def _over(self, held: tuple[ExitStack, Server | TlsServer] | None) -> bool:
         """Close under the exclusive lock, unless a token was published meanwhile."""
         with self._lock, _locked(self._locks, str(self.port), fcntl.LOCK_EX):
             if self._waited_for():

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.challenges.dns.making import provider_of, solver_of
 from reconciler.challenges.http01 import ListenerSolver, WebrootSolver, remove
+from reconciler.challenges.self_test import check
+from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, withdraw
 
 if TYPE_CHECKING:
     from reconciler.challenges.dns.means import Means
     from reconciler.challenges.ports import Ports, Published
-    from reconciler.model.desired import DnsSpec, Listener, MethodSpec, Webroot
+    from reconciler.model.desired import DnsSpec, Listener, MethodSpec, TlsAlpn01, Webroot
     from reconciler.model.observed import Undo
     from reconciler.model.ports import Solver
 
@@ -24,7 +26,7 @@ class Solvers:
         self._published, self._ports, self._means = published, ports, means
         self._lock = threading.Lock()
         self._made: set[str] = set()
-        self._solvers: dict[Webroot | Listener | DnsSpec, Solver] = {}
+        self._solvers: dict[Webroot | Listener | TlsAlpn01 | DnsSpec, Solver] = {}
 
     def solver(self, method: MethodSpec) -> Solver:
         """Give the solver of a method; two methods for http-01 that say the same share it."""
@@ -41,9 +43,15 @@ class Solvers:
                 self._published.drop_token(thing.name)
             case "webroot":
                 remove(thing, self._made)
+            case "alpn":
+                withdraw(self._published, thing)
             case "txt":
                 if thing.provider is not None:
                     provider_of(thing.provider, self._dns).remove(thing.place, thing.name, thing.value)
+
+    def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+        """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds."""
+        check(method, hostname, token, key_authorization)
 
     def close(self) -> None:
         """Close the listeners, at the end of the process."""
@@ -56,11 +64,13 @@ class Solvers:
             raise AssertionError(message)
         return self._means
 
-    def _new(self, way: Webroot | Listener | DnsSpec) -> Solver:
+    def _new(self, way: Webroot | Listener | TlsAlpn01 | DnsSpec) -> Solver:
         match way.type:
             case "webroot":
                 return WebrootSolver(way, self._made)
             case "listener":
                 return ListenerSolver(way, self._published, self._ports)
+            case "tls-alpn-01":
+                return TlsAlpnSolver(way.way, self._published, self._ports)
             case _:
                 return solver_of(way, self._dns)

@@ -1,7 +1,7 @@
-"""TLS as a client: what a server shows, and contexts that no environment variable can change.
+"""TLS: what a server shows, and contexts that no environment variable can change.
 
-Enters: an address, a port, a server name; the path of a CA bundle. Leaves: the certificates a peer showed (DER,
-hostile), an `ssl.SSLContext`. Must not: judge a certificate (fingerprints are compared elsewhere), send anything after
+Enters: an address, a port, a server name; the path of a CA bundle; a throw-away certificate and key. Leaves: the
+certificates a peer showed (DER, hostile), an `ssl.SSLContext`. Must not: judge a certificate (fingerprints are compared elsewhere), send anything after
 the handshake, read `SSL_CERT_FILE` and its like.
 """
 
@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import socket
 import ssl
 import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed
+
+if TYPE_CHECKING:
+    from reconciler.model.text import Secret
 
 # where distributions keep the roots that the machine trusts: Debian, Fedora, Alpine, SUSE, FreeBSD
 SYSTEM_BUNDLES: Final = (
@@ -44,18 +48,20 @@ _NOBODY: Final = frozenset(
 class Peer:
     """What a server showed: certificates in DER, leaf first (the leaf alone where Python cannot give more).
 
-    `fingerprint` is the sha256 (hex) of the leaf, `protocol` as OpenSSL says it (`TLSv1.3`).
+    `fingerprint` is the sha256 (hex) of the leaf, `protocol` as OpenSSL says it (`TLSv1.3`); `alpn` what was agreed on.
     """
 
     chain_der: tuple[bytes, ...]
     fingerprint: str
     protocol: str
+    alpn: str | None = None
 
 
-def handshake(address: str, port: int, sni: str | None, *, timeout: float) -> Peer:
+def handshake(address: str, port: int, sni: str | None, *, timeout: float, alpn: str | None = None) -> Peer:
     """Shake hands and go away; nothing is verified. All of it within `timeout` seconds.
 
-    `sni` is the name to ask for (RFC 6066 section 3), None for a client that names none. Raises Failed: NothingListens,
+    `sni` is the name to ask for (RFC 6066 section 3), None for a client that names none; `alpn` the
+    one protocol to offer (RFC 7301). Raises Failed: NothingListens,
     NoTls (something answers, but no TLS), HandshakeFailed, Timeout.
     """
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -65,7 +71,7 @@ def handshake(address: str, port: int, sni: str | None, *, timeout: float) -> Pe
         (sni or "").encode("idna")
         with socket.create_connection((address, port), timeout=timeout) as plain:
             plain.settimeout(max(deadline - time.monotonic(), 0.001))
-            with _looking().wrap_socket(plain, server_hostname=sni or None) as wrapped:
+            with _looking(alpn).wrap_socket(plain, server_hostname=sni or None) as wrapped:
                 return _peer(wrapped)
     except TimeoutError:
         raise Failed("Timeout", f"no TLS handshake with {place} within {timeout:g} s") from None
@@ -85,12 +91,14 @@ def _no_handshake(place: str, error: ssl.SSLError) -> Failed:
     return Failed("HandshakeFailed", f"{place} refused the TLS handshake ({error.reason or 'connection closed'})")
 
 
-def _looking() -> ssl.SSLContext:
+def _looking(alpn: str | None = None) -> ssl.SSLContext:
     """Give a context that accepts any certificate: what is served is looked at, never trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if alpn is not None:
+        context.set_alpn_protocols([alpn])
     return context
 
 
@@ -99,7 +107,7 @@ def _peer(wrapped: ssl.SSLSocket) -> Peer:
     if leaf is None:
         raise Failed("HandshakeFailed", "the server showed no certificate")
     chain = _chain(wrapped) or (leaf,)
-    return Peer(chain, hashlib.sha256(leaf).hexdigest(), wrapped.version() or "")
+    return Peer(chain, hashlib.sha256(leaf).hexdigest(), wrapped.version() or "", wrapped.selected_alpn_protocol())
 
 
 def _chain(wrapped: ssl.SSLSocket) -> tuple[bytes, ...]:
@@ -111,6 +119,51 @@ def _chain(wrapped: ssl.SSLSocket) -> tuple[bytes, ...]:
     shown = (beneath() if beneath is not None else None) or ()
     # _ssl.ENCODING_DER is 2
     return tuple(certificate.public_bytes(2) for certificate in shown[:_MOST_CERTIFICATES])
+
+
+def server_context(certificate_pem: bytes, key: Secret, alpn: str) -> ssl.SSLContext:
+    """Give a context that shows this certificate and speaks this protocol alone. Raises Failed(TlsUnusable).
+
+    Python takes certificates from files only: they stand in one that has no name and ends with the call.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.num_tickets = 0
+    context.set_alpn_protocols([alpn])
+    try:
+        fd = os.memfd_create("certwright", os.MFD_CLOEXEC)
+        try:
+            os.write(fd, certificate_pem + key.reveal())
+            context.load_cert_chain(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
+    except (OSError, AttributeError):
+        raise Failed(
+            "TlsUnusable", "this machine cannot make the certificate of a challenge: no memfd or /proc"
+        ) from None
+    return context
+
+
+def unloadable(certificates_pem: bytes, key: Secret) -> str | None:
+    """Tell why OpenSSL would not load a pair into a server (PEM, leaf first), None if it would.
+
+    It refuses what parses well: a key too small, a digest too weak, a chain that is none.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        fd = os.memfd_create("certwright", os.MFD_CLOEXEC)
+    except (OSError, AttributeError):
+        return None  # this machine has no way to ask
+    try:
+        os.write(fd, certificates_pem + key.reveal())
+        context.load_cert_chain(f"/proc/self/fd/{fd}", password="")
+    except ssl.SSLError as error:
+        return f"OpenSSL does not load it ({(error.reason or 'no reason given').replace('_', ' ').lower()})"
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None
 
 
 def client_context(ca_bundle: Path | None) -> ssl.SSLContext:

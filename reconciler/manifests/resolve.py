@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.manifests import builtins
@@ -94,6 +94,8 @@ class Resolver:
             profile=spec.profile,
             preferred_chain=spec.preferred_chain,
             suspend=spec.suspend,
+            on_name_failure=self._on_name_failure(spec),
+            stop_at=spec.stop_at,
             labels=dict(resource.metadata.labels),
             annotations=dict(resource.metadata.annotations),
             place=Place(resource.source.file, line, column),
@@ -187,8 +189,10 @@ class Resolver:
         names = [_ascii(text) for text in spec.hostnames or ()]
         path: Path = ("spec", "hostnames", names.index(hostname.text)) if hostname.text in names else ("spec",)
         if fitting and hostname.is_wildcard:
+            kinds = sorted({method.type for method in fitting})
             text = (
-                f"{hostname} is a wildcard and http-01 cannot prove one (RFC 8555 section 8.3): name its hosts instead"
+                f"{hostname} is a wildcard, which {' and '.join(kinds)} cannot prove (RFC 8555 section 8.3): "
+                "add a method by DNS, or name its hosts instead"
             )
         else:
             text = f"no entry of `challenges` selects {hostname}: add one, or take its selectors away"
@@ -214,6 +218,10 @@ class Resolver:
             self._merged(spec, "renewal", "lookbehind", base.lookbehind),
             self._merged(spec, "renewal", "reissue_issued_before", None),
         )
+
+    def _on_name_failure(self, spec: SiteSpec) -> Literal["dropLate", "fail", "drop"]:
+        given = self._defaults.on_name_failure if self._defaults else None
+        return spec.on_name_failure or given or "dropLate"
 
     def _failover(self, spec: SiteSpec) -> Failover:
         base = Failover()
@@ -250,4 +258,5 @@ def _selects(names: tuple[frozenset[str], tuple[str, ...]] | None, hostname: Hos
 
 
 def _can_prove(method: MethodSpec, hostname: Hostname) -> bool:
-    return method.type not in _HOSTS_ONLY or not hostname.is_wildcard
+    # a wildcard is no host that could be asked, an address has no zone that could hold a record (RFC 8738)
+    return not (hostname.is_wildcard if method.type in _HOSTS_ONLY else hostname.is_address)

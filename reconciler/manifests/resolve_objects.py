@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests import builtins
 from reconciler.manifests.kinds.challenge_method import split_endpoint
 from reconciler.manifests.kinds.urls import DIRECTORIES
+from reconciler.manifests.resolve_dns import dns_method
 from reconciler.model import desired
 from reconciler.model.names import KeyType, Part, Switch, Trust
 
@@ -100,16 +101,19 @@ class ObjectResolver:
     @staticmethod
     def _method(resource: Resource) -> desired.MethodSpec:
         spec: Any = resource.spec
+        if spec.type in {"dns-01", "dns-account-01", "dns-persist-01"}:
+            return dns_method(
+                resource.name, spec, lambda ref: _secret(resource, ref), lambda text: beside(resource, text)
+            )
+        if spec.type == "tls-alpn-01":
+            return desired.TlsAlpn01(resource.name, _listener(spec.listener), Switch(spec.self_test))
         if spec.webroot is not None:
             directory = beside(resource, spec.webroot.directory)
             builtin = directory == builtins.BUILTIN_WEBROOT
             way: Any = desired.Webroot(directory, spec.webroot.mode, spec.webroot.owner, builtin)
-        elif spec.listener.address is not None:
-            address, port = split_endpoint(spec.listener.address)
-            way = desired.Listener(port, address)
         else:
-            way = desired.Listener(spec.listener.port)
-        return desired.Http01(resource.name, way)
+            way = _listener(spec.listener)
+        return desired.Http01(resource.name, way, Switch(spec.self_test))
 
     def _target(self, resource: Resource) -> desired.TargetSpec:
         spec: Any = resource.spec
@@ -155,6 +159,13 @@ class ObjectResolver:
         except ValueError as error:
             self.problems.append(resource.problem(("spec", "template", "file"), str(error)))
             return desired.Template(path)
+
+
+def _listener(spec: Any) -> desired.Listener:  # noqa: ANN401
+    if spec.address is not None:
+        address, port = split_endpoint(spec.address)
+        return desired.Listener(port, address)
+    return desired.Listener(spec.port)
 
 
 def beside(resource: Resource, path: str) -> str:

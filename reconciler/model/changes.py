@@ -67,6 +67,10 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     CLOCK_WRONG = "ClockWrong"
     IN_FLIGHT = "InFlight"
+    WAITING_FOR_SOLVE = "WaitingForSolve"
+    STAGE_EXPIRED = "StageExpired"
+    SELF_TEST_FAILED = "SelfTestFailed"
+    NAME_FAILED = "NameFailed"
     INVALID_MANIFEST = "InvalidManifest"
     HOSTNAME_TAKEN = "HostnameTaken"
     TARGET_BROKEN = "TargetBroken"
@@ -112,7 +116,8 @@ class Change:
 
     `subject` is `site/NAME`, `target/NAME`, `issuer/NAME` or `undo/ID`.
     `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live
-    revision that the decision saw; `revision` the one that `activate` makes live. `rank` orders work: 0 expired, 1
+    revision that the decision saw; `revision` the one that `activate` makes live. `hostnames` are those of an order,
+    where they are not all; `stops`: the order is made and left to a person. `rank` orders work: 0 expired, 1
     near expiry, 2 changed, 3 new.
     """
 
@@ -134,6 +139,8 @@ class Change:
     new_orders: int = 0
     files: tuple[PlannedFile, ...] = ()
     rank: int = 2
+    hostnames: tuple[str, ...] = ()
+    stops: bool = False
 
     id: str = field(init=False, repr=False, compare=False, default="")
 

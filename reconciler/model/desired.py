@@ -237,8 +237,12 @@ class DnsAccount01(DnsMethod):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsPersist01(DnsMethod):
-    """dns-persist-01: a record that a person publishes once (draft-ietf-acme-dns-persist); never written by us."""
+    """dns-persist-01: a record that a person publishes once (draft-ietf-acme-dns-persist); never written by us.
 
+    `provider` only tells whose server and zone are asked.
+    """
+
+    provider: DnsProviderSpec | None = None
     type: Literal["dns-persist-01"] = "dns-persist-01"
 
 

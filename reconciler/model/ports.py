@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from reconciler.errors import Failed
 from reconciler.model.changes import Hold, Plan
 from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, TargetSpec, TargetUse
 from reconciler.model.names import Part
@@ -328,6 +329,13 @@ class Desk(Protocol):
         """
         ...
 
+    def self_test(self) -> Sequence[Failed]:
+        """Look at what was presented the way the CA will, before it is asked.
+
+        Gives the failures that must keep it from being asked, each with its hostname; others are only told.
+        """
+        ...
+
     def clean_up(self) -> None:
         """Take away all that was presented for this site."""
         ...
@@ -403,6 +411,10 @@ class Challenges(Protocol):
 
     def solver(self, method: MethodSpec) -> Solver:
         """Give the solver of a method."""
+        ...
+
+    def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+        """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds."""
         ...
 
     def clean_up(self, thing: Undo) -> None:

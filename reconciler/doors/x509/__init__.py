@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
     from reconciler.doors.x509.keys import make_csr, new_key
+    from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
     from reconciler.doors.x509.reading import Chain, facts, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
 else:
     _HOMES = {
         "Chain": "reading",
         "PLACEHOLDER": "signing",
+        "challenge_certificate": "proving",
+        "challenge_shown": "proving",
         "check_issued": "checking",
         "check_pair": "checking",
         "facts": "reading",
@@ -47,6 +50,8 @@ else:
 __all__ = [
     "PLACEHOLDER",
     "Chain",
+    "challenge_certificate",
+    "challenge_shown",
     "check_issued",
     "check_pair",
     "facts",

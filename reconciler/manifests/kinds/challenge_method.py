@@ -63,6 +63,9 @@ class Listener(Shape):
         return self
 
 
+SelfTest = Literal["enforce", "warn", "off"]
+
+
 class Http01Spec(Shape):
     """http-01 (RFC 8555 section 8.3): the CA fetches a file by HTTP from port 80 of the name."""
 
@@ -71,8 +74,29 @@ class Http01Spec(Shape):
     type: Literal["http-01"] = Field(description="http-01: the CA fetches a file by HTTP from port 80 of the name.")
     webroot: Webroot | None = Field(None, description="Write answers below the directory of a running server.")
     listener: Listener | None = Field(None, description="Answer by a listener of our own.")
+    self_test: SelfTest = Field(
+        "warn",
+        description="Whether our own answer is fetched, by this machine's name resolution and from port 80 of the name, "
+        "before the CA is asked to. enforce: the CA is not asked while that fails. warn: it is asked all the same, and a "
+        "failure is told; for issuers of trust public only. off: nothing is fetched.",
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         exactly_one(self, ("webroot", "listener"))
         return self
+
+
+class TlsAlpn01Spec(Shape):
+    """tls-alpn-01 (RFC 8737): the CA shakes hands with port 443 of the name."""
+
+    type: Literal["tls-alpn-01"] = Field(description="tls-alpn-01: the CA shakes hands with port 443 of the name.")
+    listener: Listener = Field(
+        description="Answer by a listener of our own: CAs come to port 443; by `address` behind a proxy that passes "
+        "connections with the protocol acme-tls/1 on."
+    )
+    self_test: SelfTest = Field(
+        "warn",
+        description="Whether our own listener is asked before the CA is. enforce: the CA is not asked while that "
+        "fails. warn: it is asked all the same, and a failure is told. off: nothing is asked.",
+    )

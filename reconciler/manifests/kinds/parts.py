@@ -93,6 +93,14 @@ class Failover(Shape):
     )
 
 
+OnNameFailure = Literal["dropLate", "fail", "drop"]
+ON_NAME_FAILURE: Final = (
+    "What happens where one name of several cannot be proven. fail: the certificate in use stays, and all is tried again. "
+    "drop: one is issued for the other names; the missing name stays declared and is tried on its own schedule. dropLate: "
+    "fail until a sixth of the lifetime of the certificate in use is left, then drop."
+)
+
+
 class ChallengeEntry(Shape):
     """One way to prove control, and for which names: all, without `hostnames`, `domains` and `hostnameSets`."""
 

@@ -3,7 +3,8 @@
 from typing import Final
 
 from reconciler.manifests.kinds.base import Shape
-from reconciler.manifests.kinds.challenge_method import Http01Spec
+from reconciler.manifests.kinds.challenge_method import Http01Spec, TlsAlpn01Spec
+from reconciler.manifests.kinds.dns_method import Dns01Spec, DnsAccount01Spec, DnsPersist01Spec
 from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
 from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
@@ -14,17 +15,27 @@ API_VERSION: Final = "certwright/v1"
 
 IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
 TargetKind = ApacheSpec | HaproxySpec | NginxSpec | FilesSpec
-Spec = ServerSpec | IssuerKind | Http01Spec | HostnameSetSpec | TargetKind | SiteSpec
+MethodKind = Http01Spec | TlsAlpn01Spec | Dns01Spec | DnsAccount01Spec | DnsPersist01Spec
+Spec = ServerSpec | IssuerKind | MethodKind | HostnameSetSpec | TargetKind | SiteSpec
 
 KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
     "Server": ServerSpec,
     "Issuer": {"acme": AcmeSpec, "ca": CaSpec, "self-signed": SelfSignedSpec},
-    "ChallengeMethod": {"http-01": Http01Spec},
+    "ChallengeMethod": {
+        "http-01": Http01Spec,
+        "tls-alpn-01": TlsAlpn01Spec,
+        "dns-01": Dns01Spec,
+        "dns-account-01": DnsAccount01Spec,
+        "dns-persist-01": DnsPersist01Spec,
+    },
     "HostnameSet": HostnameSetSpec,
     "Target": {"apache": ApacheSpec, "nginx": NginxSpec, "haproxy": HaproxySpec, "files": FilesSpec},
     "Site": SiteSpec,
 }
 """Each kind's shape, or its shapes by `type`."""
+
+METHOD_TYPES: Final = frozenset({"http-01", "dns-01", "tls-alpn-01", "dns-account-01", "dns-persist-01"})
+"""Every type of challenge that has a name, in use here or not: no ChallengeMethod may be called so."""
 
 SUMMARIES: Final = {
     "Server": "The machine, and what every site inherits.",
@@ -35,7 +46,15 @@ SUMMARIES: Final = {
     "Site": "What must hold: one certificate, and where it is served.",
 }
 
-SECRETS: Final = frozenset({("Issuer", "hmacKey"), ("Issuer", "key")})
+SECRETS: Final = frozenset(
+    {
+        ("ChallengeMethod", "credentials"),
+        ("ChallengeMethod", "options"),
+        ("ChallengeMethod", "secret"),
+        ("Issuer", "hmacKey"),
+        ("Issuer", "key"),
+    }
+)
 """Kind and name of each field that tells where a secret is; what stands in one is never quoted."""
 
 

@@ -4,7 +4,15 @@ from pydantic import Field
 
 from reconciler.manifests.kinds.base import Many, Shape
 from reconciler.manifests.kinds.fields import Email, Flag, MachineName, Name
-from reconciler.manifests.kinds.parts import ChallengeEntry, Failover, PrivateKey, Renewal, TargetEntry
+from reconciler.manifests.kinds.parts import (
+    ON_NAME_FAILURE,
+    ChallengeEntry,
+    Failover,
+    OnNameFailure,
+    PrivateKey,
+    Renewal,
+    TargetEntry,
+)
 
 
 class Defaults(Shape):
@@ -18,6 +26,7 @@ class Defaults(Shape):
     private_key: PrivateKey | None = Field(None, description="The private key of each certificate.")
     renewal: Renewal | None = Field(None, description="When certificates are renewed.")
     failover: Failover | None = Field(None, description="When the next issuer of the list takes over.")
+    on_name_failure: OnNameFailure | None = Field(None, description=f"{ON_NAME_FAILURE} Default: dropLate.")
 
 
 class ServerSpec(Shape):

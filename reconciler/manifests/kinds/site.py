@@ -1,12 +1,20 @@
 """Site: what must hold."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from reconciler.manifests.kinds.base import Many, Shape, sentence
 from reconciler.manifests.kinds.fields import Flag, HostnameText, Line, Name, Profile
-from reconciler.manifests.kinds.parts import ChallengeEntry, Failover, PrivateKey, Renewal, TargetEntry
+from reconciler.manifests.kinds.parts import (
+    ON_NAME_FAILURE,
+    ChallengeEntry,
+    Failover,
+    OnNameFailure,
+    PrivateKey,
+    Renewal,
+    TargetEntry,
+)
 
 
 class SiteSpec(Shape):
@@ -37,6 +45,14 @@ class SiteSpec(Shape):
     )
     private_key: PrivateKey | None = Field(None, description="The private key of the certificate.")
     renewal: Renewal | None = Field(None, description="When the certificate is renewed.")
+    on_name_failure: OnNameFailure | None = Field(
+        None, description=f"{ON_NAME_FAILURE} Default: the Server's, else dropLate."
+    )
+    stop_at: Literal["challenges"] | None = Field(
+        None,
+        description="challenges: an order is made and left to a person, who proves the names by `certwright solve` and "
+        "ends it by `certwright request`.",
+    )
     suspend: Flag = Field(default=False, description="true: nothing of the site is changed, not even repaired.")
 
     @model_validator(mode="after")

@@ -47,6 +47,19 @@ def parse_directory(value: object) -> str:
     return text
 
 
+def parse_service(value: object) -> str:
+    """Read the URL of a service that gets credentials: https, or http to this machine; no user, password, fragment."""
+    text = need_text(value, "an https URL")
+    url = _split(text)
+    if url is None or url.scheme not in _SCHEMES or not url.hostname or not _HOST.fullmatch(url.hostname):
+        raise ValueError(f"{shown(text)} is not a URL such as https://dns.example.com")
+    if url.username is not None or url.password is not None or url.fragment or url.query:
+        raise ValueError("a URL with a user, a password, a `?` or a `#` in it is not taken here")
+    if is_plain_http(text) and not is_loopback(text):
+        raise ValueError("credentials are sent there: write an https URL")
+    return text
+
+
 def _split(text: str) -> SplitResult | None:
     if not _URL.fullmatch(text.replace("#", "")):
         return None

@@ -13,7 +13,7 @@ from reconciler.manifests.kinds.messages import path_of, sentence_for
 from reconciler.manifests.kinds.metadata import Metadata
 from reconciler.manifests.kinds.nearest import nearest, suggestion
 from reconciler.manifests.kinds.parts import NO_LITERAL
-from reconciler.manifests.kinds.registry import API_VERSION, KINDS, SECRETS, Spec, shape_of
+from reconciler.manifests.kinds.registry import API_VERSION, KINDS, METHOD_TYPES, SECRETS, Spec, shape_of
 from reconciler.manifests.rawtext import shown
 from reconciler.model.text import clean
 
@@ -75,7 +75,7 @@ def validate_document(document: Document) -> Resource | Invalid:
     metadata = _shaped(Metadata, data.get("metadata"), ("metadata",), found) if "metadata" in data else None
     spec = _spec(kind, data, found) if kind else None
     if kind and isinstance(metadata, Metadata):
-        found += _misplaced_annotations(kind, metadata)
+        found += _misplaced_annotations(kind, metadata) + _misnamed(kind, metadata)
     if found or kind is None or not isinstance(metadata, Metadata) or spec is None:
         return Invalid(kind, _readable_name(data), tuple(sorted(source.problems(found[:_PROBLEM_LIMIT]))), source)
     return Resource(kind, metadata, cast("Spec", spec), source)
@@ -203,6 +203,13 @@ def _misplaced_annotations(kind: str, metadata: Metadata) -> list[Found]:
         for key in metadata.annotations
         if key.startswith(_ON_SITES_ONLY)
     ]
+
+
+def _misnamed(kind: str, metadata: Metadata) -> list[Found]:
+    """Refuse a method with the name of a type: `certwright solve SITE NAME=dns-01` would have two meanings."""
+    if kind != "ChallengeMethod" or metadata.name not in METHOD_TYPES:
+        return []
+    return [(("metadata", "name"), f"{metadata.name} is the name of a type: name the method otherwise", False, True)]
 
 
 @cache

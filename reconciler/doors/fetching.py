@@ -1,0 +1,74 @@
+"""Door to one small page by plain HTTP: the answer to a challenge, fetched as a CA would.
+
+Enters: a name or address, a port, a path. Leaves: the status and at most four KiB. Redirects are followed to port 80
+and 443 of wherever they lead, as CAs do; certificates are not verified, as CAs do not. It must not use a proxy or
+anything else of the environment, send anything secret, or take longer than its deadline.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from contextlib import closing
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from reconciler.errors import Failed
+from reconciler.model.text import clean
+
+SECONDS: Final = 5.0
+_LARGEST: Final = 4096
+_MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def fetch(host: str, port: int, path: str, *, seconds: float = SECONDS) -> tuple[int, bytes]:
+    """Fetch a page. Raises Failed(FetchFailed). Where a resolver hangs, it may take that long beyond the deadline."""
+    end = time.monotonic() + seconds
+    literal = f"[{host}]" if ":" in host else host
+    url = f"http://{literal}:{port}{path}" if port != _PORTS["http"] else f"http://{literal}{path}"
+    try:
+        for _ in range(_MOST_REDIRECTS + 1):
+            status, body, where = _once(url, end, own=port)
+            if where is None:
+                return status, body
+            url = urljoin(url, where)
+    except TimeoutError:
+        raise Failed("FetchFailed", f"no answer within {seconds:g} s") from None
+    except socket.gaierror:
+        raise Failed("FetchFailed", f"{clean(urlsplit(url).hostname or '', 100)} does not resolve") from None
+    except OSError as error:
+        raise Failed("FetchFailed", clean(error.strerror or type(error).__name__, 120)) from None
+    except (http.client.HTTPException, ValueError):
+        raise Failed("FetchFailed", "what answers is no HTTP server that can be understood") from None
+    raise Failed("FetchFailed", f"more than {_MOST_REDIRECTS} redirects")
+
+
+def _once(url: str, end: float, *, own: int) -> tuple[int, bytes, str | None]:
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.port not in {None, own, *_PORTS.values()}:
+        raise Failed("FetchFailed", f"a redirect leads to {clean(url, 120)}, where no CA goes")
+    left = max(end - time.monotonic(), 0.001)
+    with closing(_connection(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], left)) as connection:
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target or "/", headers={"User-Agent": "certwright", "Connection": "close"})
+        response = connection.getresponse()
+        if response.status in _REDIRECTS and response.headers.get("Location"):
+            return response.status, b"", response.headers["Location"][:2048]
+        body = b""
+        while len(body) < _LARGEST and (block := response.read1(_LARGEST - len(body))):
+            body += block
+            if time.monotonic() > end:
+                raise TimeoutError
+        return response.status, body, None
+
+
+def _connection(scheme: str, host: str, port: int, seconds: float) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=seconds)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
