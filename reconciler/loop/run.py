@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from types import FrameType
 
     from reconciler.engine import Engine
     from reconciler.loop.parts import Feed
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _POLITE: Final = 3.0
 _UNDER_WAY: Final = 30.0
 _LOOK: Final = 0.1
-_LONGEST_SLEEP: Final = 3600.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _CRASHED: Final = 3
 
@@ -71,8 +70,8 @@ def run(given: Running) -> int:
 
     Raises HeldBy at once if another `run` is at work on this store, ManifestError if nothing at all can be read.
     """
-    with given.leases.claim("run", "run", 0.0), _signals(given.stop):
-        runner = _Runner(given)
+    with given.leases.claim("run", "run", 0.0), _Bell().listening() as bell:
+        runner = _Runner(given, bell)
         code = runner.run()
         if runner.left:  # a thread that would not end: the kernel gives back what it holds
             given.leave(code)
@@ -84,6 +83,7 @@ class _Runner:
     """The threads of one `run`."""
 
     given: Running
+    bell: _Bell
     left: bool = False
     _crash: BaseException | None = None
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -144,8 +144,7 @@ class _Runner:
     def _until_stopped(self, loop: Loop) -> int:
         worker = threading.Thread(target=self._work, args=(loop,), name="certwright-loop", daemon=True)
         worker.start()
-        while worker.is_alive() and not self.given.clock.wait(_LONGEST_SLEEP):
-            pass
+        self.bell.wait()
         self.given.stop()
         loop.mail.post(Hint.WORLD)  # wakes it
         self._wait(worker, loop)
@@ -162,7 +161,7 @@ class _Runner:
                 loop.mail.wait(loop.step())
         except Exception as error:  # noqa: BLE001  told by the main thread: a silent zombie would be worse
             self._crash = error
-            self.given.stop()
+            self.bell.ring()
 
     def _wait(self, worker: threading.Thread, loop: Loop) -> None:
         """Wait for what is under way: politely, and for a server's test or reload longer."""
@@ -179,16 +178,32 @@ class _Runner:
         loop.drain()
 
 
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Have SIGTERM and SIGINT set the stop flag, within the block."""
+class _Bell:
+    """Wakes the main thread: rung by a signal, whichever thread the kernel gave it to, or by the end of the loop.
 
-    def asked(_number: int, _frame: FrameType | None) -> None:
-        stop()
+    A pipe and not an Event: a handler that takes a lock may wait for the very thread that it interrupted.
+    """
 
-    former = {number: signal.signal(number, asked) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    def __init__(self) -> None:
+        self._ear, self._hand = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._hand, b"\0")
+
+    def wait(self) -> None:
+        select.select([self._ear], [], [])
+
+    @contextmanager
+    def listening(self) -> Iterator[_Bell]:
+        """Ring for SIGTERM and SIGINT, within the block; then close."""
+        former = {number: signal.signal(number, lambda _number, _frame: None) for number in _SIGNALS}
+        descriptor = signal.set_wakeup_fd(self._hand, warn_on_full_buffer=False)
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            os.close(self._ear)
+            os.close(self._hand)

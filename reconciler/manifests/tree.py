@@ -184,7 +184,10 @@ class ManifestTree:
         self.cache.put(self._rows("templates"), {"paths": ("", json.dumps(sorted(templates)))})
         before = self.cache.signatures(self._rows("site"))
         self._write_sites(self._fresh, before.keys() - self._fresh.keys())
-        if not self.problems:
+        if self.problems:
+            # what is wrong between files that are each right is found by a whole reading alone: no short way until then
+            self.cache.put(self._rows("tree"), {}, drop=["files", "templates"])
+        else:
             self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (self._template_stamp(), "")})
 
     def _write_files(self, walked: Walked, readings: Sequence[FileReading], gone: Collection[str]) -> None:

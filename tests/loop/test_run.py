@@ -111,9 +111,11 @@ def test_nothing_grows_while_it_runs(street: Street) -> None:
             until(lambda: process.log.count("done install") > number, f"edit {number} is installed")
 
         edit(1)
+        edit(2)
         until(lambda: process.threads() <= 3, "the threads of plans end")
+        time.sleep(1.5)  # the feed is read, the databases are open
         threads, descriptors = process.threads(), process.descriptors()
-        for number in range(2, 8):
+        for number in range(3, 8):
             edit(number)
         until(lambda: process.threads() <= threads, "the threads of plans end")
         until(lambda: process.descriptors() <= descriptors, "descriptors are given back")

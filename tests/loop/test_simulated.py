@@ -152,3 +152,27 @@ def test_a_tree_that_vanishes_keeps_its_meaning_and_renewals_go_on(street: Stree
     (street.home / "unmounted").rename(tree)
     simulation.settle()
     assert street.installed("one").exists()
+
+
+@pytest.mark.parametrize(
+    "broken", ["kind: [", "apiVersion: certwright/v1\nkind: Target\nmetadata: {name: panel}\n", ""]
+)
+def test_a_broken_target_takes_no_site_out_of_it(street: Street, simulation: Simulation, broken: str) -> None:
+    names = ("one", "two", "three", "four")
+    for name in names:
+        street.write(name, site(name))
+    simulation.start()
+    good = (street.home / "manifests" / "01-panel.yaml").read_text()
+    before = {name: street.installed(name).read_bytes() for name in names}
+    street.write("01-panel", broken)
+    simulation.settle()
+    street.installed("one").unlink()
+    simulation.settle()
+    assert {name: street.installed(name).read_bytes() for name in names} == before
+    held = {hold.site for hold in simulation.app.tree.declared(names).held}
+    assert held == set(names)
+    street.write("01-panel", good)
+    simulation.settle()
+    assert not simulation.app.tree.declared(names).held
+    assert {name: street.installed(name).read_bytes() for name in names} == before
+    assert len(simulation.done(Verb.ISSUE)) == 4
