@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PROOF_SECONDS: Final = 8.0
 _NOTHING_ANSWERED: Final = 3.0
+_MOVES: Final = 3
 
 
 def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
@@ -53,7 +54,15 @@ def _affected(batch: Batch) -> list[str]:
     """Give the sites that this reload concerns: in the batch, with a moved `live`, or not seen served yet."""
     touched = {change.site for change in batch.files if change.site}
     moved = [name for name in batch.seats if batch.entry(name).loaded != batch.live_id(name)]
-    return sorted({*touched, *moved, *_unproven(batch)})
+    wanted = {*moved, *_unproven(batch)} - touched
+    return sorted(touched | (wanted - _absent(batch, wanted)))
+
+
+def _absent(batch: Batch, names: set[str]) -> set[str]:
+    """Give the sites that have files here and are not installed yet, which another process or pass may do."""
+    unknown = [name for name in sorted(names) if not batch.entry(name).files and batch.entry(name).loaded is None]
+    rendered = batch.target.render([batch.seats[name] for name in unknown]) if unknown else {}
+    return {name for name, files in rendered.items() if files != ()}
 
 
 def _unproven(batch: Batch) -> list[str]:
@@ -81,8 +90,7 @@ def _prove(
     batch: Batch, switch: Switch, sites: Sequence[str], before: frozenset[tuple[str, int]], seconds: float
 ) -> Outcome:
     reload = batch.reload or batch.changes[0]
-    expected = [one for name in sites for one in _expected(batch, name)]
-    seen = handshakes.prove(expected, batch.bench.clock, seconds)
+    expected, seen = _seen(batch, sites, seconds)
     worse = _worse(batch, expected, seen, before)
     if worse is not None and any(swap.differs for swap in switch.swaps):
         return _take_back(batch, switch, worse)
@@ -90,6 +98,22 @@ def _prove(
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
         return Outcome(reload, Status.FAILED, bad.reason, bad.message)
     return Outcome(reload, Status.DONE, message="reloaded" + (", and seen served" if expected and not bad else ""))
+
+
+def _seen(
+    batch: Batch, sites: Sequence[str], seconds: float
+) -> tuple[list[handshakes.Expected], Mapping[tuple[str, int], PortSeen]]:
+    """Ask for each site's certificate; where another process moved `live` meanwhile, for the one that is live now."""
+    left = _MOVES
+    while True:
+        expected = [one for name in sites for one in _expected(batch, name)]
+        seen = handshakes.prove(expected, batch.bench.clock, seconds)
+        left -= 1
+        right = all(answer.reason == Reason.SERVED for answer in seen.values())
+        live = {} if right else batch.bench.store.live(sites)
+        if not left or all(batch.live.get(name) == now for name, now in live.items()):
+            return expected, seen
+        batch.live = {**batch.live, **live}
 
 
 def _expected(batch: Batch, name: str) -> list[handshakes.Expected]:

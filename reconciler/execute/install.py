@@ -59,10 +59,17 @@ def recover(store: Store, lease: Lease, target: str) -> None:
     record = store.switching(target)
     if record is None:
         return
-    left = swaps.put_back(record)
+    left = swaps.put_back(record, _known(store, target))
     if left:
         raise Failed("PathRefused", f"an interrupted switch could not be put back: {', '.join(left[:3])}")
     store.put_switch(lease, target, None)
+
+
+def _known(store: Store, target: str) -> Mapping[str, str]:
+    """Give the digest of each file that is ours by inventory: what is noted there was switched, tested and loaded."""
+    record = store.targets().get(target)
+    entries = [*store.inventory(target).values(), *([record.shared] if record else [])]
+    return {file.path: file.digest for entry in entries for file in entry.files}
 
 
 def run(batch: Batch) -> list[Outcome]:

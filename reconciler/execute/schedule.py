@@ -113,4 +113,6 @@ class Schedule:
 def _dependency(change: Change, ended: Outcome) -> Outcome:
     status = Status.WAITING if ended.status is Status.WAITING else Status.SKIPPED
     message = f"{ended.change.verb} of {ended.change.subject} did not succeed: {ended.message}"
-    return Outcome(change, status, Reason.DEPENDENCY_FAILED, message, again=ended.again)
+    # what was given up because somebody else did it, or because we stop, is no failure further down either
+    reason = ended.reason if ended.status is Status.SKIPPED else Reason.DEPENDENCY_FAILED
+    return Outcome(change, status, reason, message, again=ended.again)

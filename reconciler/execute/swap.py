@@ -18,7 +18,7 @@ from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from reconciler.model.ports import Artifact, Bundle
 
@@ -217,12 +217,17 @@ def _plain(content: Content | None) -> dict[str, object] | None:
     return {"data": data, "mode": content.mode, "uid": content.uid, "gid": content.gid}
 
 
-def put_back(record: bytes) -> list[str]:
-    """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record)."""
+def put_back(record: bytes, known: Mapping[str, str]) -> list[str]:
+    """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record).
+
+    `known` are the digests by inventory, which is written when a switch is over: what it knows of is not put back.
+    """
     left: list[str] = []
     rows = json.loads(record)["files"]
     sweep(row["path"].rpartition("/")[0] for row in rows)
     for row in rows:
+        if "digest" in row and known.get(row["path"]) == row["digest"]:
+            continue
         before = row["before"]
         content = None
         if before is not None:

@@ -1,0 +1,136 @@
+"""A disk that is full, read-only or somebody else's: said in a sentence, nothing half-written, well again afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import StoreError
+from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LATER = timedelta(minutes=10)
+
+
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[None]:
+    """Mount a small file system at a directory."""
+    path.mkdir(parents=True, exist_ok=True)
+    options = f"size={size},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def fill(path: Path) -> Path:
+    """Use up what space is left."""
+    ballast = path / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    return ballast
+
+
+def write(stage: Stage, *hostnames: str) -> None:
+    stage.write(
+        "all.yaml",
+        document("Server", "home", SERVER),
+        copy_target(stage.root / "out"),
+        ca_site("one", *hostnames),
+        ca_site("two"),
+    )
+
+
+def test_full_state_directory(stage: Stage) -> None:
+    with small_disk(stage.state, "4m"):
+        write(stage)
+        stage.settle()
+        before = stage.live("one")
+        copied = (stage.root / "out" / "one.crt").read_bytes()
+        ballast = fill(stage.state)
+        write(stage, "one.example.com", "www.example.com")
+        with pytest.raises(StoreError, match="full"):
+            stage.apply()
+        assert stage.live("one").id == before.id
+        assert (stage.root / "out" / "one.crt").read_bytes() == copied
+        assert [path.name for path in (stage.state / "certificates" / "one").iterdir()] == [before.id]
+        assert stage.diff().plan.changes, "looking needs no space"
+        ballast.unlink()
+        stage.shift = LATER
+        stage.settle()
+        assert stage.live("one").facts.hostnames == ("one.example.com", "www.example.com")
+
+
+def test_full_disk_of_the_target(stage: Stage) -> None:
+    out = stage.root / "out"
+    with small_disk(out, "64k"):
+        write(stage)
+        stage.settle()
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        ballast = fill(out)
+        write(stage, "one.example.com", *(f"n{number}.example.com" for number in range(60)))
+        reports = stage.apply()
+        [install] = [
+            one for one in reports[0].outcomes if (one.change.verb, one.change.subject) == ("install", "site/one")
+        ]
+        assert (install.status, install.reason) == ("failed", "DiskFull")
+        assert str(out) in install.message
+        ballast.unlink()
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before, "nothing is half-written"
+        assert [hold.site for hold in held(stage.diff()).values()] == ["one"]
+        stage.shift = LATER
+        stage.settle()
+        assert out.joinpath("one.crt").read_bytes() == stage.path("one", "fullchain.pem").read_bytes()
+    write(stage)
+
+
+def test_read_only_state_directory(stage: Stage) -> None:
+    with small_disk(stage.state, "4m"):
+        write(stage)
+        stage.settle()
+        subprocess.run(["mount", "-o", "remount,ro", str(stage.state)], check=True)
+        stage.assert_calm()
+        with pytest.raises(StoreError, match="read-only"):
+            stage.apply()
+        subprocess.run(["mount", "-o", "remount,rw", str(stage.state)], check=True)
+        stage.settle()
+
+
+def test_state_directory_of_somebody_else(stage: Stage) -> None:
+    write(stage)
+    stage.settle()
+    os.chown(stage.state, 65534, 65534)
+    with pytest.raises(StoreError, match="belongs to uid 65534"):
+        stage.apply()
+
+
+def test_state_directory_of_a_newer_version(stage: Stage) -> None:
+    write(stage)
+    stage.settle()
+    (stage.state / "VERSION").write_text("99\n")
+    for what in (stage.apply, stage.diff):
+        with pytest.raises(StoreError, match="99"):
+            what()
+
+
+def test_state_directory_that_is_no_state_directory(stage: Stage) -> None:
+    write(stage)
+    stage.state.mkdir()
+    (stage.state / "letters").write_text("private")
+    with pytest.raises(StoreError, match="not empty"):
+        stage.apply()
+    assert [path.name for path in stage.state.iterdir()] == ["letters"]
