@@ -16,9 +16,10 @@ from reconciler.model.names import Trust
 from reconciler.model.ports import Asked, Lease, Request, Solver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.errors import Failed
     from reconciler.model.observed import AccountRecord, OrderRecord, Undo
     from reconciler.model.text import Secret
 
@@ -122,6 +123,7 @@ class MemoryDesk:
     undo: dict[str, tuple[Solver, Undo]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     saved: list[OrderRecord] = field(default_factory=list)
+    refusals: tuple[Failed, ...] = ()
 
     def order(self) -> OrderRecord | None:
         self._step("order")
@@ -155,6 +157,10 @@ class MemoryDesk:
     def settle(self, since: datetime) -> None:
         for solver, thing in self.undo.values():
             solver.settle([thing], since, self.say)
+
+    def self_test(self) -> Sequence[Failed]:
+        self._step("self_test")
+        return self.refusals
 
     def clean_up(self) -> None:
         self._step("clean_up")

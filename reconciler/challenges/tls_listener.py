@@ -8,7 +8,6 @@ throw-away one of each proof.
 from __future__ import annotations
 
 import selectors
-import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from reconciler.challenges.visitors import Client, Visitors
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
 PROTOCOL: Final = "acme-tls/1"

@@ -1,8 +1,8 @@
 """TLS: what a server shows, and contexts that no environment variable can change.
 
-Enters: an address, a port, a server name; the path of a CA bundle; a throw-away certificate and key. Leaves: the
-certificates a peer showed (DER, hostile), an `ssl.SSLContext`. Must not: judge a certificate (fingerprints are compared elsewhere), send anything after
-the handshake, read `SSL_CERT_FILE` and its like.
+Enters: an address, a port, a server name; the path of a CA bundle; a throw-away certificate with its key. Leaves: the
+certificates a peer showed (DER, hostile), an `ssl.SSLContext`. Must not: judge a certificate (fingerprints are compared
+elsewhere), send anything after the handshake, read `SSL_CERT_FILE` and its like.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_anybody_else_gets_an_alert_and_no_certificate(
     ground.present("a.example.com")
     with pytest.raises(ssl.SSLError) as caught:
         ground.asks(name, *protocols)
-    assert " alert " in str(caught.value)
+    assert any(word in str(caught.value) for word in (" alert ", "unrecognized name"))
 
 
 def test_a_silent_client_loses_the_line_after_two_seconds(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

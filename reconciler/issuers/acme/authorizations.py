@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Failed, Stalled, Waiting
+from reconciler.errors import Failed, NamesFailed, Stalled, Waiting
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
 from reconciler.issuers.acme.problems import Refused, retry_after
@@ -36,8 +36,8 @@ class Proof:
     def prove(self, record: OrderRecord, urls: Sequence[str]) -> OrderRecord:
         """Bring every authorization to `valid`, and give the record as it stands then.
 
-        One that is valid already costs one question. Raises Failed (ChallengeFailed with the CA's words, BadToken,
-        CaMisbehaves), Stalled(NoUsableChallenge), Waiting(InFlight), Refused, Transient.
+        One that is valid already costs one question. Raises NamesFailed (each with the CA's words or our own), Failed
+        (BadToken, CaMisbehaves), Stalled(NoUsableChallenge), Waiting(InFlight), Refused, Transient.
         """
         found = [self._fetch(url)[0] for url in urls]
         named = {self._hostname(one): one for one in found}
@@ -52,23 +52,21 @@ class Proof:
             self._wait_for(record, list(waiting))
         return record
 
-    def failed(self, record: OrderRecord, urls: Sequence[str]) -> Failed | None:
-        """Give the CA's words for the first authorization that failed, None if none did."""
-        for url in urls:
-            one = self._fetch(url)[0]
-            if one.status != "valid" and one.status not in _OPEN:
-                name = self._hostname(one)
-                return _refused(name, one, record.chosen.get(name))
-        return None
+    def failed(self, record: OrderRecord, urls: Sequence[str]) -> NamesFailed | None:
+        """Give the CA's words for the authorizations that failed, None if none did."""
+        found = [self._fetch(url)[0] for url in urls]
+        bad = [one for one in found if one.status != "valid" and one.status not in _OPEN]
+        named = [(self._hostname(one), one) for one in bad]
+        return NamesFailed([_refused(name, one, record.chosen.get(name)) for name, one in named]) if named else None
 
     def _answer(self, record: OrderRecord, waiting: dict[str, Authorization], *, resumed: bool) -> None:
-        for name, one in waiting.items():
-            if one.status not in _OPEN:
-                raise _refused(name, one, record.chosen[name])
+        over = [name for name, one in waiting.items() if one.status not in _OPEN]
+        self._check([_refused(name, waiting[name], record.chosen[name]) for name in over])
         self._desk.say(f"proving {', '.join(list(waiting)[:3])}{' and more' if len(waiting) > 3 else ''}")  # noqa: PLR2004
-        for name, one in waiting.items():
-            self._present(record.chosen[name], one)
+        # of what cannot be presented each name is told, so that the next attempt takes other ways for all of them
+        self._check([failure for name, one in waiting.items() if (failure := self._tried(record.chosen[name], one))])
         self._desk.settle(record.intent_at)
+        self._check(self._desk.self_test())
         for name in waiting:
             if name not in record.answered:
                 self._tell(record.chosen[name], resumed=resumed)
@@ -86,6 +84,22 @@ class Proof:
                 self._desk.save(replace(record, answered=tuple(record.chosen)))
             raise
 
+    def _check(self, failures: Sequence[Failed]) -> None:
+        """Say each failure, and raise them as one."""
+        for failure in failures:
+            place = f" ({failure.url})" if failure.url else ""
+            self._desk.say(f"{failure.method or 'the proof'} failed: {failure}{place}")
+        if failures:
+            raise NamesFailed(failures)
+
+    def _tried(self, chosen: ChosenChallenge, authorization: Authorization) -> Failed | None:
+        try:
+            self._present(chosen, authorization)
+        except Failed as failure:
+            failure.hostname, failure.method = failure.hostname or chosen.hostname, failure.method or chosen.method
+            return failure
+        return None
+
     def _present(self, chosen: ChosenChallenge, authorization: Authorization) -> None:
         method = next(one for one in self._methods(chosen.hostname) if one.name == chosen.method)
         issuers = next((one.issuers for one in authorization.challenges if one.url == chosen.url), ())
@@ -101,31 +115,46 @@ class Proof:
                 raise
 
     def _wait(self, record: OrderRecord, names: list[str]) -> None:
+        """Ask until each is decided: one that failed does not hide what becomes of the others."""
         pacer = Pacer(self._session, record.intent_at, f"the CA to check {names[0]}")
+        failures: list[Failed] = []
         while names:
-            wish: datetime | None = None
-            still: list[str] = []
-            for name in names:
-                one, later = self._fetch(record.chosen[name].authorization)
-                if one.status == "valid":
-                    continue
-                if one.status not in _OPEN:
-                    raise _refused(name, one, record.chosen[name])
+            names, wish = self._asked(record, names, failures)
+            if not names:
+                break
+            try:
+                pacer.pause(wish)
+            except Waiting:
+                if not failures:
+                    raise
+                break
+        self._check(failures)
+
+    def _asked(
+        self, record: OrderRecord, names: list[str], failures: list[Failed]
+    ) -> tuple[list[str], datetime | None]:
+        """Ask once; give the names that are not decided, and when the CA wants to be asked again."""
+        wish: datetime | None = None
+        still: list[str] = []
+        for name in names:
+            one, later = self._fetch(record.chosen[name].authorization)
+            if one.status in _OPEN:
                 still.append(name)
                 wish = max(filter(None, (wish, later)), default=None)
-            names = still
-            if names:
-                pacer.pause(wish)
+            elif one.status != "valid":
+                failures.append(_refused(name, one, record.chosen[name]))
+        return still, wish
 
     def _fetch(self, url: str) -> tuple[Authorization, datetime | None]:
         answer = self._session.post(url, b"", self._signer)
         return read_authorization(answer, self._session.origin), retry_after(answer, self._session.clock.now())
 
     def _choose(self, record: OrderRecord, name: str, one: Authorization) -> ChosenChallenge:
-        """Keep what was chosen before; else the first declared method that the CA offers."""
+        """Keep what the CA was told of before; else the first method, as they are to be tried, that the CA offers."""
         before = record.chosen.get(name)
         offered = {challenge.url: challenge for challenge in one.challenges}
-        if before is not None and before.url in offered and self._still(before, one, offered[before.url]):
+        kept = one.status == "valid" or name in record.answered or record.stage == "byHand"
+        if before is not None and kept and before.url in offered and self._still(before, one, offered[before.url]):
             return before
         if one.status == "valid":
             return self._reused(name, one)
@@ -166,7 +195,7 @@ def unusable(name: str, methods: Sequence[MethodSpec], offered: Sequence[str]) -
     """Say that no declared method can prove a name."""
     declared = ", ".join(f"{method.name} ({method.type})" for method in methods) or "none"
     message = f"{name}: the CA offers {', '.join(offered) or 'nothing'}; declared: {declared}"
-    return Stalled("NoUsableChallenge", message, f"a ChallengeMethod of an offered type is declared for {name}")
+    return Stalled("NoUsableChallenge", message, f"a ChallengeMethod of an offered type is declared for {name}", name)
 
 
 def _refused(name: str, one: Authorization, chosen: ChosenChallenge | None) -> Failed:

@@ -16,12 +16,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.doors import x509
-from reconciler.errors import Failed, Stalled
+from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.issuers.acme.authorizations import Proof, unusable
 from reconciler.issuers.acme.download import download
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
-from reconciler.issuers.acme.problems import Refused, retry_after
+from reconciler.issuers.acme.problems import Refused, named, of_names, retry_after
 from reconciler.issuers.acme.resources import Order, read_order
 from reconciler.model.names import Hostname
 from reconciler.model.observed import OrderRecord, Proven
@@ -62,7 +62,8 @@ class Run:
                 self._desk.forget(keep_key=True)
             raise
         except Failed as failure:
-            if failure.reason in {"ChallengeFailed", "BadToken"}:
+            reasons = {one.reason for one in (failure.failures if isinstance(failure, NamesFailed) else (failure,))}
+            if reasons & {"ChallengeFailed", "BadToken"}:
                 self._desk.forget(keep_key=True)
             raise
         except Stalled:
@@ -114,9 +115,12 @@ class Run:
         if profile is not None:
             wish["profile"] = profile
         try:
-            answer = self._session.post(directory.new_order, json.dumps(wish).encode(), self._signer)
-        except Refused:
+            answer = self._session.post_once(directory.new_order, json.dumps(wish).encode(), self._signer)
+        except Refused as refused:
             self._desk.forget(keep_key=True)
+            names = of_names(refused.problem, self._request.hostnames)
+            if names:
+                raise NamesFailed([named(refused.problem, name, "CaRefused") for name in names]) from None
             raise
         place = answer.header("location")
         if place is None:
@@ -206,9 +210,10 @@ class Run:
             return failure
         words = order.error.sentence() if order.error is not None else "the CA gave the order up without a word"
         kind = order.error.type or None if order.error is not None else None
-        subproblems = order.error.subproblems if order.error is not None else ()
-        hostname = next((sub.hostname for sub in subproblems if sub.hostname), None)
-        return Failed("OrderInvalid", words, blame="ca", hostname=hostname, type=kind, url=record.url)
+        names = of_names(order.error, self._request.hostnames) if order.error is not None else ()
+        if order.error is not None and names:
+            return NamesFailed([named(order.error, name, "OrderInvalid", url=record.url) for name in names])
+        return Failed("OrderInvalid", words, blame="ca", type=kind, url=record.url)
 
     def _collected(self, record: OrderRecord, order: Order) -> Issued:
         if order.certificate is None:

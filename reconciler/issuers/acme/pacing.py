@@ -10,8 +10,8 @@ from reconciler.errors import Waiting
 if TYPE_CHECKING:
     from reconciler.issuers.acme.session import Session
 
-_FIRST: Final = 0.005
-_GROWTH: Final = 1.5
+FIRST: Final = 0.002
+GROWTH: Final = 1.5
 _LONGEST: Final = 2.0
 # a thread serves many sites: a longer wait is a timer, and the order on disk is the memory
 _IN_THREAD: Final = 10.0
@@ -26,11 +26,11 @@ class Pacer:
     def __init__(self, session: Session, since: datetime, what: str) -> None:
         """`what` completes the sentence: waiting for ..."""
         self._session, self._since, self._what = session, since, what
-        self._next = _FIRST
+        self._next = FIRST
         self._start = session.clock.monotonic()
 
     def pause(self, until: datetime | None) -> None:
-        """Sleep until the CA's wish, else from 5 ms half as long again each time, to 2 s.
+        """Sleep until the CA's wish, else from 2 ms half as long again each time, to 2 s.
 
         Raises Waiting(InFlight): the wish is over ten seconds ahead, half a minute went by, or the process stops.
         """
@@ -44,4 +44,4 @@ class Pacer:
             raise Waiting("InFlight", f"waiting for {self._what}", now + later)
         if clock.wait(max(wish, self._next)):
             raise self._session.stopped()
-        self._next = min(self._next * _GROWTH, _LONGEST)
+        self._next = min(self._next * GROWTH, _LONGEST)

@@ -12,10 +12,13 @@ from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiti
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.issuers.acme.transport import Answer
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
 _NOT_THE_ORDER: Final = frozenset({"rateLimited", "accountDoesNotExist", "userActionRequired"})
+_ABOUT_NAMES: Final = frozenset({"rejectedIdentifier", "unsupportedIdentifier", "caa", "dns"})
 _SERVER_ERRORS: Final = range(500, 600)
 _TOO_MANY: Final = 429
 _LONGEST: Final = timedelta(days=8)
@@ -169,6 +172,27 @@ def failure_of(problem: Problem) -> CertwrightError:
             return Failed(
                 "CaRefused", text, blame="ca", hostname=hostname, type=kind, url=problem.url, until=problem.retry_after
             )
+
+
+def of_names(problem: Problem, hostnames: Sequence[str]) -> tuple[str, ...]:
+    """Give those of our names that a refusal is about: by its subproblems, else by being named in its detail.
+
+    No consequence hangs on the text but which names are tried again by themselves.
+    """
+    told = {sub.hostname for sub in problem.subproblems if sub.hostname}
+    if not told and problem.code in _ABOUT_NAMES:
+        told = {word.strip("\"'[](),.;:") for word in problem.detail.split()}
+    return tuple(name for name in hostnames if name in told or name.removeprefix("*.") in told)
+
+
+def named(problem: Problem, hostname: str, reason: str, *, url: str | None = None) -> Failed:
+    """Give the failure of one name of an order."""
+    own = next((sub for sub in problem.subproblems if sub.hostname in {hostname, hostname.removeprefix("*.")}), None)
+    words = own.detail if own is not None and own.detail else problem.sentence()
+    kind = (own.type if own is not None else "") or problem.type or None
+    place = url or problem.url or None
+    text = f"{hostname}: {words}"
+    return Failed(reason, text, blame="ca", hostname=hostname, type=kind, url=place, until=problem.retry_after)
 
 
 def unavailable(failure: Transient, now: datetime) -> Failed:

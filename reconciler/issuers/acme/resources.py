@@ -80,6 +80,7 @@ class Authorization:
     status: str
     hostname: str
     challenges: tuple[Challenge, ...]
+    expires: datetime | None = None
 
     @property
     def error(self) -> tuple[Challenge, Problem] | None:
@@ -140,6 +141,7 @@ def read_authorization(answer: Answer, origin: Origin) -> Authorization:
         status=clean(status, 40),
         hostname=prefix + clean(name.lower(), 253),
         challenges=tuple(_challenge(item, origin) for item in inner),
+        expires=_time(value.get("expires")),
     )
 
 

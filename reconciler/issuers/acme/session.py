@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.tls import client_context
-from reconciler.errors import Transient, Waiting
+from reconciler.errors import Failed, Transient, Waiting
 from reconciler.issuers.acme.nonces import Nonces, nonce_in
 from reconciler.issuers.acme.origin import misbehaves, origin_of
 from reconciler.issuers.acme.problems import Refused, raise_for
 from reconciler.issuers.acme.resources import Directory, read_directory
-from reconciler.issuers.acme.transport import Transport
+from reconciler.issuers.acme.transport import Broken, Transport
 
 if TYPE_CHECKING:
     from reconciler.issuers.acme.signing import Signer
@@ -57,6 +57,20 @@ class Session:
                 directory = read_directory(self._transport.patiently(self._get_directory), self.origin)
                 self._known = self.clock.monotonic(), directory
             return self._known[1]
+
+    def post_once(self, url: str, payload: bytes, signer: Signer) -> Answer:
+        """Send a signed request that must not be done twice: not repeated once its connection broke after sending.
+
+        As `post` otherwise. Raises Failed(CaUnavailable) where nobody knows whether it was done.
+        """
+
+        def once() -> Answer:
+            try:
+                return self._post(url, payload, signer, "json")
+            except Broken as broken:
+                raise Failed("CaUnavailable", f"{broken}; it may have done what was asked", blame="ca") from None
+
+        return self._transport.patiently(once)
 
     def post(self, url: str, payload: bytes, signer: Signer, wanted: Wanted = "json") -> Answer:
         """Send a signed request; an empty payload is POST-as-GET (RFC 8555 section 6.3).

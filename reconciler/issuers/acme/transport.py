@@ -65,6 +65,10 @@ class Answer:
         return value
 
 
+class Broken(Transient):
+    """The connection broke after the request was sent: the CA may have done what it asks for."""
+
+
 class Transport:
     """The way to one CA. Safe for threads; `context` is asked for at each new connection, so a new bundle is seen."""
 
@@ -86,24 +90,26 @@ class Transport:
     def send(self, method: Literal["GET", "HEAD", "POST"], url: str, body: bytes | None, wanted: Wanted) -> Answer:
         """Send one request and read the answer whole, within 30 s; any status but a redirect is an answer.
 
-        Raises Transient (no or half an answer), Failed: CaMisbehaves, CaUntrusted, AddressNotAllowed,
+        Raises Transient (no or half an answer; Broken if the request was sent), Failed: CaMisbehaves, CaUntrusted, AddressNotAllowed,
         CaBundleUnreadable.
         """
         target = self.origin.target(url)
         connection = self._pool.take()
         connection.deadline.start(self._seconds)
-        whole = False
+        whole, sent = False, Transient
         try:
-            answer = self._exchange(connection, method, target, body, (url, wanted))
+            connection.request(method, target, body, self._headers if body is None else self._posting)
+            sent = Broken  # what was written leaves with the next step
+            answer = _answered(connection, (url, wanted))
             whole = True
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(self.origin, error) from None
         except _TooLarge:
             raise misbehaves(f"{clean(url, 200)} answered with more than any step needs", url) from None
         except (TimeoutError, LateError):
-            raise Transient(f"{self.origin} did not answer within {self._seconds:g} s") from None
+            raise sent(f"{self.origin} did not answer within {self._seconds:g} s") from None
         except (OSError, HTTPException, HTTPError, ValueError) as error:
-            raise Transient(f"the connection to {self.origin} failed: {_cause(error)}") from None
+            raise sent(f"the connection to {self.origin} failed: {_cause(error)}") from None
         finally:
             if whole and connection.sock is not None and not connection.is_closed:
                 self._pool.give(connection)
@@ -134,20 +140,17 @@ class Transport:
         """Close what lies idle."""
         self._pool.close()
 
-    def _exchange(
-        self, connection: Connection, method: str, target: str, body: bytes | None, asked: tuple[str, Wanted]
-    ) -> Answer:
-        url, wanted = asked
-        headers = self._headers if body is None else self._posting
-        connection.request(method, target, body, headers)
-        response = response_of(connection)
-        content = _read(response, _LIMITS[wanted])
-        found: dict[str, tuple[str, ...]] = {}
-        for name, value in response.headers.items():
-            lower = name.lower()
-            found[lower] = (*found.get(lower, ()), value)
-        kind = found.get("content-type", ("",))[0].partition(";")[0].strip().lower()
-        return Answer(response.status, found, content, url, kind)
+
+def _answered(connection: Connection, asked: tuple[str, Wanted]) -> Answer:
+    url, wanted = asked
+    response = response_of(connection)
+    content = _read(response, _LIMITS[wanted])
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in response.headers.items():
+        lower = name.lower()
+        found[lower] = (*found.get(lower, ()), value)
+    kind = found.get("content-type", ("",))[0].partition(";")[0].strip().lower()
+    return Answer(response.status, found, content, url, kind)
 
 
 def _read(response: HTTPResponse, limit: int) -> bytes:

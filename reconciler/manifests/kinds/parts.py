@@ -95,9 +95,9 @@ class Failover(Shape):
 
 OnNameFailure = Literal["dropLate", "fail", "drop"]
 ON_NAME_FAILURE: Final = (
-    "What happens where one name of several cannot be proven. fail: the certificate in use stays, and all is tried again. "
-    "drop: one is issued for the other names; the missing name stays declared and is tried on its own schedule. dropLate: "
-    "fail until a sixth of the lifetime of the certificate in use is left, then drop."
+    "What happens where one name of several cannot be proven. fail: the certificate in use stays, and all is tried "
+    "again. drop: one is issued for the other names; the missing name stays declared and is tried on its own schedule. "
+    "dropLate: fail until a sixth of the lifetime of the certificate in use is left, then drop."
 )
 
 
