@@ -257,22 +257,24 @@ def _customer(here: Machine, site: str, hostname: str, tls: int) -> str:
     )
 
 
+def tour(checkout: Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, str(checkout / "examples" / "quickstart" / "run.py")]
+    return subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+
+
 def test_quickstart(tmp_path: Path) -> None:
-    """The tour itself, twice, in a checkout of its own."""
+    """The tour itself, in a checkout of its own: twice, and then with a manifest that is wrong."""
     for name in ("examples/quickstart", "schemas"):
         shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "state").mkdir()
     for name in (".gitignore", "README.md", "VERSION"):
         shutil.copy(CHECKOUT / "state" / name, tmp_path / "state")
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, tmp_path / "examples" / "quickstart" / "run.py"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = tour(tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "certificate for shop.example.com, www.shop.example.com" in done.stdout
         assert not (tmp_path / "quickstart" / "server.pid").exists(), "the server is ended"
-    assert (tmp_path / "quickstart").is_dir()
+    (tmp_path / "quickstart" / "sites" / "wrong.yaml").write_text("kind: Sit\n")
+    done = tour(tmp_path)
+    assert done.returncode == 1
+    assert "validate` ended with 2" in done.stderr
