@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading
-from reconciler.manifests.settings import Settings
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
 from reconciler.model import plain
 from reconciler.model.changes import Hold, Reason
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
+    from reconciler.manifests.settings import Settings
     from reconciler.model.ports import Cache
 
 
@@ -184,11 +184,17 @@ class ManifestTree:
         self.cache.put(self._rows("templates"), {"paths": ("", json.dumps(sorted(templates)))})
         before = self.cache.signatures(self._rows("site"))
         self._write_sites(self._fresh, before.keys() - self._fresh.keys())
+        self._forget_kept()
         if self.problems:
             # what is wrong between files that are each right is found by a whole reading alone: no short way until then
             self.cache.put(self._rows("tree"), {}, drop=["files", "templates"])
         else:
             self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (self._template_stamp(), "")})
+
+    def _forget_kept(self) -> None:
+        """Let go of the meanings that can be had from the cache: ten thousand of them are a process's memory."""
+        kept = self.cache.signatures(self._rows("site"))
+        self._fresh = {name: site for name, site in self._fresh.items() if kept.get(name) != site.digest}
 
     def _write_files(self, walked: Walked, readings: Sequence[FileReading], gone: Collection[str]) -> None:
         packed = {one.path: (walked.files[one.path], reading.pack(one)) for one in readings}

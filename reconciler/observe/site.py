@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.model.observed import Memory, NoRevision, ObservedSite, OnTarget, Revision
+from reconciler.errors import CertwrightError
+from reconciler.model.changes import Reason
+from reconciler.model.observed import LastFailure, Memory, NoRevision, ObservedSite, OnTarget, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +27,7 @@ def observed_sites(
     on: dict[str, dict[str, OnTarget]] = {name: {} for name in names}
     for view in views.values():
         for name in names:
-            found = view.on_target(disk, name, live.get(name, NoRevision()), now)
+            found = _on_target(view, disk, name, live.get(name, NoRevision()), now)
             if found is not None:
                 on[name][view.name] = found
     return {
@@ -39,6 +41,17 @@ def observed_sites(
         )
         for name in names
     }
+
+
+def _on_target(view: TargetView, disk: Disk, name: str, live: Live, now: datetime) -> OnTarget | None:
+    """Look at one site in one target; a bug that it brings out is this site's problem and no other's."""
+    try:
+        return view.on_target(disk, name, live, now)
+    except CertwrightError:
+        raise
+    except Exception as bug:  # noqa: BLE001  the border of one site
+        text = f"{type(bug).__name__} while looking at its files; this is a bug of certwright"
+        return OnTarget(view.name, problem=LastFailure(now, Reason.BUG, text))
 
 
 def _others(reader: Reader, name: str, live: Live) -> tuple[Revision, ...]:

@@ -15,7 +15,7 @@ from reconciler.plan.due import due_of
 from reconciler.plan.reloads import Batch
 from reconciler.plan.removal import Removal, plan_removal
 from reconciler.plan.safety import guard_reissues, left_behind, removals
-from reconciler.plan.site import decide
+from reconciler.plan.site import Wish, decide
 from reconciler.plan.steps import Gate, Steps, steps_of
 from reconciler.plan.targets import shared_work
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:
     """Decide what one pass does and what it holds. The same input gives the same plan, in whatever order it comes."""
     names = sorted(name for name in declared.sites if scope.sites is None or name in scope.sites)
-    wishes = [decide(declared.sites[name], _observed(world, name), world, now) for name in names]
+    wishes, bugs = _decided(names, declared, world, now)
     guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
     gone, removal_holds = removals(declared, world, limits, scope)
     gate, specs = Gate(world, limits, now), installed_specs(declared, world)
@@ -42,7 +42,19 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
     due = due_of(draft.steps, now)
-    return Plan(changes, _told(declared.held, reissue_holds, removal_holds, holds), due)
+    return Plan(changes, _told(declared.held, bugs, reissue_holds, removal_holds, holds), due)
+
+
+def _decided(names: Iterable[str], declared: Declared, world: World, now: datetime) -> tuple[list[Wish], list[Hold]]:
+    """Decide site by site; a bug that one site brings out holds that site and no other."""
+    wishes, bugs = [], []
+    for name in names:
+        try:
+            wishes.append(decide(declared.sites[name], _observed(world, name), world, now))
+        except Exception as bug:  # noqa: BLE001  the border of one site
+            text = f"{type(bug).__name__} while deciding; this is a bug of certwright"
+            bugs.append(Hold(Reason.BUG, text, site=name, ends_when="certwright is mended", failed=True))
+    return wishes, bugs
 
 
 def _observed(world: World, name: str) -> ObservedSite:

@@ -20,7 +20,7 @@ def test_kinds_may_be_in_the_plural_and_spec_left_out(field: str) -> None:
 
 def test_a_field_of_some_types_says_of_which() -> None:
     assert explain("target.layout").startswith(
-        "target.spec.layout  (type: nginx)\n  snippet | vhost | live, default snippet"
+        "target.spec.layout  (type: apache, nginx)\n  snippet | vhost | live, default snippet"
     )
     assert explain("issuer.trust").count("issuer.spec.trust  (type: ") == 3
     assert "FIELDS (type: acme)" in explain("issuer.spec")

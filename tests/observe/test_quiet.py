@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.doors import x509
+from reconciler.model.desired import FileRule
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange
 from reconciler.model.ports import Scope
@@ -186,7 +187,8 @@ def test_a_restless_site_keeps_no_row_that_hides_what_comes(ground: Ground, site
 
 
 def test_a_refused_path_is_loud_once_it_is_mended(ground: Ground) -> None:
-    site = ground.site("a", ground.nginx(config_directory=f"{ground.root}/none"))
+    rule = FileRule(Part.CERTIFICATE, f"{ground.root}/none/a.crt", 0o644)
+    site = ground.site("a", ground.copies(files=(rule,)))
     settled(ground, site)
     assert loud(ground, site) == frozenset()
     (ground.root / "none").mkdir()
