@@ -167,7 +167,15 @@ class App:
         """Give the ways to prove control, a solver for each type that `challenges.solvers` knows."""
         from reconciler.challenges.solvers import Solvers
 
-        return Solvers(self.store, self.ports)
+        return Solvers(self.store, self.ports, self.dns_means)
+
+    @cached_property
+    def dns_means(self) -> Any:  # noqa: ANN401
+        """Give what the ways by DNS work with."""
+        from reconciler.challenges.dns.means import Means
+        from reconciler.execute.secrets import read_secret
+
+        return Means(self.clock, read_secret)
 
     def issuer(self, spec: IssuerSpec) -> Issuer:
         """Give the issuer of a spec."""

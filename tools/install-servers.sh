@@ -13,6 +13,14 @@ PROGRAMS=(
     nginx:nginx-light
     apache2:apache2
     haproxy:haproxy
+    dovecot:dovecot-imapd
+    postfix:postfix
+    knotd:knot
+    named:bind9
+    nsupdate:bind9-dnsutils
+    pdns_server:pdns-server
+    sqlite3:sqlite3
+    unbound:unbound
     openssl:openssl
     strace:strace
     git:git
@@ -36,6 +44,8 @@ missing_packages() {
     for pair in "${PROGRAMS[@]}"; do
         command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
     done
+    [ -e /usr/lib/dovecot/pop3-login ] || echo dovecot-pop3d
+    [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || echo pdns-backend-sqlite3
 }
 
 # A package's script asks policy-rc.d before it starts a daemon; 101 means no.

@@ -48,7 +48,8 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
         task["provider"]: task["options"],
     }
     try:
-        provider = module.Provider(ConfigResolver().with_dict(settings))
+        resolver: Any = ConfigResolver
+        provider = module.Provider(resolver().with_dict(settings))
         provider.authenticate()
     except Exception as error:  # noqa: BLE001  a provider of somebody else's
         return {"status": "options", "words": f"cannot log in: {type(error).__name__}: {error}{hint}"}

@@ -33,9 +33,7 @@ class DnsSolver:
     def __init__(self, spec: Dns01 | DnsAccount01, means: Means, provider: DnsProvider) -> None:
         self.type: str = spec.type
         self._spec, self._means, self._provider = spec, means, provider
-        own = dns.parse_endpoint(spec.provider.server) if spec.provider.type == "rfc2136" else None
-        zone = getattr(spec.provider, "zone", None)
-        self._finder = Finder(spec, means.clock, own, zone)
+        self._finder = Finder(spec, means.clock)
 
     def prepare(self, site: str, hostname: str, token: str, asked: Asked) -> Undo:
         """Find where the record belongs, and tell what it will be. Raises Failed: AliasStands, AliasRefused ..."""

@@ -11,7 +11,7 @@ from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
-    from reconciler.model.desired import DnsMethod
+    from reconciler.model.desired import DnsSpec
     from reconciler.model.ports import Clock
 
 _KEPT_SECONDS: Final = 60.0
@@ -26,11 +26,14 @@ class Place:
 
 
 class Finder:
-    """Finds places for one method. `own` is the primary that the provider writes to, asked before all others."""
+    """Finds places for one method. The primary that the provider writes to is asked before all others."""
 
-    def __init__(self, spec: DnsMethod, clock: Clock, own: dns.Endpoint | None = None, zone: str | None = None) -> None:
-        """`zone` is the declared one: then nobody is asked for the cut."""
-        self._spec, self._clock, self._own, self._zone = spec, clock, own, zone
+    def __init__(self, spec: DnsSpec, clock: Clock) -> None:
+        """Where the provider declares its zone, nobody is asked for the cut."""
+        provider = spec.provider
+        self._spec, self._clock = spec, clock
+        self._own = dns.parse_endpoint(provider.server) if provider and provider.type == "rfc2136" else None
+        self._zone: str | None = getattr(provider, "zone", None)
         self._declared = tuple(dns.parse_endpoint(text) for text in spec.propagation.nameservers)
         self._given = tuple(dns.parse_endpoint(text) for text in spec.resolvers)
         self._lock = threading.Lock()
@@ -96,6 +99,8 @@ class Finder:
                 break
             zone = dns.Zone(dns.checked_name(answer.referral), zone.minimum)
             answer = self._asked(zone.name, name, "CNAME")
+        # of the answer about our name: in those about an SOA itself BIND gives none a time to live
+        zone = replace(zone, minimum=answer.minimum or zone.minimum)
         alias = answer.alias
         return zone, None if alias is None or self._by_wildcard(zone.name, name, alias) else alias
 

@@ -116,6 +116,7 @@ def _judge(server: Endpoint, zone: str, key: TsigKey, answer: Any, what: str) ->
 
 
 def _told(server: Endpoint, key: TsigKey, what: str, error: Exception) -> DnsFailed:
+    import dns.exception
     import dns.tsig
 
     start = f"the name server {server} refused {what}"
@@ -125,8 +126,9 @@ def _told(server: Endpoint, key: TsigKey, what: str, error: Exception) -> DnsFai
         return DnsFailed("TsigRefused", f"{start}: its key {key.name} has another secret or algorithm")
     if isinstance(error, dns.tsig.PeerBadTime):
         return DnsFailed("TsigRefused", f"{start}: its clock and ours differ by over five minutes")
-    if isinstance(error, dns.tsig.PeerError | dns.tsig.BadSignature | dns.tsig.BadKey | dns.tsig.BadAlgorithm):
-        return DnsFailed("TsigRefused", f"{start}, or its answer is not signed by the key {key.name}")
+    unsigned = isinstance(error, dns.exception.FormError) and "TSIG" in str(error)
+    if unsigned or isinstance(error, dns.tsig.PeerError | dns.tsig.BadSignature | dns.tsig.BadKey):
+        return DnsFailed("TsigRefused", f"{start}, or answered without the signature of the key {key.name}")
     return failed(server, what, error)
 
 
