@@ -68,6 +68,18 @@ def _self_signed(app: App, spec: Any) -> Issuer:  # noqa: ANN401
     return SelfSignedIssuer(spec, app.means)
 
 
+def _apache(app: App, spec: Any) -> Target:  # noqa: ANN401
+    from reconciler.targets.apache import Apache
+
+    return Apache(spec, app.renderer)
+
+
+def _haproxy(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
+    from reconciler.targets.haproxy import Haproxy
+
+    return Haproxy(spec)
+
+
 def _nginx(app: App, spec: Any) -> Target:  # noqa: ANN401
     from reconciler.targets.nginx import Nginx
 
@@ -81,7 +93,12 @@ def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
 
 
 ISSUERS: Final[Mapping[str, Callable[[App, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
-TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {"nginx": _nginx, "files": _files}
+TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {
+    "apache": _apache,
+    "haproxy": _haproxy,
+    "nginx": _nginx,
+    "files": _files,
+}
 
 
 # --- the application -------------------------------------------------------------------------------------------------
@@ -212,11 +229,13 @@ class App:
 
     def _batches(self) -> Any:  # noqa: ANN401
         from reconciler.execute.hands import LocalHands
+        from reconciler.execute.named import NamedFiles
         from reconciler.execute.install import TargetBatches
         from reconciler.execute.remember import Remembering
 
         memory = Remembering(self.store, self.clock, RULES)
-        return TargetBatches(self.store, self.target, self._seats, LocalHands(), self.clock, memory, *self._manners)
+        hands = LocalHands(NamedFiles(self.cache))
+        return TargetBatches(self.store, self.target, self._seats, hands, self.clock, memory, *self._manners)
 
     @property
     def _manners(self) -> tuple[str, float]:

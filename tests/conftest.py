@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.servers.apache import Apache, apache
 from tests.servers.challtestsrv import Challtestsrv, challtestsrv
 from tests.servers.front import Front, front
+from tests.servers.haproxy import Haproxy, haproxy
 from tests.servers.nginx import Nginx, nginx
 from tests.servers.pebble import Pebble, pebble
 
@@ -56,4 +58,18 @@ def _front(tmp_path: Path, pebble: Pebble) -> Iterator[Front]:
 def _nginx(tmp_path: Path) -> Iterator[Nginx]:
     """An nginx of its own for one test, made but not started: `nginx.configure(...)`, `nginx.start()`."""
     with nginx(tmp_path / "nginx", start=False) as server:
+        yield server
+
+
+@pytest.fixture(name="apache")
+def _apache(tmp_path: Path) -> Iterator[Apache]:
+    """An Apache of its own for one test, made but not started: `apache.configure(...)`, `apache.start()`."""
+    with apache(tmp_path / "apache", start=False) as server:
+        yield server
+
+
+@pytest.fixture(name="haproxy")
+def _haproxy(tmp_path: Path) -> Iterator[Haproxy]:
+    """An HAProxy of its own for one test, made but not started."""
+    with haproxy(tmp_path / "haproxy") as server:
         yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute import bookkeeping
@@ -11,7 +12,7 @@ from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
 from reconciler.model.observed import Revision
 from reconciler.model.outcomes import Outcome, Status
-from reconciler.model.ports import Tested
+from reconciler.model.ports import Activated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,22 +33,22 @@ def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
     sites = [name for name in _affected(batch) if name not in batch.failed]
     before = handshakes.answering(_ports(batch)) if _verifies(batch) else frozenset()
     started = batch.bench.clock.monotonic()
-    answer = _reloaded(batch)
+    answer = _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
         text = f"the reload failed: {first_lines(answer.output)}"
         bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
     if not _verifies(batch):
-        return Outcome(reload, Status.DONE, message="reloaded")
+        return Outcome(reload, Status.DONE, message=answer.how)
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
-    return _prove(batch, switch, sites, before, seconds)
+    return _prove(batch, switch, Proof(sites, before, seconds, answer.how))
 
 
-def _reloaded(batch: Batch) -> Tested:
+def _reloaded(batch: Batch, switch: Switch) -> Activated:
     if batch.spec.reload.command is None:
-        return Tested(ok=True, output="")
-    return batch.target.activate(batch.bench.hands)
+        return Activated(ok=True, output="")
+    return batch.target.activate(batch.bench.hands, batch.changed(switch))
 
 
 def _affected(batch: Batch) -> list[str]:
@@ -86,18 +87,26 @@ def _ports(batch: Batch) -> list[Probe]:
     return [probe for seat in batch.seats.values() for probe in batch.target.probes(seat)]
 
 
-def _prove(
-    batch: Batch, switch: Switch, sites: Sequence[str], before: frozenset[tuple[str, int]], seconds: float
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is to be proven: of which sites, what answered before, within how many seconds; `how` it was activated."""
+
+    sites: Sequence[str]
+    before: frozenset[tuple[str, int]]
+    seconds: float
+    how: str
+
+
+def _prove(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     reload = batch.reload or batch.changes[0]
-    expected, seen = _seen(batch, sites, seconds)
-    worse = _worse(batch, expected, seen, before)
+    expected, seen = _seen(batch, proof.sites, proof.seconds)
+    worse = _worse(batch, expected, seen, proof.before)
     if worse is not None and any(swap.differs for swap in switch.swaps):
         return _take_back(batch, switch, worse)
-    bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in sites], batch.live, seen)
+    bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in proof.sites], batch.live, seen)
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
         return Outcome(reload, Status.FAILED, bad.reason, bad.message)
-    return Outcome(reload, Status.DONE, message="reloaded" + (", and seen served" if expected and not bad else ""))
+    return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
 
 
 def _seen(
@@ -150,7 +159,7 @@ def _worse(
 
 def _take_back(batch: Batch, switch: Switch, why: str) -> Outcome:
     switch.back(None)
-    again = _reloaded(batch)
+    again = _reloaded(batch, switch)
     text = f"{why}; the former files were put back"
     for change in batch.files:
         batch.failed[change.site or ""] = (Reason.REJECTED_BY_SERVER, text)

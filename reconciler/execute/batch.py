@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.execute.blocks import SharedFiles
 from reconciler.execute.remember import Concerned
 from reconciler.model.changes import Change, Verb
 from reconciler.model.observed import Inventory, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.execute.hands import LocalHands
     from reconciler.execute.remember import Remembering
+    from reconciler.execute.swap import Switch
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
-    from reconciler.model.ports import Clock, Lease, SiteOnTarget, Store, Target, Tested
+    from reconciler.model.ports import Changed, Clock, Lease, SiteOnTarget, Store, Target, Tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Batch:
     desired: Mapping[str, DesiredSite]
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    shared: SharedFiles = field(default_factory=SharedFiles)
     _entries: dict[str, Inventory] = field(default_factory=dict)
 
     @property
@@ -86,6 +89,20 @@ class Batch:
         """Give the revision in use, None if there is no usable one."""
         live = self.live.get(site)
         return live.id if isinstance(live, Revision) else None
+
+    def changed(self, switch: Switch) -> tuple[Changed, ...]:
+        """Tell what the server has to take up; nothing in particular where it has something older to take up too."""
+        touched = {change.site or "" for change in self.files}
+        if any(self._is_behind(site, touched) for site in {*self.seats, *touched}):
+            return ()
+        return switch.changed(self.failed)
+
+    def _is_behind(self, site: str, touched: Collection[str]) -> bool:
+        """Tell whether the server had not loaded what a site had before this batch."""
+        entry = self.entry(site)
+        if site in touched:
+            return entry.loaded_digest != entry.digest
+        return bool(entry.files) and (entry.loaded, entry.loaded_digest) != (self.live_id(site), entry.digest)
 
     def test(self, paths: list[str]) -> Tested:
         """Ask the server whether what stands there is good."""

@@ -1,16 +1,23 @@
-"""What a target may have done on this machine: its own declared commands, run as argument lists, never by a shell."""
+"""What a target may have done on this machine: its own declared commands, run as argument lists, never by a shell.
+
+Beside them looks at its own directory, and words to its own runtime socket.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
+from reconciler.execute import runtime
+from reconciler.execute.named import NamedFiles
 from reconciler.model.text import Foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from reconciler.model.ports import Named
 
 _SECONDS: Final = {"test": 120.0, "reload": 120.0}
 _SHOWN: Final = 4000
@@ -19,6 +26,8 @@ _SHOWN: Final = 4000
 @dataclass(frozen=True, slots=True)
 class LocalHands:
     """Runs commands in this process's own name."""
+
+    named: NamedFiles = field(default_factory=NamedFiles)
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         """Run it; -1 with a sentence if it could not be started or did not end in time."""
@@ -30,3 +39,11 @@ class LocalHands:
             return -1, f"{argv[0]} did not end within {_SECONDS[what]:.0f} s and was killed"
         lines = finished.output.decode("utf-8", "replace").splitlines()
         return finished.returncode, "\n".join(Foreign(line).shown(_SHOWN) for line in lines[:200])
+
+    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
+        """Check what the files of a target's own directory name."""
+        return self.named.unusable(directory, suffix, named)
+
+    def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:
+        """Say one command to a runtime socket."""
+        return runtime.ask(socket, command, payload)

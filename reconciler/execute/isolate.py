@@ -30,7 +30,7 @@ class Isolation:
     def __init__(self, switch: Switch, test: Callable[[], Tested], clock: Clock) -> None:
         """Start with all files switched forward and the test failed."""
         self._switch, self._test, self._clock = switch, test, clock
-        self._owners = {swap.path: swap.site for swap in switch.swaps}
+        self._owners = {swap.path: swap.site for swap in switch.swaps if not swap.fragment}
         self._tests = 0
         self._deadline = clock.monotonic() + _SECONDS
         self._good: list[str] = []

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed
 from reconciler.execute import swap as swaps
 from reconciler.model.changes import Reason, Verb
+from reconciler.model.names import Part
 from reconciler.model.ports import Artifact, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.execute.batch import Batch
+    from reconciler.execute.content import Content
+    from reconciler.model.observed import InstalledFile
     from reconciler.model.ports import Bundle
 
 
@@ -47,15 +50,27 @@ def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[s
     bundle = _bundle(batch, site, artifacts)
     found = []
     for artifact in artifacts:
-        before = swaps.read(artifact.path)
+        before = _standing(batch, site, artifact.path, fragment=artifact.fragment, ours=artifact.path in ours)
         after = swaps.wanted(artifact, bundle)
-        if before is not None and artifact.path not in ours and before.data != after.data:
+        if before is not None and artifact.path not in ours and before.data != after.data and not artifact.fragment:
             _check_foreign(batch, artifact)
         held = revision if artifact.text is None else None
-        found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held))
+        own = artifact.own_directory or artifact.part is Part.CONFIG
+        found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own))
     kept = {artifact.path for artifact in artifacts}
-    gone = [(path, file.part) for path, file in ours.items() if path not in kept and path not in _taken(batch, site)]
-    return found + [swaps.Swap(site, path, part, swaps.read(path), None) for path, part in gone]
+    gone = [
+        file for path, file in ours.items() if path not in kept and (file.fragment or path not in _taken(batch, site))
+    ]
+    return found + [_removal(batch, site, file) for file in gone]
+
+
+def _removal(batch: Batch, site: str, file: InstalledFile) -> swaps.Swap:
+    before = _standing(batch, site, file.path, fragment=file.fragment, ours=True)
+    return swaps.Swap(site, file.path, file.part, before, None, fragment=file.fragment)
+
+
+def _standing(batch: Batch, site: str, path: str, *, fragment: bool, ours: bool) -> Content | None:
+    return batch.shared.block(path, site, ours=ours) if fragment else swaps.read(path)
 
 
 def _bundle(batch: Batch, site: str, artifacts: Collection[Artifact]) -> Bundle | None:

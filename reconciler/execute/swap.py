@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import grp
-import hashlib
 import json
 import os
 import pwd
@@ -14,8 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
+from reconciler.execute import blocks
+from reconciler.execute.content import Content
 from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
+from reconciler.model.ports import Changed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -30,23 +32,11 @@ class SwitchStuck(Failed):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """A file's bytes, mode and numeric owner."""
-
-    data: bytes
-    mode: int
-    uid: int
-    gid: int
-
-    @property
-    def digest(self) -> str:
-        """Give the sha256 in hex."""
-        return hashlib.sha256(self.data).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
 class Swap:
-    """One file of one site (`site` is empty for a target's own): from `before` to `after`, None means no file."""
+    """One file of one site (`site` is empty for a target's own): from `before` to `after`, None means no file.
+
+    `fragment`: both are the site's block in a file that sites share. `own_directory`: its directory is made if missing.
+    """
 
     site: str
     path: str
@@ -54,11 +44,20 @@ class Swap:
     before: Content | None
     after: Content | None
     revision: str | None = None
+    fragment: bool = False
+    own_directory: bool = False
 
     @property
     def differs(self) -> bool:
         """Tell whether there is anything to do."""
         return self.before != self.after
+
+    @property
+    def changed(self) -> Changed:
+        """Tell what the swap does to its path."""
+        if self.fragment or (self.before and self.after):
+            return Changed(self.path, self.part, "replace")
+        return Changed(self.path, self.part, "create" if self.after else "remove")
 
 
 def read(path: str) -> Content | None:
@@ -121,31 +120,35 @@ class Switch:
 
     def record(self) -> bytes:
         """Give what is needed to put everything back: former bytes and new digests, as JSON."""
-        rows = [
+        rows: list[dict[str, object]] = [
             {
                 "path": swap.path,
                 "before": _plain(swap.before),
                 "digest": swap.after.digest if swap.after else None,
             }
             for swap in self.swaps
-            if swap.differs
+            if swap.differs and not swap.fragment
         ]
+        shared = dict.fromkeys(swap.path for swap in self.swaps if swap.differs and swap.fragment)
+        rows += [{"path": path, "before": _plain(blocks.read(path)), "shared": True} for path in shared]
         return json.dumps({"v": 1, "files": rows}).encode()
 
     def forward(self, sites: Collection[str] | None = None) -> None:
         """Put the new files of these sites in place: all staged first, so that a full disk changes nothing."""
         swaps = [swap for swap in self._of(sites) if swap.differs]
-        new = [(swap.path, swap.after) for swap in swaps if swap.after is not None]
+        shared = self._shared(swaps, {(swap.path, swap.site): swap.after for swap in swaps if swap.fragment})
+        whole = [*shared, *((swap.path, swap.after) for swap in swaps if not swap.fragment)]
+        new = [(path, after) for path, after in whole if after is not None]
         staged: list[files.Staged] = []
         try:
-            _make_directories({swap.path.rpartition("/")[0] for swap in swaps if swap.part is Part.CONFIG})
-            for path, after in new:
-                staged.append(files.stage_file(path, after.data, mode=after.mode, uid=after.uid, gid=after.gid))
+            _make_directories({swap.path.rpartition("/")[0] for swap in swaps if swap.own_directory})
+            for path, content in new:
+                staged.append(files.stage_file(path, content.data, mode=content.mode, uid=content.uid, gid=content.gid))
             for (path, _), facts in zip(new, files.switch(*staged), strict=True):
                 self.done[path] = facts
-            for swap in swaps:
-                if swap.after is None:
-                    files.remove_file(swap.path)
+            for path, after in whole:
+                if after is None:
+                    files.remove_file(path)
         except BaseException:
             files.discard(*staged)
             self.back(sites)
@@ -158,15 +161,35 @@ class Switch:
         target begins with putting back what is left.
         """
         left: list[str] = []
-        for swap in self._of(sites):
-            self.done.pop(swap.path, None)
+        swaps = [swap for swap in self._of(sites) if swap.differs]
+        try:
+            shared = self._shared(swaps, {(swap.path, swap.site): swap.before for swap in swaps if swap.fragment})
+        except Failed as failure:
+            shared, left = [], [str(failure)]
+        for path, before in [*shared, *((swap.path, swap.before) for swap in swaps if not swap.fragment)]:
+            self.done.pop(path, None)
             try:
-                if swap.differs and read(swap.path) != swap.before:
-                    restore(swap.path, swap.before)
+                if read(path) != before:
+                    restore(path, before)
             except Failed as failure:
                 left.append(str(failure))
         if left:
             raise SwitchStuck("SwitchStuck", f"the former files could not be put back: {left[0]}")
+
+    @staticmethod
+    def _shared(
+        swaps: Collection[Swap], edits: Mapping[tuple[str, str], Content | None]
+    ) -> list[tuple[str, Content | None]]:
+        """Give each shared file that these swaps touch, as it stands now but with these blocks."""
+        paths = dict.fromkeys(swap.path for swap in swaps if swap.fragment)
+        return [
+            (path, blocks.edited(blocks.read(path), {site: text for (at, site), text in edits.items() if at == path}))
+            for path in paths
+        ]
+
+    def changed(self, failed: Collection[str]) -> tuple[Changed, ...]:
+        """Tell what the swaps of all sites but these do."""
+        return tuple(swap.changed for swap in self.swaps if swap.differs and swap.site not in failed)
 
     def returned(self, file: InstalledFile) -> InstalledFile:
         """Give the record of a file that was put back: a new inode has a new signature."""
@@ -187,7 +210,15 @@ class Switch:
             signature = facts.signature if facts else ""
             rows.append(
                 InstalledFile(
-                    swap.path, swap.part, after.digest, after.mode, after.uid, after.gid, signature, swap.revision
+                    swap.path,
+                    swap.part,
+                    after.digest,
+                    after.mode,
+                    after.uid,
+                    after.gid,
+                    signature,
+                    swap.revision,
+                    swap.fragment,
                 )
             )
         return tuple(rows)
@@ -234,7 +265,7 @@ def put_back(record: bytes, known: Mapping[str, str]) -> list[str]:
             content = Content(base64.b64decode(before["data"]), before["mode"], before["uid"], before["gid"])
         try:
             now = read(row["path"])
-            if (now is not None and now.digest == row["digest"]) or (row["digest"] is None and now is None):
+            if row.get("shared") or (now is not None and now.digest == row["digest"]) or not (row["digest"] or now):
                 restore(row["path"], content)
         except Failed:
             left.append(row["path"])

@@ -16,6 +16,7 @@ from reconciler.errors import Failed
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact, Revision
 from reconciler.model.text import Secret
+from reconciler.observe.blocks import block_fact, block_left, not_a_file, will_be_made
 from reconciler.observe.disk import LIMIT, Disk
 from reconciler.observe.owners import owner_of
 
@@ -45,6 +46,7 @@ class Case:
     live_directory: str
     adopt: bool
     holder: Callable[[str], Holder | None]
+    site: str = ""
 
 
 def compared(
@@ -53,7 +55,7 @@ def compared(
     """Compare what is wanted with the disk, then find what is ours and no longer wanted."""
     ours = {file.path: file for file in inventory.files} if inventory else {}
     facts = [_fact(disk, artifact, ours.get(artifact.path), case) for artifact in artifacts]
-    return (*facts, *leaving(disk, ours.values(), {artifact.path for artifact in artifacts}, case.holder))
+    return (*facts, *leaving(disk, ours.values(), {artifact.path for artifact in artifacts}, case.holder, case.site))
 
 
 def leaving(
@@ -61,19 +63,22 @@ def leaving(
     ours: Collection[InstalledFile],
     wanted: Collection[str],
     holder: Callable[[str], Holder | None],
+    site: str = "",
 ) -> tuple[FileFact, ...]:
     """Give a REMOVE for each file of ours that is not wanted, unless the path has become another site's."""
-    left = [file for file in ours if file.path not in wanted and holder(file.path) is None]
-    return tuple(_left(disk, file) for file in left)
+    left = [file for file in ours if file.path not in wanted and (file.fragment or holder(file.path) is None)]
+    return tuple(_left(disk, file, site) for file in left)
 
 
-def _left(disk: Disk, file: InstalledFile) -> FileFact:
+def _left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
+    if file.fragment:
+        return block_left(disk, file, site)
     try:
         facts = disk.facts(file.path)
         if facts is None:
             return FileFact(file.path, file.part, FileChange.REMOVE, "gone already")
         if facts.kind != "file":
-            return FileFact(file.path, file.part, FileChange.REFUSED, _not_a_file(file.path))
+            return FileFact(file.path, file.part, FileChange.REFUSED, not_a_file(file.path))
         before = disk.text(file.path) if file.part is Part.CONFIG and facts.size <= LIMIT else None
     except FileFailed as error:
         if error.reason in _GONE:
@@ -83,37 +88,25 @@ def _left(disk: Disk, file: InstalledFile) -> FileFact:
 
 
 def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
+    if artifact.fragment:
+        return block_fact(disk, artifact, known, case.site)
     try:
         owner = owner_of(artifact)
         facts = disk.facts(artifact.path)
         if facts is not None and facts.kind != "file":
-            return FileFact(artifact.path, artifact.part, FileChange.REFUSED, _not_a_file(artifact.path))
+            return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
         change, message = (
             _change(disk, artifact, known, facts, owner) if known else _unknown(disk, artifact, facts, case)
         )
         before = _before(disk, artifact, facts, change)
     except FileFailed as error:
-        if _will_be_made(disk, artifact, error):
+        if will_be_made(disk, artifact, error):
             return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
         return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
     after = artifact.text if change not in (FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED) else None
     if known and change is FileChange.NONE and artifact.text is None:
         change, message = _revision(known, case.live)
     return FileFact(artifact.path, artifact.part, change, message, before, after)
-
-
-def _will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
-    """Tell whether only the target's own directory is missing: configuration stands nowhere else, and we make it."""
-    if artifact.part is not Part.CONFIG or error.reason != "NoSuchDirectory":
-        return False
-    try:
-        return disk.facts(artifact.path.rpartition("/")[0]) is None
-    except FileFailed:
-        return False
-
-
-def _not_a_file(path: str) -> str:
-    return f"{path} is a link, a directory or a device and not a file; move it away"
 
 
 def _before(disk: Disk, artifact: Artifact, facts: FileStat | None, change: FileChange) -> str | None:

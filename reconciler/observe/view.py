@@ -55,13 +55,14 @@ class TargetView:
         owners: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         for site, entry in self.inventories.items():
             for file in entry.files:
-                owners[file.path] += (site,)
+                if not file.fragment:
+                    owners[file.path] += (site,)
         return owners
 
     @cached_property
     def _wanted(self) -> Mapping[str, str]:
         pairs = [(site, files) for site, files in self.rendered.items() if not isinstance(files, Refusal)]
-        return {artifact.path: site for site, files in pairs for artifact in files}
+        return {artifact.path: site for site, files in pairs for artifact in files if not artifact.fragment}
 
     def is_left(self, gone: Iterable[str]) -> bool:
         """Tell whether no declared site uses the target any more, given that none of this pass does.
@@ -112,7 +113,7 @@ class TargetView:
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
         case = Case(
-            live, seat.live, self.target.spec.existing == "adopt", lambda path: self._judge(site, path, artifacts)
+            live, seat.live, self.target.spec.existing == "adopt", lambda path: self._judge(site, path, artifacts), site
         )
         return self._made(entry, compared(disk, artifacts, entry, case))
 
@@ -121,7 +122,7 @@ class TargetView:
         return self.holder(site, path) if wanted else self.taken(site, path)
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
-        return self._made(entry, leaving(disk, entry.files, (), lambda path: self.taken(site, path)))
+        return self._made(entry, leaving(disk, entry.files, (), lambda path: self.taken(site, path), site))
 
     def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
         copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False

@@ -12,10 +12,20 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Hands
 
-TargetType = Literal["nginx", "files"]
+TargetType = Literal["apache", "nginx", "haproxy", "files"]
 
-_TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {"nginx": ("nginx", "-t"), "files": None}
-_RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {"nginx": ("nginx", "-s", "reload"), "files": None}
+_TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
+    "apache": ("apachectl", "-t"),
+    "nginx": ("nginx", "-t"),
+    "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
+    "files": None,
+}
+_RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
+    "apache": ("systemctl", "reload", "apache2"),
+    "nginx": ("nginx", "-s", "reload"),
+    "haproxy": ("systemctl", "reload", "haproxy"),
+    "files": None,
+}
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]+", re.ASCII)
 _NEWLINE: Final = re.compile(r"\r?\n|\\x0d\\x0a|\\x0a")  # cleaned output may hold its line ends escaped
 _LINES: Final = 8

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files.api import FileFailed, check_mode
-from reconciler.model.ports import Artifact, Refusal, Tested
+from reconciler.model.ports import Activated, Artifact, Refusal, Tested
 from reconciler.targets.commands import first_lines, named, ran
 from reconciler.targets.paths import Rendered, checked, one_site_each, refused
 from reconciler.targets.probing import probes_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.model.desired import FileRule, FilesTarget
-    from reconciler.model.ports import Hands, Probe, SiteOnTarget
+    from reconciler.model.ports import Changed, Hands, Probe, SiteOnTarget
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _OTHERS: Final = 0o007
@@ -48,10 +48,14 @@ class Files:
         ok, lines = ran(hands, "test", self.spec.test)
         return Tested(ok, first_lines(lines), () if ok else named(lines, paths))
 
-    def activate(self, hands: Hands) -> Tested:
+    def replaces(self, changed: Collection[Changed]) -> bool:  # noqa: ARG002  the protocol's
+        """Tell that nothing is taken up without the reload."""
+        return False
+
+    def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:  # noqa: ARG002  the protocol's
         """Run the declared reload, if any."""
         ok, lines = ran(hands, "reload", self.spec.reload.command)
-        return Tested(ok, first_lines(lines))
+        return Activated(ok, first_lines(lines))
 
     def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
         """Give a handshake for each declared port; there is none by default."""

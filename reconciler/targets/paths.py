@@ -36,7 +36,8 @@ def one_site_each(rendered: Mapping[str, Rendered]) -> dict[str, Rendered]:
     owners: defaultdict[str, list[str]] = defaultdict(list)
     for site, artifacts in rendered.items():
         for artifact in _artifacts(artifacts):
-            owners[artifact.path].append(site)
+            if not artifact.fragment:
+                owners[artifact.path].append(site)
     shared = {path: sites for path, sites in owners.items() if len(sites) > 1}
     if not shared:
         return dict(rendered)

@@ -105,7 +105,7 @@ def test_the_servers_word_is_taken(target: Target) -> None:
     assert target.test(ScriptedHands(0, "fine"), ["/x"]).ok
     assert not target.test(ScriptedHands(1, "no"), ["/x"]).ok
     assert target.test(ScriptedHands(1, "no"), ["/x"]).output == "no"
-    assert not target.activate(ScriptedHands(-1)).ok
+    assert not target.activate(ScriptedHands(-1), []).ok
     assert target.test(ScriptedHands(1, "/y /z"), ["/x"]).blamed == ()
 
 

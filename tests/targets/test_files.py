@@ -141,7 +141,7 @@ def test_without_commands_nothing_is_run() -> None:
     hands = ScriptedHands(1)
     target = Files(files(FileRule(Part.KEY, PATH, 0o600)))
     assert target.test(hands, []).ok
-    assert target.activate(hands).ok
+    assert target.activate(hands, []).ok
     assert hands.asked == []
 
 
@@ -151,7 +151,7 @@ def test_declared_commands_are_run_and_files_that_they_name_are_blamed() -> None
     target = Files(spec)
     tested = target.test(hands, ["/etc/ssl/a.pem", "/etc/ssl/b.pem"])
     assert (tested.ok, tested.blamed) == (False, ("/etc/ssl/a.pem",))
-    assert not target.activate(hands).ok
+    assert not target.activate(hands, []).ok
     assert hands.asked == [("test", ("check",)), ("reload", ("load",))]
 
 

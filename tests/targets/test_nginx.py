@@ -190,14 +190,14 @@ def test_output_is_cleaned_and_bounded() -> None:
 def test_silence_is_told() -> None:
     target = Nginx(vhost(DIRECTORY), RENDERER)
     assert "no answer in time" in target.test(ScriptedHands(-1), []).output
-    assert "exit code 3" in target.activate(ScriptedHands(3)).output
+    assert "exit code 3" in target.activate(ScriptedHands(3), []).output
 
 
 def test_the_defaults_of_the_type_are_used() -> None:
     hands = ScriptedHands()
     target = Nginx(NginxTarget(name="web"), RENDERER)
     assert target.test(hands, []).ok
-    assert target.activate(hands).ok
+    assert target.activate(hands, []).ok
     assert hands.asked == [("test", ("nginx", "-t")), ("reload", ("nginx", "-s", "reload"))]
 
 

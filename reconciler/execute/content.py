@@ -1,0 +1,21 @@
+"""A file's bytes with mode and owner."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, mode and numeric owner."""
+
+    data: bytes
+    mode: int
+    uid: int
+    gid: int
+
+    @property
+    def digest(self) -> str:
+        """Give the sha256 in hex."""
+        return hashlib.sha256(self.data).hexdigest()

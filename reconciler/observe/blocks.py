@@ -1,0 +1,80 @@
+"""A site's block in a file that the target's sites share, compared with what is wanted and with what we wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors.files.api import FileFailed
+from reconciler.model.names import Part
+from reconciler.model.observed import FileChange, FileFact
+
+if TYPE_CHECKING:
+    from reconciler.doors.files.api import FileStat
+    from reconciler.model.observed import InstalledFile
+    from reconciler.model.ports import Artifact
+    from reconciler.observe.disk import Disk
+
+_GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
+
+
+def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site: str) -> FileFact:
+    """Compare a block that is wanted with the one that stands there."""
+    try:
+        facts = disk.facts(artifact.path)
+        if facts is not None and facts.kind != "file":
+            return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
+        parts = disk.blocks(artifact.path, facts) if facts is not None else {}
+    except FileFailed as error:
+        if will_be_made(disk, artifact, error):
+            return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
+        return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
+    if known is None and facts is not None and facts.size and not parts:
+        return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
+    before = parts.get(site)
+    change, message = _change(artifact, known, facts, before)
+    after = artifact.text if change is not FileChange.NONE else None
+    return FileFact(artifact.path, artifact.part, change, message, before if after is not None else None, after)
+
+
+def _change(
+    artifact: Artifact, known: InstalledFile | None, facts: FileStat | None, before: str | None
+) -> tuple[FileChange, str]:
+    if known is None:
+        return (FileChange.CREATE if before is None else FileChange.UPDATE), ""
+    if facts is None or before is None:
+        return FileChange.RESTORE, "it was removed" if facts is None else "our lines were removed"
+    if hashlib.sha256(before.encode()).hexdigest() != known.digest:
+        return FileChange.RESTORE, "its content was changed"
+    if (facts.mode, facts.uid, facts.gid) != (known.mode, known.uid, known.gid):
+        return FileChange.RESTORE, "its mode or owner was changed"
+    return (FileChange.NONE if before == artifact.text else FileChange.UPDATE), ""
+
+
+def block_left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
+    """Give the removal of a block that is no longer wanted."""
+    try:
+        facts = disk.facts(file.path)
+        if facts is not None and facts.kind != "file":
+            return FileFact(file.path, file.part, FileChange.REFUSED, not_a_file(file.path))
+        before = disk.blocks(file.path, facts).get(site) if facts is not None else None
+    except FileFailed as error:
+        if error.reason not in _GONE:
+            return FileFact(file.path, file.part, FileChange.REFUSED, str(error))
+        before = None
+    return FileFact(file.path, file.part, FileChange.REMOVE, "gone already" if before is None else "", before=before)
+
+
+def will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
+    """Tell whether only the target's own directory is missing: what belongs there stands nowhere else; we make it."""
+    if not (artifact.own_directory or artifact.part is Part.CONFIG) or error.reason != "NoSuchDirectory":
+        return False
+    try:
+        return disk.facts(artifact.path.rpartition("/")[0]) is None
+    except FileFailed:
+        return False
+
+
+def not_a_file(path: str) -> str:
+    """Say that a path is taken by something else."""
+    return f"{path} is a link, a directory or a device and not a file; move it away"
