@@ -42,14 +42,15 @@ class Crooked:
 
 
 def honest(query: dns.message.Message, *records: str, rcode: str = "NOERROR", soa: str | None = None) -> bytes:
-    """Give a well-formed, authoritative answer. A record is `NAME TTL IN TYPE DATA`; `soa` goes to the authority."""
+    """Give a well-formed, authoritative answer. A record is `NAME TTL TYPE DATA`; `soa` goes to the authority."""
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA
     response.set_rcode(dns.rcode.from_text(rcode))
     for record in records:
-        response.answer.append(dns.rrset.from_text(*record.split(" ", 4)))
+        name, ttl, kind, data = record.split(" ", 3)
+        response.answer.append(dns.rrset.from_text(f"{name}.", int(ttl), "IN", kind, data))
     if soa is not None:
-        response.authority.append(dns.rrset.from_text(soa, 30, "IN", "SOA", "ns. host. 1 1 1 1 5"))
+        response.authority.append(dns.rrset.from_text(f"{soa}.", 30, "IN", "SOA", "ns. host. 1 1 1 1 5"))
     return response.to_wire()
 
 

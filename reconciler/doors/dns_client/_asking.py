@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 5.0
 _UDP_TRIES: Final = (1.0, 1.5)
 _MOST_RECORDS: Final = 1000
+_OF_THE_NAME_ITSELF: Final = frozenset({"CNAME", "SOA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _read(message: Any, name: str, kind: str) -> Answer:  # noqa: ANN401  dnspyt
     owner = dns.name.from_text(f"{name}.")
     sets = {(one.name, one.rdtype): one for one in message.answer}
     alias = sets.get((owner, dns.rdatatype.CNAME))
-    if wanted != dns.rdatatype.CNAME:
+    if kind not in _OF_THE_NAME_ITSELF:
         owner = _end_of_aliases(owner, sets, name)
     found = sets.get((owner, wanted))
     soa = next((one for one in (*message.answer, *message.authority) if one.rdtype == dns.rdatatype.SOA), None)

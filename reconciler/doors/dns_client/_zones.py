@@ -63,8 +63,8 @@ def _climbed(name: str, once: Callable[[str], Answer]) -> Zone:
     candidate = name
     while candidate:
         answer = once(candidate)
-        # an SOA of a zone that does not hold the name belongs to an alias, or is a lie
-        if answer.zone and below(candidate, answer.zone):
+        # behind an alias stands another name's zone; an SOA of a zone that does not hold the name is a lie
+        if answer.zone and answer.alias is None and below(candidate, answer.zone):
             return Zone(checked_name(answer.zone), answer.minimum or 0)
         candidate = parent(candidate)
     raise DnsFailed("ZoneNotFound", f"no zone holds {name}: no name server gives an SOA for it")
