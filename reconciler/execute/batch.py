@@ -75,6 +75,10 @@ class Batch:
             self._entries[site] = self._read_entry(site)
         return self._entries[site]
 
+    def replace_entry(self, entry: Inventory) -> None:
+        """Note that what is ours of a site is another thing now."""
+        self._entries[entry.site] = entry
+
     def _read_entry(self, site: str) -> Inventory:
         if site:
             return self.bench.store.inventory_of(self.name, site) or Inventory(site)

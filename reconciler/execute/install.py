@@ -14,7 +14,8 @@ from reconciler.execute import swap as swaps
 from reconciler.execute.activation import activate
 from reconciler.execute.adopting import Adopting
 from reconciler.execute.batch import Batch, Bench, first_lines
-from reconciler.execute.isolate import Isolation
+from reconciler.execute.expel import expel
+from reconciler.execute.isolate import Isolation, Verdict
 from reconciler.execute.staging import swaps_of
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Tested
@@ -113,12 +114,23 @@ def _tested(batch: Batch, switch: swaps.Switch) -> Tested:
     return batch.test([swap.path for swap in switch.swaps])
 
 
+def _left(batch: Batch, switch: swaps.Switch) -> list[str]:
+    return sorted({swap.site for swap in switch.swaps if swap.differs} - batch.failed.keys())
+
+
+def _isolated(batch: Batch, switch: swaps.Switch, tested: Tested) -> Verdict:
+    return Isolation(switch, lambda: _tested(batch, switch), batch.bench.clock).search(_left(batch, switch), tested)
+
+
 def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> str | None:
     """Hold the sites that broke the test; give the test's words if the target was broken before us."""
     if tested.ok:
         return None
-    sites = sorted({swap.site for swap in switch.swaps if swap.differs} - batch.failed.keys())
-    verdict = Isolation(switch, lambda: _tested(batch, switch), batch.bench.clock).search(sites, tested)
+    verdict = _isolated(batch, switch, tested)
+    if verdict.broken is not None and expel(batch, switch):
+        switch.forward(_left(batch, switch))
+        again = _tested(batch, switch)
+        verdict = Verdict() if again.ok else _isolated(batch, switch, again)
     for site, output in verdict.bad:
         batch.failed[site] = (Reason.REJECTED_BY_SERVER, first_lines(output))
     return verdict.broken

@@ -1,6 +1,6 @@
 """Whether the certificates that configuration files name are usable: what a server's own test does not look at.
 
-Good verdicts are cached by stat signature, of the configuration and of every file it names: ten thousand unchanged sites
+Good verdicts are cached by stat signature, of the configuration and of all files it names: ten thousand unchanged sites
 cost stats. What changed within the clock's tick is checked again next time.
 """
 

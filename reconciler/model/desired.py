@@ -312,7 +312,7 @@ class NginxTarget(TargetBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApacheTarget(TargetBase):
-    """Apache httpd 2.4: as nginx, whole files in `config_directory`; the user's configuration has the `Listen` lines."""
+    """Apache httpd 2.4: as nginx, whole files in `config_directory`; the user has the `Listen` lines."""
 
     layout: Literal["snippet", "vhost", "live"] = "snippet"
     config_directory: str = "/etc/apache2/certwright.d"
@@ -323,7 +323,7 @@ class ApacheTarget(TargetBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaproxyTarget(TargetBase):
-    """HAProxy 2.6 or later: `config_directory` holds `SITE.pem` and `crt-list.txt`; `socket` is an admin runtime socket."""
+    """HAProxy 2.6 or later: `config_directory` holds `SITE.pem` and `crt-list.txt`; `socket` is of level admin."""
 
     config_directory: str = "/etc/haproxy/certwright.d"
     socket: str | None = None

@@ -27,7 +27,7 @@ def is_shared(text: str) -> bool:
 def blocks(text: str) -> dict[str, str]:
     """Give each site's blocks by its name; of a name that stands there twice, both are its block."""
     marks = list(_MARK.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [*(mark.start() for mark in marks), len(text)][1:]
     found: dict[str, str] = {}
     for mark, end in zip(marks, ends, strict=True):
         found[mark[1]] = found.get(mark[1], "") + text[mark.start() : end]

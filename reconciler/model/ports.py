@@ -502,7 +502,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The server's own test. `blamed` are files of ours that its message names."""
+    """The server's own test. `blamed` are files of ours that its message names.
+
+    `unusable` are those of them that name a certificate or key with which the server can never be reloaded.
+    """
 
     ok: bool
     output: str
@@ -530,6 +533,7 @@ class Hands(Protocol):
 
         `named` reads them out of a file's text. Gives a sentence for each file (by path) that names a bad one.
         """
+    unusable: tuple[str, ...] = ()
         ...
 
     def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:

@@ -59,7 +59,7 @@ class Apache(WebServer):
         """Check what the files name, then run the server's own test."""
         bad = self._unusable(hands)
         if bad:
-            return Tested(ok=False, output=first_lines(list(bad.values())), blamed=tuple(bad))
+            return Tested(ok=False, output=first_lines(list(bad.values())), blamed=tuple(bad), unusable=tuple(bad))
         return super().test(hands, paths)
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:

@@ -1,0 +1,195 @@
+"""HAProxy: what is replaced goes by the runtime socket and needs no reload; no handshake ever fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.ports import Limits
+from tests.journeys.loops import asking, failed
+from tests.journeys.stage import SERVER, Stage, document, site
+from tests.servers.handshake import handshake
+from tests.servers.processes import until
+
+if TYPE_CHECKING:
+    from tests.servers.handshake import Served
+    from tests.servers.haproxy import Haproxy
+
+AGAIN = {"annotations": {"certwright/renewAt": "now"}}
+
+
+@dataclass
+class Yard:
+    """An HAProxy and sites that the embedded CA signs."""
+
+    stage: Stage
+    proxy: Haproxy
+
+    def write(self, *sites: dict[str, object], **target: object) -> None:
+        values = {
+            "type": "haproxy",
+            "configDirectory": str(self.proxy.include),
+            "test": list(self.proxy.test_argv),
+            "reload": {"command": list(self.proxy.reload_argv)},
+            "verify": {"ports": [self.proxy.port]},
+            "socket": str(self.proxy.socket),
+            **target,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        self.stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", given))
+        self.stage.write("sites.yaml", *sites)
+
+    def site(self, name: str, **spec: object) -> dict[str, object]:
+        return site(name, **{"issuers": ["ca"], "targets": ["web"], **spec})
+
+    def served(self, name: str) -> Served:
+        return handshake(self.proxy.port, f"{name}.example.com")
+
+    def assert_served(self, *names: str) -> None:
+        for name in names:
+            assert self.served(name).fingerprint == self.stage.live(name).facts.fingerprint
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.proxy.include.iterdir())
+
+
+@pytest.fixture(name="yard")
+def _yard(stage: Stage, haproxy: Haproxy) -> Yard:
+    """HAProxy runs with the certificates of `a` and `b`, which it could not without a list."""
+    made = Yard(stage, haproxy)
+    made.write(made.site("a"), made.site("b"))
+    (haproxy.root / "haproxy.pid").write_text("")
+    stage.apply()
+    haproxy.start()
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
+    return made
+
+
+def test_the_first_files_are_as_haproxy_takes_them(yard: Yard) -> None:
+    yard.assert_served("a", "b")
+    assert yard.names() == ["a.pem", "b.pem", "crt-list.txt"]
+    assert (yard.proxy.include / "a.pem").stat().st_mode & 0o777 == 0o600
+    listed = [line for line in (yard.proxy.include / "crt-list.txt").read_text().splitlines() if line[0] != "#"]
+    assert listed == [f"{yard.proxy.include}/{name}.pem {name}.example.com" for name in "ab"]
+
+
+def test_a_replaced_certificate_needs_no_reload(yard: Yard) -> None:
+    before, reloads = yard.served("a").fingerprint, yard.proxy.reloads
+    yard.write(yard.site("a", **AGAIN), yard.site("b"))
+    with asking(yard.proxy.port, "a.example.com") as seen:
+        yard.stage.settle()
+    assert failed(seen) == []
+    assert yard.proxy.reloads == reloads
+    assert yard.served("a").fingerprint != before
+    yard.assert_served("a", "b")
+    text = (yard.proxy.include / "a.pem").read_bytes()
+    assert text.endswith(yard.stage.path("a", "fullchain.pem").read_bytes()), "the disk is written too"
+    # what a person restarts comes up with the same
+    yard.proxy.stop()
+    yard.proxy.start()
+    yard.assert_served("a", "b")
+
+
+def test_a_new_site_and_a_removed_one_reload_once_and_fail_nobody(yard: Yard) -> None:
+    reloads = yard.proxy.reloads
+    with asking(yard.proxy.port, "a.example.com") as seen:
+        yard.write(yard.site("a", **AGAIN), yard.site("b"), yard.site("c"))
+        yard.stage.settle()
+        yard.assert_served("a", "b", "c")
+        assert yard.proxy.reloads == reloads + 1
+        yard.write(yard.site("a", **AGAIN), yard.site("c"))
+        yard.stage.settle(Limits(removals=1))
+    assert failed(seen) == []
+    yard.assert_served("a", "c")
+    assert yard.names() == ["a.pem", "c.pem", "crt-list.txt"]
+    until(lambda: refused(yard, "b"), "HAProxy knows b no more")
+
+
+def refused(yard: Yard, name: str) -> bool:
+    try:
+        yard.served(name)
+    except OSError:
+        return True
+    return False
+
+
+def test_one_site_alone_in_a_pass_keeps_the_lines_of_the_others(yard: Yard) -> None:
+    from reconciler.model.ports import Scope
+
+    yard.write(yard.site("a"), yard.site("b"), yard.site("c"))
+    yard.stage.apply(Scope(sites=frozenset({"c"})))
+    yard.assert_served("a", "b", "c")
+    yard.stage.settle()
+
+
+def test_without_a_socket_every_change_is_a_reload(yard: Yard) -> None:
+    reloads = yard.proxy.reloads
+    yard.write(yard.site("a", **AGAIN), yard.site("b"), socket=None)
+    with asking(yard.proxy.port, "a.example.com") as seen:
+        yard.stage.settle()
+    assert failed(seen) == []
+    assert yard.proxy.reloads == reloads + 1
+    yard.assert_served("a", "b")
+
+
+@pytest.mark.parametrize("what", ["vanished", "a file", "nobody listens"])
+def test_a_socket_that_does_not_answer_is_a_reload(yard: Yard, what: str) -> None:
+    reloads = yard.proxy.reloads
+    other = yard.stage.root / "other.sock"
+    if what == "a file":
+        other.write_text("")
+    elif what == "nobody listens":
+        import socket
+
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(other))
+        listener.close()
+    yard.write(yard.site("a", **AGAIN), yard.site("b"), socket=str(other))
+    yard.stage.settle()
+    assert yard.proxy.reloads == reloads + 1
+    yard.assert_served("a", "b")
+
+
+def test_drift_is_put_right(yard: Yard) -> None:
+    (yard.proxy.include / "a.pem").write_text("nothing\n")
+    (yard.proxy.include / "b.pem").unlink()
+    listed = yard.proxy.include / "crt-list.txt"
+    listed.write_text(listed.read_text().replace("b.example.com", "x.example.com"))
+    changes = {(one.subject, one.reason) for one in yard.stage.diff().plan.changes if one.verb == "install"}
+    assert changes == {("site/a", "Drifted"), ("site/b", "Drifted")}
+    yard.stage.settle()
+    yard.assert_served("a", "b")
+    listed.unlink()
+    yard.stage.settle()
+    yard.assert_served("a", "b")
+    listed.write_text("somebody's own\n")
+    yard.stage.settle()
+    yard.assert_served("a", "b")
+
+
+def test_a_list_that_is_not_ours_is_not_touched(stage: Stage, haproxy: Haproxy) -> None:
+    yard = Yard(stage, haproxy)
+    (haproxy.include / "crt-list.txt").write_text("/mine.pem\n")
+    yard.write(yard.site("a"))
+    yard.stage.apply()
+    assert (haproxy.include / "crt-list.txt").read_text() == "/mine.pem\n"
+    assert ("a", "ForeignFile") in {(hold.site, hold.reason) for hold in yard.stage.diff().plan.holds}
+
+
+def test_a_broken_site_among_many_is_held_alone(yard: Yard) -> None:
+    names = [f"s{number}" for number in range(6)]
+    # a file of somebody's that HAProxy loads beside the certificate, and stumbles over
+    (yard.proxy.include / "s3.pem.sctl").write_text("garbage")
+    yard.write(yard.site("a", **AGAIN), yard.site("b"), *(yard.site(name) for name in names))
+    with asking(yard.proxy.port, "a.example.com") as seen:
+        reports = yard.stage.apply()
+    assert failed(seen) == []
+    bad = {(verb, subject) for verb, subject, status, _ in yard.stage.outcomes(reports) if status != "done"}
+    assert ("install", "site/s3") in bad
+    good = [name for name in names if name != "s3"]
+    yard.assert_served("a", "b", *good)
+    assert "s3" not in (yard.proxy.include / "crt-list.txt").read_text()
