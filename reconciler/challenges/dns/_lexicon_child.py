@@ -51,6 +51,9 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
         resolver: Any = ConfigResolver
         provider = module.Provider(resolver().with_dict(settings))
         provider.authenticate()
+    except (ImportError, NameError) as error:
+        # what a provider needs beyond the extra is imported behind its back, and missed on use
+        return {"status": "missing", "words": str(error.name or error)}
     except Exception as error:  # noqa: BLE001  a provider of somebody else's
         return {"status": "options", "words": f"cannot log in: {type(error).__name__}: {error}{hint}"}
     try:

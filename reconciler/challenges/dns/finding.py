@@ -128,7 +128,7 @@ class Finder:
             except dns.DnsFailed as failure:
                 last = failure
                 continue
-            if answer.rcode in {"NOERROR", "NXDOMAIN"}:
+            if answer.rcode in {"NOERROR", "NXDOMAIN"} or answer.alias is not None:
                 return answer
             last = dns.DnsFailed("DnsBroken", f"the name server {endpoint} answered {answer.rcode} to {kind} of {name}")
         raise last or dns.DnsFailed("DnsUnreachable", f"no name server of {zone} is known")

@@ -66,7 +66,7 @@ def lookup(resolvers: Sequence[Endpoint], name: str, kind: str, *, unchecked: bo
         except DnsFailed as failure:
             last = failure
             continue
-        if answer.rcode in {"NOERROR", "NXDOMAIN"}:
+        if answer.rcode in {"NOERROR", "NXDOMAIN"} or (answer.alias is not None and kind in _OF_THE_NAME_ITSELF):
             return answer
         last = said(server, answer.rcode, f"{kind} of {name}")
     raise last or DnsFailed("DnsUnreachable", f"no name server is known to ask for {kind} of {name}")

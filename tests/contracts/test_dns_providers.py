@@ -1,0 +1,199 @@
+"""What every provider of TXT records keeps to (`model.ports.DnsProvider`), each against a real name server."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.challenges.dns.making import provider_of
+from reconciler.challenges.dns.means import Means
+from reconciler.errors import Failed
+from reconciler.model.desired import ExecProvider, Lexicon, LexiconOption, Rfc2136, SecretRef, Tsig
+from reconciler.model.text import Secret
+from tests.builders import SteadyClock
+from tests.servers.bind import bind, key_block
+from tests.servers.knot import knot
+from tests.servers.pdns import API_KEY, Pdns, pdns
+from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.model.desired import DnsProviderSpec
+    from reconciler.model.ports import DnsProvider
+    from tests.servers.zones import NameServer
+
+NAME = "_acme-challenge.host.one.test"
+SECRETS = {"tsig": SECRET, "block": key_block(), "api": API_KEY}
+SERVERS = {"knot": knot, "bind": bind, "pdns": pdns}
+HOOK = """#!{python} -I
+import json, subprocess, sys
+task = json.load(sys.stdin)
+assert task["zone"] == "one.test"
+verb = "update add" if task["action"] == "add" else "update delete"
+ttl = f"{{task['ttl']}} " if task["action"] == "add" else ""
+change = f"{{verb}} {{task['name']}}. {{ttl}}TXT {{task['value']}}"
+lines = ["server {address} {port}", "zone one.test", change, "send", ""]
+subprocess.run(["nsupdate", "-v", "-k", "{key}"], input="\\n".join(lines), text=True, check=True)
+"""
+
+
+@pytest.fixture(name="servers", scope="module")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, NameServer]]:
+    root = tmp_path_factory.mktemp("servers")
+    with (
+        knot(root / "knot", {"one.test": ()}) as first,
+        bind(root / "bind", {"one.test": ()}) as second,
+        pdns(root / "pdns", {"one.test": ()}) as third,
+    ):
+        yield {"knot": first, "bind": second, "pdns": third}
+
+
+def made(spec: DnsProviderSpec) -> DnsProvider:
+    return provider_of(spec, Means(SteadyClock(), lambda ref: Secret(SECRETS[ref.file or ""].encode())))
+
+
+def hook(directory: Path, server: NameServer) -> ExecProvider:
+    key, program = directory / "key", directory / "hook"
+    key.write_text(key_block())
+    program.write_text(HOOK.format(python=sys.executable, address=server.address, port=server.port, key=key))
+    program.chmod(stat.S_IRWXU)
+    return ExecProvider((str(program),))
+
+
+def lexicon(server: NameServer) -> Lexicon:
+    assert isinstance(server, Pdns)
+    options = (
+        LexiconOption("auth_token", secret=SecretRef(file="api")),
+        LexiconOption("pdns_server", text=server.api),
+        LexiconOption("pdns_server_id", text="localhost"),
+    )
+    return Lexicon("powerdns", options)
+
+
+def spec_for(name: str, directory: Path, servers: dict[str, NameServer]) -> tuple[DnsProviderSpec, NameServer]:
+    kind, _, where = name.partition(" ")
+    server = servers[where]
+    if kind == "rfc2136":
+        return Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig"))), server
+    return (hook(directory, server) if kind == "exec" else lexicon(server)), server
+
+
+@pytest.mark.parametrize("name", ["rfc2136 knot", "rfc2136 bind", "rfc2136 pdns", "exec bind", "lexicon pdns"])
+def test_values_come_and_go_one_by_one(name: str, servers: dict[str, NameServer], tmp_path: Path) -> None:
+    spec, server = spec_for(name, tmp_path, servers)
+    provider = made(spec)
+    owner = f"_acme-challenge.{name.replace(' ', '-')}.one.test"
+    provider.add("one.test", owner, "of-somebody-else", 30)
+    provider.add("one.test", owner, "first", 30)
+    provider.add("one.test", owner, "second", 30)
+    provider.add("one.test", owner, "second", 30)
+    assert server.query(owner) == ["first", "of-somebody-else", "second"]
+    provider.remove("one.test", owner, "first")
+    assert server.query(owner) == ["of-somebody-else", "second"]
+    provider.remove("one.test", owner, "never-there")
+    provider.remove("one.test", owner, "first")
+    assert server.query(owner) == ["of-somebody-else", "second"]
+    provider.remove("one.test", owner, "second")
+    assert server.query(owner) == ["of-somebody-else"]
+
+
+def test_a_key_block_is_a_secret_too(servers: dict[str, NameServer]) -> None:
+    server = servers["knot"]
+    provider = made(Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="block"))))
+    provider.add("one.test", NAME, "by-block", 30)
+    assert server.query(NAME) == ["by-block"]
+    provider.remove("one.test", NAME, "by-block")
+
+
+def script(directory: Path, body: str) -> DnsProvider:
+    program = directory / "hook"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(stat.S_IRWXU)
+    from datetime import timedelta
+
+    return made(ExecProvider((str(program), "an argument"), timeout=timedelta(seconds=1)))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "words"),
+    [
+        ("exit 42", "ProviderFailed", "ended with 42"),
+        ("echo 'no such zone'; exit 1", "ProviderFailed", "ended with 1: no such zone"),
+        ("echo busy; exit 75", "ProviderBusy", "asks to try again later: busy"),
+        ("sleep 60", "ProviderFailed", "did not end within 1 s and was killed"),
+        ("yes", "ProviderFailed", "and was killed"),
+        ("printf '\\033[31mred\\033[0m\\377'; exit 3", "ProviderFailed", "ended with 3"),
+        ("kill -9 $$", "ProviderFailed", "ended with -9"),
+    ],
+)
+def test_what_a_command_does_wrong_is_told(tmp_path: Path, body: str, reason: str, words: str) -> None:
+    with pytest.raises(Failed) as failure:
+        script(tmp_path, body).add("one.test", NAME, "x", 30)
+    assert (failure.value.reason, words in str(failure.value)) == (reason, True), str(failure.value)
+    assert str(failure.value).isprintable()
+
+
+def test_what_a_command_gets(tmp_path: Path) -> None:
+    provider = script(tmp_path, f'cat > {tmp_path}/in; echo "$@" > {tmp_path}/args; env > {tmp_path}/env')
+    provider.add("one.test", NAME, "$(id) `id`; 'x", 30)
+    task = json.loads((tmp_path / "in").read_text())
+    assert task == {"action": "add", "name": NAME, "value": "$(id) `id`; 'x", "ttl": 30, "zone": "one.test"}
+    assert (tmp_path / "args").read_text() == "an argument\n"
+    assert {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()} <= {"PATH", "LANG", "PWD"}
+    provider.remove("", NAME, "x")
+    assert json.loads((tmp_path / "in").read_text()) == {
+        "action": "remove",
+        "name": NAME,
+        "value": "x",
+        "ttl": None,
+        "zone": None,
+    }
+
+
+def test_lexicon_says_which_options_a_provider_takes() -> None:
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("cloudflare", (LexiconOption("auth_tokn", text="x"),))).add("one.test", NAME, "x", 30)
+    assert failure.value.reason == "LexiconOptions"
+    assert "takes no auth_tokn; it takes auth_token, auth_username, zone_id" in str(failure.value)
+
+
+def test_lexicon_without_credentials_names_the_options() -> None:
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("powerdns")).add("one.test", NAME, "x", 30)
+    assert failure.value.reason == "LexiconOptions"
+    assert "auth_token" in str(failure.value)
+    assert "pdns_server" in str(failure.value)
+
+
+def test_lexicon_never_shows_a_secret(servers: dict[str, NameServer]) -> None:
+    server = servers["pdns"]
+    assert isinstance(server, Pdns)
+    wrong = (
+        LexiconOption("auth_token", secret=SecretRef(file="tsig")),
+        LexiconOption("pdns_server", text=server.api),
+    )
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("powerdns", wrong)).add("one.test", NAME, "x", 30)
+    assert "401" in str(failure.value)
+    assert SECRET not in str(failure.value)
+
+
+def test_without_the_extra_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the system's Python has no dns-lexicon
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("powerdns")).add("one.test", NAME, "x", 30)
+    assert failure.value.reason == "LexiconMissing"
+    assert str(failure.value).endswith("which is not installed; type: pip install 'certwright[lexicon]'")
+
+
+def test_a_provider_that_needs_more_says_what_to_type() -> None:
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("route53")).add("one.test", NAME, "x", 30)
+    assert str(failure.value).endswith("type: pip install 'certwright[lexicon]' 'dns-lexicon[route53]'")
