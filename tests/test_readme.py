@@ -158,7 +158,7 @@ def test_what_exists_is_what_is_there() -> None:
     rows = dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", section, re.MULTILINE))
     known = {kind: set(types) for kind, types in KINDS.items() if isinstance(types, dict)}
     for row, kind in (("issuers", "Issuer"), ("challenges", "ChallengeMethod"), ("targets", "Target")):
-        assert set(re.findall(r"`([a-z0-9-]+)`", rows[row])) == known[kind], f"README.md: the row `{row}` of what exists"
+        assert set(re.findall(r"`([a-z0-9-]+)`", rows[row])) == known[kind], f"README.md, row {row}"
     assert set(re.findall(r"`([a-z]+)`", rows["verbs"])) == set(VERBS)
 
 
