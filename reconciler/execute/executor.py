@@ -156,9 +156,18 @@ class Executor:
         started, ended = state.book.finish(outcome)
         for one in ended:
             if one.status is Status.SKIPPED and one.reason == Reason.DEPENDENCY_FAILED:
-                self._steps.skipped(one.change, one.message, state.declared)
+                self._note_skipped(one, state.declared)
             state.outcomes.put(one)
         self._push(state, started)
+
+    def _note_skipped(self, one: Outcome, declared: Declared) -> None:
+        """Let it be remembered; a store that cannot be written must not end the thread that all wait for."""
+        try:
+            self._steps.skipped(one.change, one.message, declared)
+        except CertwrightError:
+            return  # what it rests on has failed and is told
+        except Exception as bug:  # noqa: BLE001  the border of one site
+            self._on_bug(one.change, bug)
 
     def _abandon(self, state: _State) -> None:
         """Skip all that was not begun: the stop flag is set."""
@@ -215,7 +224,7 @@ class Executor:
 
     def _guarded_batch(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:
         try:
-            return self._batches(target, changes, declared)
+            outcomes = self._batches(target, changes, declared)
         except CertwrightError as failure:
             reason = getattr(failure, "reason", type(failure).__name__)
             return [Outcome(change, Status.FAILED, reason, str(failure)) for change in changes]
@@ -223,3 +232,6 @@ class Executor:
             self._on_bug(changes[0], bug)
             text = f"{type(bug).__name__} in a batch of {target}; this is a bug of certwright"
             return [Outcome(change, Status.FAILED, Reason.BUG, text) for change in changes]
+        told = {outcome.change.id for outcome in outcomes}
+        text = f"nothing was said of it by the batch of {target}; this is a bug of certwright"
+        return [*outcomes, *(Outcome(one, Status.FAILED, Reason.BUG, text) for one in changes if one.id not in told)]

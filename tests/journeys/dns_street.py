@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.journeys.stage import SERVER, Stage, document, site
+import pytest
+
+from reconciler.model.ports import Limits
+from tests.builders import Crash
+from tests.journeys.stage import FULL, SERVER, Stage, document, site
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET, NameServer
 
 if TYPE_CHECKING:
@@ -47,6 +51,20 @@ class DnsStreet:
     def site(name: str, *hostnames: str, **spec: Any) -> dict[str, object]:  # noqa: ANN401
         """Make a Site of this street."""
         return site(name, *hostnames, **{"issuers": ["pebble"], "challenges": [{"method": "zone"}], **spec})
+
+    def apply_until_settled(self) -> None:
+        """Apply, and die as soon as every answer is presented: no handler of failures sees it."""
+        with self.stage.app() as app, pytest.MonkeyPatch.context() as patch:
+
+            def die(*_args: object) -> None:
+                raise Crash
+
+            patch.setattr("reconciler.challenges.dns.dns01.DnsSolver.settle", die)
+            patch.setattr("reconciler.issuers.acme.issuer.AcmeIssuer._tidy", lambda _desk: None)
+            report = app.engine.look(FULL, Limits())
+            steps = app.executor()._steps
+            for change in report.plan.changes:
+                steps(change, report.declared)
 
     def failure(self, name: str) -> str:
         """Give reason and words of the last failure of a site."""

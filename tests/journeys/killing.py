@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401  stands in for calls of any shape
 """Does one whole `apply` in a child that kills itself at its n-th system call that changes files; then converges.
 
 Run as a program of its own (it forks, which a process with threads must not): `python -m tests.journeys.killing JOB`,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,6 +16,7 @@ from reconciler.model.ports import Limits, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from reconciler.engine import Report
     from reconciler.model.changes import Change, Hold
@@ -167,4 +167,4 @@ def copy_target(directory: Path, **spec: Any) -> dict[str, object]:  # noqa: ANN
         "reload": {"command": ["/bin/sh", "-c", f"echo reloaded >> {directory.parent}/reloads"]},
         **spec,
     }
-    return document("Target", "copy", values)
+    return document("Target", "copy", {name: value for name, value in values.items() if value is not None})

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401  builders pass any field on
 """A street: nginx at the door, Pebble in the town hall, certwright in between."""
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Street:
-    """`directory` and `bundle` are the CA's (or a front's); http-01 is answered by nginx at `http_port`, from `webroot`."""
+    """`directory` and `bundle` are the CA's (or a front's); nginx answers http-01 at `http_port` from `webroot`."""
 
     stage: Stage
     web: Nginx

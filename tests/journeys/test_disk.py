@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or somebody else's: said in a sentence, nothing half-written, well again afterwards."""
+"""A disk that is full, read-only or somebody else's: said in a sentence, nothing half-written, well afterwards."""
 
 from __future__ import annotations
 

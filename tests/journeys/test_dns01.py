@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.model.ports import Limits
+from tests.builders import Crash
 from tests.journeys.dns_street import DnsStreet
+from tests.journeys.stage import SERVER, document
 from tests.servers.bind import bind
 from tests.servers.knot import knot
 from tests.servers.pdns import pdns
 from tests.servers.pebble import pebble
+from tests.servers.unbound import unbound
+from tests.servers.zones import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,4 +48,109 @@ def test_a_wildcard_and_its_apex_in_one_certificate(stage: Stage, make: Make) ->
         assert {how.type for how in live.meta.challenges.values()} == {"dns-01"}
         assert street.server.query("_acme-challenge.one.test") == ["stale"]
         assert street.server.query("_acme-challenge.deep.host.two.test") == []
+        assert street.left() == []
+
+
+def test_an_alias_is_followed_behind_a_resolver(stage: Stage) -> None:
+    """The CA asks a resolver, which follows the CNAME into the only zone that we may write to."""
+    root = stage.root
+    tenant = ("_acme-challenge.shop CNAME _acme-challenge.shop.two.test.",)
+    with (
+        knot(root / "one", {"one.test": tenant}) as first,
+        bind(root / "two", {"two.test": ()}) as second,
+        unbound(root / "unbound", {"one.test": first.endpoint, "two.test": second.endpoint}) as resolver,
+        pebble(root, resolver) as ca,
+    ):
+        street = DnsStreet(stage, second, ca)
+        street.write(
+            street.site("one", "shop.one.test", "*.shop.one.test", "own.two.test"),
+            followCname=True,
+            resolvers=[resolver],
+            provider=street.rfc2136(),
+            propagation={"nameservers": [second.endpoint]},
+        )
+        street.stage.settle()
+        assert "shop.one.test" in stage.live("one").facts.hostnames
+        assert second.query("_acme-challenge.shop.two.test") == []
+
+
+def test_an_alias_is_an_error_that_says_so(stage: Stage) -> None:
+    with dns_street(stage, knot, {"one.test": ("_acme-challenge CNAME _acme-challenge.two.test.",)}) as street:
+        street.write(street.site("one", "one.test"))
+        street.stage.apply()
+        assert "_acme-challenge.one.test is a CNAME to _acme-challenge.two.test" in street.failure("one")
+        assert "`followCname: true`" in street.failure("one")
+
+
+def test_killed_between_adding_and_answering(stage: Stage) -> None:
+    """What was written is taken away at the next start, although its site and its method are no longer declared."""
+    with dns_street(stage, bind) as street:
+        street.write(street.site("one", "one.test", "*.one.test"))
+        street.server.update("one.test", "add", "_acme-challenge.one.test", "of-somebody-else")
+        with pytest.raises(Crash):
+            street.apply_until_settled()
+        assert len(street.server.query("_acme-challenge.one.test")) == 3
+        assert len(street.left()) == 2
+        assert SECRET not in "".join(path.read_text() for path in (stage.state / "undo").iterdir())
+        (stage.manifests / "sites.yaml").unlink()
+        stage.write("base.yaml", document("Server", "home", SERVER))
+        stage.apply(limits=Limits(removals=1))
+        assert street.server.query("_acme-challenge.one.test") == ["of-somebody-else"]
+        assert street.left() == []
+
+
+def test_killed_and_taken_up_again_with_the_same_order(stage: Stage) -> None:
+    with dns_street(stage, bind) as street:
+        street.write(street.site("one", "one.test", "*.one.test"))
+        with pytest.raises(Crash):
+            street.apply_until_settled()
+        written = street.server.query("_acme-challenge.one.test")
+        street.stage.settle()
+        assert len(written) == 2
+        assert street.server.query("_acme-challenge.one.test") == []
+        assert street.left() == []
+
+
+def test_who_lacks_the_record_is_told_and_nobody_else_waits(stage: Stage) -> None:
+    """One name server of two never gets the record: the wait names it, ends in time, and another site goes on."""
+    with dns_street(stage, bind) as street, knot(stage.root / "behind", ZONES) as behind:
+        both = {"nameservers": [street.server.endpoint, behind.endpoint], "timeout": "1s", "interval": "1s"}
+        street.write(street.site("one", "one.test", "*.one.test"), propagation=both)
+        stage.apply()
+        words = street.failure("one")
+        assert words.startswith("NotPropagated: not at every name server after 1 s: ")
+        assert f"{behind.endpoint} does not have _acme-challenge.one.test yet" in words
+        assert street.server.endpoint not in words
+        assert street.server.query("_acme-challenge.one.test") == [], "what is in vain is taken away"
+
+
+@pytest.mark.parametrize("mode", ["warn", "off"])
+def test_the_ca_is_asked_all_the_same_where_the_switch_says_so(stage: Stage, mode: str) -> None:
+    with dns_street(stage, bind) as street, knot(stage.root / "behind", ZONES) as behind:
+        both = {"nameservers": [street.server.endpoint, behind.endpoint], "timeout": "1s", "mode": mode}
+        street.write(street.site("one", "*.one.test"), propagation=both)
+        stage.settle()
+
+
+def test_a_zone_that_is_not_ours(stage: Stage) -> None:
+    with dns_street(stage, bind) as street:
+        street.write(street.site("one", "a.three.test"))
+        stage.apply()
+        assert street.failure("one").startswith("ZoneNotOurs: ")
+        assert "has no zone that holds _acme-challenge.a.three.test" in street.failure("one")
+
+
+def test_a_person_publishes_between_two_runs(stage: Stage) -> None:
+    """The same order and the same value are there again; what the person wrote is not touched."""
+    with dns_street(stage, bind) as street:
+        look = {"nameservers": [street.server.endpoint], "timeout": "1s"}
+        street.write(street.site("one", "*.one.test"), provider={"type": "manual"}, propagation=look)
+        stage.apply()
+        words = street.failure("one")
+        assert words.startswith("WaitingForSolve: publish _acme-challenge.one.test. 30 IN TXT ")
+        value = words.split('"')[1]
+        street.server.update("one.test", "add", "_acme-challenge.one.test", value)
+        stage.shift = timedelta(minutes=1)
+        stage.settle()
+        assert street.server.query("_acme-challenge.one.test") == [value]
         assert street.left() == []

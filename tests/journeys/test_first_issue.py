@@ -25,7 +25,7 @@ def assert_did_what_diff_printed(diff: Report, reports: Sequence[Report]) -> Non
     verbs = {change.id: change.verb for change in diff.plan.changes}
     for change in diff.plan.changes:
         for before in change.after:
-            if not {verbs[before], change.verb} & {"install", "reload"} == {"install", "reload"}:
+            if {verbs[before], change.verb} != {"install", "reload"}:
                 assert done.index(before) < done.index(change.id)
 
 
@@ -46,7 +46,9 @@ def test_vhost_layout_first_certificate_by_the_webroot_that_nginx_serves(street:
 def test_snippet_layout_in_the_users_own_server_block(street: Street) -> None:
     include = street.web.include
     blocks = "".join(
-        f"server {{ listen 127.0.0.1:{street.tls_port} ssl; server_name {name}.example.com; include {include}/{name}.conf; }}\n"
+        f"server {{ listen 127.0.0.1:{street.tls_port} ssl; server_name {name}.example.com;"
+        f" include {include}/{name}.conf; }}
+"
         for name in NAMES
     )
     street.http(blocks)

@@ -32,9 +32,7 @@ def apply_twice_at_once(stage: Stage) -> list[list[list[str]]]:
     """Start two, let both go at the same moment, and give what each did."""
     command = [sys.executable, "-c", APPLY, str(stage.root)]
     pipe = subprocess.PIPE
-    both = [
-        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)
-    ]
+    both = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
     found = []
     for child in both:
         assert child.stdout is not None

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import Failed
+from reconciler.execute.swap import Content, Swap, Switch, SwitchStuck, put_back, read
+from reconciler.model.names import Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def content(text: str, mode: int = 0o644) -> Content:
+    return Content(text.encode(), mode, os.geteuid(), os.getegid())
+
+
+def swap(site: str, path: Path, after: str | None, mode: int = 0o644) -> Swap:
+    return Swap(site, str(path), Part.CONFIG, read(str(path)), None if after is None else content(after, mode))
+
+
+@pytest.fixture(name="here")
+def _here(tmp_path: Path) -> Path:
+    """A directory with three files."""
+    for name in "abc":
+        (tmp_path / name).write_text(f"old {name}")
+    return tmp_path
+
+
+def state(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_forward_and_back_as_a_whole_and_by_site(here: Path) -> None:
+    before = state(here)
+    switch = Switch((swap("a", here / "a", "new", 0o600), swap("b", here / "b", None), swap("n", here / "n", "new")))
+    switch.forward()
+    assert state(here) == {"a": "new", "c": "old c", "n": "new"}
+    assert stat.S_IMODE((here / "a").stat().st_mode) == 0o600
+    switch.back({"b"})
+    assert state(here) == {"a": "new", "b": "old b", "c": "old c", "n": "new"}
+    switch.back()
+    assert state(here) == before
+    assert stat.S_IMODE((here / "a").stat().st_mode) == 0o644
+    switch.forward({"n"})
+    assert state(here) == before | {"n": "new"}
+
+
+def test_one_path_that_cannot_be_written_leaves_all_as_it_was(here: Path) -> None:
+    before = state(here)
+    swaps = (swap("a", here / "a", "new"), Swap("x", str(here / "no" / "x"), Part.KEY, None, content("k")))
+    with pytest.raises(Failed):
+        Switch(swaps).forward()
+    assert state(here) == before
+
+
+def test_what_is_put_back_already_is_not_written_again(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", "new"),))
+    inode = (here / "a").stat().st_ino
+    switch.back()
+    assert (here / "a").stat().st_ino == inode
+
+
+def test_file_that_cannot_be_put_back_is_told_after_all_others_were(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", "new")))
+    switch.forward()
+    (here / "a").unlink()
+    (here / "a").mkdir()
+    with pytest.raises(SwitchStuck, match="could not be put back"):
+        switch.back()
+    assert (here / "b").read_text() == "old b"
+
+
+def test_record_puts_back_what_was_switched_and_nothing_else(here: Path) -> None:
+    before = state(here)
+    switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None), swap("n", here / "n", "new")))
+    record, known = switch.record(), {str(here / name): content(f"old {name}").digest for name in "ab"}
+    switch.forward()
+    assert put_back(record, known) == []
+    assert state(here) == before
+    assert put_back(record, known) == [], "twice is as good as once"
+    # somebody edited one meanwhile: theirs stays
+    switch.forward()
+    (here / "a").write_text("edited")
+    put_back(record, known)
+    assert state(here) == before | {"a": "edited"}
+
+
+def test_record_does_not_touch_what_the_inventory_knows(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None)))
+    switch.forward()
+    put_back(switch.record(), {str(here / "a"): content("new").digest})
+    assert state(here) == {"a": "new", "c": "old c"}
+
+
+def test_record_sweeps_staged_files(here: Path) -> None:
+    record = Switch((swap("a", here / "a", "new"),)).record()
+    (here / ".certwright-0123456789abcdef").write_text("half")
+    put_back(record, {})
+    assert sorted(state(here)) == ["a", "b", "c"]
+
+
+def test_installed_describes_what_stands_there(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", "new", 0o600), swap("b", here / "b", None)))
+    switch.forward()
+    [file] = switch.installed("a")
+    assert (file.path, file.mode, file.digest) == (str(here / "a"), 0o600, content("new").digest)
+    assert file.signature
+    assert switch.installed("b") == ()
