@@ -74,6 +74,12 @@ def _apache(app: App, spec: Any) -> Target:  # noqa: ANN401
     return Apache(spec, app.renderer)
 
 
+def _dovecot(app: App, spec: Any) -> Target:  # noqa: ANN401
+    from reconciler.targets.dovecot import Dovecot
+
+    return Dovecot(spec, app.renderer)
+
+
 def _haproxy(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
     from reconciler.targets.haproxy import Haproxy
 
@@ -95,6 +101,7 @@ def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
 ISSUERS: Final[Mapping[str, Callable[[App, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
 TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {
     "apache": _apache,
+    "dovecot": _dovecot,
     "haproxy": _haproxy,
     "nginx": _nginx,
     "files": _files,

@@ -17,6 +17,7 @@ from reconciler.report.times import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from reconciler.model.desired import StartTlsProtocol
     from reconciler.model.observed import CertificateFacts
     from reconciler.wiring import App
 
@@ -34,6 +35,7 @@ class Check:
     port: int
     sni: str | None
     expected: str | None
+    starttls: StartTlsProtocol | None = None
 
 
 class Checks:
@@ -61,17 +63,17 @@ class Checks:
                 )
             ]
             found = {
-                Check(name, target, probe.address, probe.port, sni or probe.sni, expected): None
+                Check(name, target, probe.address, probe.port, sni or probe.sni, expected, probe.starttls): None
                 for target, probe in probes
             }
             self._checks.extend(found)
             if not probes:
                 self.unseen.append(name)
 
-    def add_place(self, host: str, port: int, sni: str | None) -> None:
+    def add_place(self, host: str, port: int, sni: str | None, starttls: StartTlsProtocol | None = None) -> None:
         """Check one place: it should show a live certificate of ours that has the name asked for."""
         is_name = any(char.isalpha() for char in host) and ":" not in host
-        self._checks.append(Check(None, None, host, port, sni or (host if is_name else None), None))
+        self._checks.append(Check(None, None, host, port, sni or (host if is_name else None), None, starttls))
 
     def run(self) -> list[dict[str, Any]]:
         """Make the handshakes; give the items of the report."""
@@ -90,7 +92,7 @@ class Checks:
 
     def _made(self, check: Check) -> dict[str, Any]:
         try:
-            peer = tls.handshake(check.address, check.port, check.sni, timeout=_TIMEOUT)
+            peer = tls.handshake(check.address, check.port, check.sni, timeout=_TIMEOUT, starttls=check.starttls)
             facts = x509.facts(peer.chain_der[0])
         except Failed as failure:
             return self._item(check, None, failure.reason, str(failure), chain_ok=False)
@@ -129,7 +131,7 @@ class Checks:
             "target": check.target,
             "address": check.address,
             "port": check.port,
-            "starttls": None,
+            "starttls": check.starttls,
             "sni": check.sni,
             "ok": ok,
             "reason": reason if ok or reason != "Served" else "ChainBroken",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.cli.settings import Settings
+    from reconciler.model.desired import StartTlsProtocol
 
 _PLACE: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 
@@ -23,7 +24,12 @@ _PLACE: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.
 @verb(uses=("manifests", "state", "server", "selector"), formats=("text", "wide", "json", "yaml"))
 @click.argument("what", nargs=-1, metavar="[SITE | HOST:PORT]...", shell_complete=site_names)
 @click.option("--sni", metavar="NAME", help="The name to ask for. [each hostname of a site; HOST]")
-def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None) -> int:
+@click.option(
+    "--starttls",
+    type=click.Choice(("imap", "pop3", "smtp")),
+    help="The protocol that HOST:PORT speaks before TLS. [TLS from the first byte]",
+)
+def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, starttls: StartTlsProtocol | None) -> int:
     """Shake hands now with every target of these SITEs (default: all), or with HOST:PORT; tell what is served.
 
     Exit 0 if everything shows the certificate that it should, 1 if not.
@@ -32,6 +38,8 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None) -> int
     from reconciler.cli.handshakes import Checks
 
     screen = Screen(settings)
+    if starttls and not any(map(_PLACE.fullmatch, what)):
+        raise click.UsageError("--starttls is about HOST:PORT; a site's Target says it in `verify.ports`")
     places = [(match["six"] or match["host"], int(match["port"])) for word in what if (match := _PLACE.fullmatch(word))]
     sites = [word.removeprefix("site/") for word in what if not _PLACE.fullmatch(word)]
     with opened(settings, screen, "verify", read_only=True) as app:
@@ -39,7 +47,7 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None) -> int
         if sites or not places:
             checks.add_sites(_chosen(app, settings, sites, screen), sni)
         for host, port in places:
-            checks.add_place(host, port, sni)
+            checks.add_place(host, port, sni, starttls)
         items = checks.run()
         for site in checks.unseen:
             screen.note(f"site/{site}: none of its targets has ports to look at (Target `verify.ports`)")
@@ -72,7 +80,7 @@ def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> Non
         (
             shown(item["site"]),
             shown(item["target"]),
-            f"{item['address']}:{item['port']}",
+            f"{item['address']}:{item['port']}" + (f" ({item['starttls']})" if item["starttls"] else ""),
             shown(item["sni"]),
             "yes" if item["ok"] else "NO",
             shown(item["reason"]),

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed
+from reconciler.model.text import Foreign
 
 if TYPE_CHECKING:
+    from reconciler.model.desired import StartTlsProtocol
     from reconciler.model.text import Secret
 
 # where distributions keep the roots that the machine trusts: Debian, Fedora, Alpine, SUSE, FreeBSD
@@ -34,6 +36,18 @@ SYSTEM_BUNDLES: Final = (
 )
 _MOST_CERTIFICATES: Final = 10
 _LARGEST_BUNDLE: Final = 16 * 1024 * 1024
+_LONGEST_LINE: Final = 1000
+_MOST_LINES: Final = 60
+# what is said before TLS, how its answer begins, and how lines do that may come before that one; first the greeting
+_TALKS: Final[dict[StartTlsProtocol, tuple[tuple[bytes, bytes, bytes | None], ...]]] = {
+    "imap": ((b"", b"* OK", None), (b"certwright STARTTLS\r\n", b"certwright OK", b"* ")),
+    "pop3": ((b"", b"+OK", None), (b"STLS\r\n", b"+OK", None)),
+    "smtp": (
+        (b"", b"220 ", b"220-"),
+        (b"EHLO certwright.invalid\r\n", b"250 ", b"250-"),
+        (b"STARTTLS\r\n", b"220 ", None),
+    ),
+}
 # what OpenSSL says when the answer to a ClientHello is no TLS at all
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PACKET_LENGTH_TOO_LONG"}
@@ -57,12 +71,21 @@ class Peer:
     alpn: str | None = None
 
 
-def handshake(address: str, port: int, sni: str | None, *, timeout: float, alpn: str | None = None) -> Peer:
+def handshake(
+    address: str,
+    port: int,
+    sni: str | None,
+    *,
+    timeout: float,
+    alpn: str | None = None,
+    starttls: StartTlsProtocol | None = None,
+) -> Peer:
     """Shake hands and go away; nothing is verified. All of it within `timeout` seconds.
 
     `sni` is the name to ask for (RFC 6066 section 3), None for a client that names none; `alpn` the
-    one protocol to offer (RFC 7301). Raises Failed: NothingListens,
-    NoTls (something answers, but no TLS), HandshakeFailed, Timeout.
+    one protocol to offer (RFC 7301); `starttls` the protocol that is spoken until TLS begins (RFC 9051 section 6.2.1,
+    RFC 2595 section 4, RFC 3207). Raises Failed: NothingListens, NoTls (something answers, but no TLS),
+    HandshakeFailed, Timeout.
     """
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     deadline = time.monotonic() + timeout
@@ -70,7 +93,9 @@ def handshake(address: str, port: int, sni: str | None, *, timeout: float, alpn:
         # what Python does to the name later, but then too late to close the socket
         (sni or "").encode("idna")
         with socket.create_connection((address, port), timeout=timeout) as plain:
-            plain.settimeout(max(deadline - time.monotonic(), 0.001))
+            if starttls is not None:
+                _ask_for_tls(plain, place, starttls, deadline)
+            plain.settimeout(_left(deadline))
             with _looking(alpn).wrap_socket(plain, server_hostname=sni or None) as wrapped:
                 return _peer(wrapped)
     except TimeoutError:
@@ -83,6 +108,37 @@ def handshake(address: str, port: int, sni: str | None, *, timeout: float, alpn:
         raise Failed("HandshakeFailed", f"{place} closed the connection during the handshake") from None
     except ValueError:
         raise Failed("HandshakeFailed", f"the name to ask {place} for cannot stand in a handshake") from None
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.001)
+
+
+def _ask_for_tls(plain: socket.socket, place: str, protocol: StartTlsProtocol, deadline: float) -> None:
+    """Talk until TLS may begin. What the other side sends after its last answer is left to the handshake to refuse."""
+    for said, good, before in _TALKS[protocol]:
+        if said:
+            plain.sendall(said)
+        lines = _MOST_LINES
+        while True:
+            line, lines = _line(plain, deadline), lines - 1
+            if line.upper().startswith(good.upper()):
+                break
+            if lines < 1 or before is None or not line.startswith(before) or not line.endswith(b"\n"):
+                what = "refuses to begin TLS" if said else f"does not greet as {protocol} does"
+                raise Failed("NoTls", f"{place} {what}: {Foreign(line.strip()).shown(100) or 'it said nothing'}")
+
+
+def _line(plain: socket.socket, deadline: float) -> bytes:
+    """Read one line, no more than that; as much as there is of one that is too long or has no end."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+        plain.settimeout(_left(deadline))
+        there = plain.recv(_LONGEST_LINE - len(line), socket.MSG_PEEK)
+        if not there:
+            break
+        line += plain.recv(there.find(b"\n") + 1 or len(there))
+    return line
 
 
 def _no_handshake(place: str, error: ssl.SSLError) -> Failed:

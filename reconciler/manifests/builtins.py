@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.model.desired import StartTls
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,12 +23,14 @@ _OBJECTS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
     ("Issuer", "self-signed", {"type": "self-signed"}),
     ("ChallengeMethod", "http", {"type": "http-01", "webroot": {"directory": BUILTIN_WEBROOT}}),
     ("Target", "apache", {"type": "apache"}),
+    ("Target", "dovecot", {"type": "dovecot"}),
     ("Target", "haproxy", {"type": "haproxy"}),
     ("Target", "nginx", {"type": "nginx"}),
 )
 
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "apache": ("apachectl", "-t"),
+    "dovecot": ("doveconf", "-n"),
     "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
     "nginx": ("nginx", "-t"),
 }
@@ -34,13 +38,17 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 RELOADS: Final[Mapping[str, tuple[str, ...]]] = {
     "apache": ("systemctl", "reload", "apache2"),  # `apachectl graceful` would start a server that is stopped
+    "dovecot": ("doveadm", "reload"),
     "haproxy": ("systemctl", "reload", "haproxy"),
     "nginx": ("nginx", "-s", "reload"),
 }
 """The reload command of each target type that has one."""
 
-PORTS: Final[Mapping[str, tuple[int, ...]]] = {"apache": (443,), "nginx": (443,)}
+PORTS: Final[Mapping[str, tuple[int, ...]]] = {"apache": (443,), "dovecot": (993, 995), "nginx": (443,)}
 """The ports where each target type is looked at."""
+
+STARTTLS: Final[Mapping[str, tuple[StartTls, ...]]] = {}
+"""Those of them where TLS begins after a command."""
 
 
 def builtin_objects() -> tuple[Resource, ...]:

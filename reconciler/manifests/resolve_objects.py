@@ -127,6 +127,8 @@ class ObjectResolver:
             return desired.HaproxyTarget(**common, socket=socket)
         web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget
         return web(**common, layout=spec.layout, template=self._template(resource, spec))
+        if spec.type == "dovecot":
+            return desired.DovecotTarget(**common, template=self._template(resource, spec))
 
     @staticmethod
     def _common(resource: Resource, spec: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -134,15 +136,11 @@ class ObjectResolver:
         base = desired.Reload()
         reload_ = spec.reload
         command = reload_.command if reload_ and reload_.command else builtins.RELOADS.get(kind)
-        verify = spec.verify
-        ports = verify.ports if verify and verify.ports else builtins.PORTS.get(kind, ())
         return {
             "name": resource.name,
             "test": spec.test or builtins.TESTS.get(kind),
             "reload": desired.Reload(command, reload_.delay if reload_ else base.delay),
-            "verify": desired.Verify(
-                verify.address if verify else "127.0.0.1", tuple(ports), Switch(verify.mode if verify else "enforce")
-            ),
+            "verify": _verify(kind, spec.verify),
             "existing": spec.existing,
             "placeholder": spec.placeholder,
             "values": {key: tuple(item) if isinstance(item, list) else item for key, item in spec.values.items()},
@@ -163,6 +161,16 @@ class ObjectResolver:
 
 def _listener(spec: Any) -> desired.Listener:  # noqa: ANN401
     if spec.address is not None:
+def _verify(kind: str, spec: Any) -> desired.Verify:  # noqa: ANN401
+    ports, starttls = builtins.PORTS.get(kind, ()), builtins.STARTTLS.get(kind, ())
+    if spec is None:
+        return desired.Verify(ports=ports, starttls=starttls)
+    if spec.ports:
+        ports = tuple(entry.port for entry in spec.ports)
+        starttls = tuple(desired.StartTls(entry.port, entry.starttls) for entry in spec.ports if entry.starttls)
+    return desired.Verify(spec.address, ports, Switch(spec.mode), starttls)
+
+
         address, port = split_endpoint(spec.address)
         return desired.Listener(port, address)
     return desired.Listener(spec.port)

@@ -260,7 +260,10 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Where the served certificate is looked at; only `enforce` counts for Ready."""
+    """Where the served certificate is looked at; only `enforce` counts for Ready.
+
+    `ports` are all of them; `starttls` tells which of them speak another protocol before TLS.
+    """
 
     address: str = "127.0.0.1"
     ports: tuple[int, ...] = ()
@@ -269,6 +272,17 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Template:
+StartTlsProtocol = Literal["imap", "pop3", "smtp"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """A port where TLS begins after a command of a protocol: RFC 9051 (imap), RFC 2595 (pop3), RFC 3207 (smtp)."""
+
+    port: int
+    protocol: StartTlsProtocol
+
+
     """A configuration template, read when the manifests were. `name` is `builtin`, a path, or `inline`."""
 
     name: str = "builtin"
@@ -276,6 +290,7 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+    starttls: tuple[StartTls, ...] = ()
 class FileRule:
     """One file of a `files` target; `path` may hold `{site}`, `{hostname}`, `{server}`, `{values.KEY}`."""
 
@@ -339,7 +354,17 @@ class FilesTarget(TargetBase):
     type: Literal["files"] = "files"
 
 
-TargetSpec = ApacheTarget | HaproxyTarget | NginxTarget | FilesTarget
+TargetSpec = ApacheTarget | DovecotTarget | HaproxyTarget | NginxTarget | FilesTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotTarget(TargetBase):
+    """Dovecot: whole files in `config_directory`, with `local_name` blocks that name what is live."""
+
+    config_directory: str = "/etc/dovecot/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["dovecot"] = "dovecot"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from reconciler.errors import Failed
 from reconciler.model.changes import Hold, Plan
-from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, TargetSpec, TargetUse
+from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, StartTlsProtocol, TargetSpec, TargetUse
 from reconciler.model.names import Part
 from reconciler.model.observed import (
     AccountRecord,
@@ -543,6 +543,7 @@ class Hands(Protocol):
         """
         ...
 
+    starttls: StartTlsProtocol | None = None
 
 class Target(Protocol):
     """A server type. `copies` tells that key and certificate are copied out of the store."""

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Hands
 
-TargetType = Literal["apache", "nginx", "haproxy", "files"]
+TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "files"]
 
 _TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("apachectl", "-t"),
+    "dovecot": ("doveconf", "-n"),
     "nginx": ("nginx", "-t"),
     "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
     "files": None,
 }
 _RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("systemctl", "reload", "apache2"),
+    "dovecot": ("doveadm", "reload"),
     "nginx": ("nginx", "-s", "reload"),
     "haproxy": ("systemctl", "reload", "haproxy"),
     "files": None,

@@ -43,7 +43,9 @@ def listening(verify: Verify, values: Mapping[str, object]) -> tuple[tuple[Liste
     `verify.address` where that is an IP address other than loopback's default, on `verify.ports` (else 443) and on 80.
     """
     addresses = _addresses(verify.address)
-    default = [Listen(address, port) for port in verify.ports or (_HTTPS,) for address in addresses]
+    spoken = {one.port for one in verify.starttls}
+    ports = tuple(port for port in verify.ports if port not in spoken) or (_HTTPS,)
+    default = [Listen(address, port) for port in ports for address in addresses]
     tls = _declared("listen", values) or tuple(default)
     plain = [Listen(address, _HTTP) for address in dict.fromkeys(at.address for at in tls)]
     return tls, _declared("httpListen", values) or tuple(plain)

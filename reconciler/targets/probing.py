@@ -21,7 +21,8 @@ def probes_of(verify: Verify, site: SiteOnTarget) -> tuple[Probe, ...]:
     if verify.mode is Switch.OFF:
         return ()
     name = server_name(site.hostnames)
-    return tuple(Probe(address=verify.address, port=port, sni=name) for port in verify.ports)
+    spoken = {one.port: one.protocol for one in verify.starttls}
+    return tuple(Probe(verify.address, port, name, spoken.get(port)) for port in verify.ports)
 
 
 def server_name(hostnames: Sequence[str]) -> str:

@@ -82,7 +82,9 @@ def look(one: Expected) -> PortSeen:
     port = one.probe.port
     place = f"{one.probe.address} port {port}"
     try:
-        peer = tls.handshake(one.probe.address, port, one.probe.sni, timeout=_TIMEOUT)
+        peer = tls.handshake(
+            one.probe.address, port, one.probe.sni, timeout=_TIMEOUT, starttls=one.probe.starttls
+        )
     except Failed as failure:
         return PortSeen(port, None, Reason.NOTHING_LISTENS, str(failure))
     if peer.fingerprint == one.fingerprint:
@@ -100,11 +102,9 @@ def look(one: Expected) -> PortSeen:
 def answering(probes: Sequence[Probe]) -> frozenset[tuple[str, int]]:
     """Give the (address, port) pairs that answer TLS now, one handshake each."""
     found = set()
-    for address, port, sni in {
-        (probe.address, probe.port): (probe.address, probe.port, probe.sni) for probe in probes
-    }.values():
+    for (address, port), probe in {(probe.address, probe.port): probe for probe in probes}.items():
         try:
-            tls.handshake(address, port, sni, timeout=_TIMEOUT)
+            tls.handshake(address, port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
         except Failed as failure:
             if failure.reason in ("NothingListens", "NoTls", "Timeout"):
                 continue

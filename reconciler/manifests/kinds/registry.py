@@ -9,12 +9,12 @@ from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
 from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
 from reconciler.manifests.kinds.site import SiteSpec
-from reconciler.manifests.kinds.target import ApacheSpec, FilesSpec, HaproxySpec, NginxSpec
+from reconciler.manifests.kinds.target import ApacheSpec, DovecotSpec, FilesSpec, HaproxySpec, NginxSpec
 
 API_VERSION: Final = "certwright/v1"
 
 IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
-TargetKind = ApacheSpec | HaproxySpec | NginxSpec | FilesSpec
+TargetKind = ApacheSpec | DovecotSpec | HaproxySpec | NginxSpec | FilesSpec
 MethodKind = Http01Spec | TlsAlpn01Spec | Dns01Spec | DnsAccount01Spec | DnsPersist01Spec
 Spec = ServerSpec | IssuerKind | MethodKind | HostnameSetSpec | TargetKind | SiteSpec
 
@@ -29,7 +29,13 @@ KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
         "dns-persist-01": DnsPersist01Spec,
     },
     "HostnameSet": HostnameSetSpec,
-    "Target": {"apache": ApacheSpec, "nginx": NginxSpec, "haproxy": HaproxySpec, "files": FilesSpec},
+    "Target": {
+        "apache": ApacheSpec,
+        "nginx": NginxSpec,
+        "haproxy": HaproxySpec,
+        "dovecot": DovecotSpec,
+        "files": FilesSpec,
+    },
     "Site": SiteSpec,
 }
 """Each kind's shape, or its shapes by `type`."""

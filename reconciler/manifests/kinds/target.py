@@ -44,19 +44,44 @@ class Reload(Shape):
     )
 
 
+class VerifyPort(Shape):
+    """A port where TLS begins after a command, or at once."""
+
+    port: Port = Field(description="The TCP port.")
+    starttls: Literal["imap", "pop3", "smtp"] | None = Field(
+        None, description="The protocol whose command STARTTLS (pop3: STLS) begins TLS. Default: none, TLS at once."
+    )
+
+
+def _port(value: object) -> object:
+    return value if isinstance(value, dict | VerifyPort) else {"port": value}
+
+
+PortEntry = Annotated[VerifyPort, BeforeValidator(_port, json_schema_input_type=Port | VerifyPort)]
+"""A port, or a port with the protocol that is spoken before TLS."""
+
+
 class Verify(Shape):
     """Where the certificate that is really served is looked at."""
 
     address: Address = Field("127.0.0.1", description="Where the server is asked.")
-    ports: Many[Port] | None = Field(
+    ports: Many[PortEntry] | None = Field(
         None,
-        description="TLS ports. Default: 443 for nginx and apache, none for haproxy and files; without ports nothing is "
-        "looked at.",
+        description="TLS ports: 443, or {port: 143, starttls: imap}. Default: 443 for nginx and apache, 993 and 995 "
+        "for dovecot, none for the others; without ports nothing is looked at.",
     )
     mode: Literal["enforce", "warn", "off"] = Field(
         "enforce",
         description="enforce: a site is Ready only if its certificate is served. warn: only told. off: not looked at.",
     )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        ports = [entry.port for entry in self.ports or ()]
+        twice = next((port for port in ports if ports.count(port) > 1), None)
+        if twice is not None:
+            raise sentence(f"port {twice} stands twice in this list", "ports")
+        return self
 
 
 class Template(Shape):
@@ -145,6 +170,19 @@ class ApacheSpec(WebServerSpec):
 
     type: Literal["apache"] = Field(description="apache: files in a directory that Apache httpd 2.4 includes.")
     config_directory: LocalPath = Field("/etc/apache2/certwright.d", description="The directory of our files.")
+
+
+class DovecotSpec(TargetSpec):
+    """Dovecot: we own whole files in one directory, which your configuration includes once."""
+
+    type: Literal["dovecot"] = Field(description="dovecot: files in a directory that Dovecot 2.3 includes.")
+    config_directory: LocalPath = Field("/etc/dovecot/certwright.d", description="The directory of our files.")
+    template: Annotated[
+        Template | None, BeforeValidator(_builtin, json_schema_input_type=Literal["builtin"] | Template | None)
+    ] = Field(None, description="The template of a site's file. Default: builtin, a `local_name` for each hostname.")
+    default_site: Name | None = Field(
+        None, description="The site whose certificate a client without a known name gets. Default: your own `ssl_cert`."
+    )
 
 
 class HaproxySpec(TargetSpec):
