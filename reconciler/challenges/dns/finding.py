@@ -39,6 +39,7 @@ class Finder:
         self._lock = threading.Lock()
         self._servers: dict[str, tuple[float, tuple[dns.NameServer, ...]]] = {}
         self._zones: dict[str, dns.Zone] = {}
+        self._owned: set[str] = set()
 
     def place(self, name: str) -> Place:
         """Follow aliases to where the record belongs. Raises Failed(AliasStands, AliasRefused), DnsFailed."""
@@ -110,9 +111,12 @@ class Finder:
         last: dns.DnsFailed | None = None
         for server in (self._own,) if self._own is not None else self._declared:
             try:
-                return dns.zone_at(server, name)
+                found = dns.zone_at(server, name)
             except dns.DnsFailed as failure:
                 last = failure
+            else:
+                self._owned.add(found.name)
+                return found
         if last is not None and (last.reason != "ZoneNotOurs" or not self._spec.follow_cname):
             raise last
         # not the name itself: a resolver would remember for a while that nothing is there
@@ -131,10 +135,13 @@ class Finder:
             if answer.rcode in {"NOERROR", "NXDOMAIN"} or answer.alias is not None:
                 return answer
             last = dns.DnsFailed("DnsBroken", f"the name server {endpoint} answered {answer.rcode} to {kind} of {name}")
+        if self._spec.follow_cname:
+            # a zone on the way, whose servers we need not be able to reach
+            return dns.lookup(self._given or dns.system_resolvers(), name, kind)
         raise last or dns.DnsFailed("DnsUnreachable", f"no name server of {zone} is known")
 
     def _askable(self, zone: str) -> tuple[dns.Endpoint, ...]:
-        if self._own is not None and (self._zone is None or dns.below(zone, self._zone)):
+        if self._own is not None and (zone in self._owned or zone == self._zone):
             return (self._own,)
         return tuple(server.endpoint for server in self.servers(zone))
 

@@ -62,8 +62,8 @@ class Lexicon:
             words = words.replace(secret, "***")
         status, name = outcome["status"], self._spec.name
         if status == "missing":
-            extra = "lexicon" if words.startswith("lexicon") else f"lexicon' 'dns-lexicon[{name}]"
-            words = f"needs {clean(words, 60)}, which is not installed; type: pip install 'certwright[{extra}]'"
+            more = "" if words.startswith("lexicon") else f" 'dns-lexicon[{name}]'"
+            words = f"needs {clean(words, 60)}, which is not installed; type: pip install 'certwright[lexicon]'{more}"
         return Failed(_REASONS.get(status, "ProviderFailed"), f"lexicon provider {name} {clean(words, _SHOWN)}")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client import api as dns
-from reconciler.errors import Failed, Waiting
+from reconciler.errors import Failed, NamesFailed, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,8 +94,13 @@ class Watcher:
         if self._rules.mode == "warn":
             self._say(f"going on although {words}")
             return
+        raise NamesFailed([self._vain(records, lacks, name) for name in dict.fromkeys(lack.name for lack in lacks)])
+
+    def _vain(self, records: Sequence[Record], lacks: Sequence[Lack], name: str) -> Failed:
+        mine = [lack for lack in lacks if lack.name == name]
         seconds = int(self._rules.timeout.total_seconds())
-        raise Failed("NotPropagated", f"not at every name server after {seconds} s: {words}", hostname=lacks[0].name)
+        words = f"not at every name server after {seconds} s: {shown(mine)}{slowly(records, mine)}"
+        return Failed("NotPropagated", words, hostname=name)
 
 
 def shown(lacks: Sequence[Lack]) -> str:
