@@ -99,13 +99,7 @@ def test_nothing_to_do_imports_nothing_heavy(stage: Stage) -> None:
     for verb in (("apply",), ("diff",), ("get", "sites"), ("status",), ("version",), ("--help",)):
         modules = run(stage, *verb).modules
         assert [name for name in HEAVY if name in modules] == [], verb
-    busy = (
-        "reconciler.execute.executor",
-        "reconciler.issuers",
-        "reconciler.challenges",
-        "reconciler.doors.x509",
-        "ssl",
-    )
+    busy = ("reconciler.execute.executor", "reconciler.issuers", "reconciler.challenges", "ssl")
     assert [name for name in busy if name in run(stage, "apply").modules] == []
 
 
