@@ -78,7 +78,7 @@ class Engine:
     viewing: Callable[[str, Report, Mapping[str, object] | None], Mapping[str, object]]
     cache: Cache
     clock: Clock
-    keeping: Callable[[Declared], None]
+    keeping: Callable[[Declared, World], None]
 
     def look(self, scope: Scope, limits: Limits) -> Report:
         """Make one pass up to its plan; nothing is changed."""
@@ -136,7 +136,7 @@ class Engine:
     def note(self, report: Report) -> None:
         """Keep what readers show, and which sites need no look until when."""
         self._keep_views(report)
-        self.keeping(report.declared)
+        self.keeping(report.declared, report.world)
         busy = {change.site for change in report.plan.changes} | {hold.site for hold in report.plan.holds}
         targets = {change.target for change in report.plan.changes if not change.site}
         calm = {}

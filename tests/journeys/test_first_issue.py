@@ -47,8 +47,7 @@ def test_snippet_layout_in_the_users_own_server_block(street: Street) -> None:
     include = street.web.include
     blocks = "".join(
         f"server {{ listen 127.0.0.1:{street.tls_port} ssl; server_name {name}.example.com;"
-        f" include {include}/{name}.conf; }}
-"
+        f" include {include}/{name}.conf; }}\n"
         for name in NAMES
     )
     street.http(blocks)

@@ -90,6 +90,16 @@ def test_annotation_renews_once(stage: Stage) -> None:
     assert issued(stage) == ["RequestedByUser"]
 
 
+def test_two_revisions_are_kept_and_older_ones_archived(stage: Stage) -> None:
+    for value in ("1", "2", "3", "4"):
+        write(stage, annotations={"certwright/renewAt": value})
+        stage.settle()
+    kept = sorted(path.name for path in (stage.state / "certificates" / "one").iterdir())
+    assert len(kept) == 2
+    assert stage.live("one").id in kept
+    assert len(list((stage.state / "archive" / "one").iterdir())) == 2
+
+
 def test_key_type_changes(stage: Stage) -> None:
     write(stage)
     stage.settle()
