@@ -11,7 +11,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar, Union, cast
@@ -24,24 +24,30 @@ def canonical(value: object) -> bytes:
     return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def to_plain(value: object) -> Any:  # noqa: ANN401, PLR0911  JSON has no tighter type; one return a kind
+def to_plain(value: object) -> Any:  # noqa: ANN401  JSON has no tighter type
     """Turn a value of the model into JSON values."""
-    match value:
-        case Enum():
-            return value.value
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case timedelta():
-            return value.total_seconds()
-        case Mapping():
-            return {str(key): to_plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [to_plain(item) for item in value]
-        case _ if dataclasses.is_dataclass(value):
-            return {name: to_plain(getattr(value, name)) for name in _fields(cast("type", type(value)))}
-    msg = f"no plain form for {type(value).__name__}"
+    return _writer(cast("type", type(value)))(value)
+
+
+@functools.cache
+def _writer(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401, PLR0911  one return a kind
+    """Give what turns values of a type into JSON values: found out once a type, there are thousands of values."""
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, types.NoneType | bool | int | float | str):
+        return lambda value: value
+    if issubclass(kind, datetime):
+        return lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if issubclass(kind, timedelta):
+        return lambda value: value.total_seconds()
+    if issubclass(kind, Mapping):
+        return lambda value: {str(key): to_plain(item) for key, item in value.items()}
+    if issubclass(kind, list | tuple | set | frozenset):
+        return lambda value: [to_plain(item) for item in value]
+    if dataclasses.is_dataclass(kind):
+        names = tuple(_fields(cast("type", kind)))
+        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+    msg = f"no plain form for {kind.__name__}"
     raise TypeError(msg)
 
 
@@ -56,26 +62,40 @@ def _fields(kind: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
 
 
 @functools.cache
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
-    return typing.get_type_hints(kind)
+def _makers(kind: type[Any]) -> Mapping[str, Callable[[Any, str], Any]]:
+    hints = typing.get_type_hints(kind)
+    return {name: _maker(hints[name]) for name in _fields(cast("type", kind))}
 
 
-def _make(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401, PLR0911  types are values here; one return a kind
-    origin = typing.get_origin(hint)
+def _make(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401  types are values here
+    return _maker(hint)(data, path)
+
+
+@functools.cache
+def _maker(hint: Any) -> Callable[[Any, str], Any]:  # noqa: ANN401, PLR0911  one return a kind
+    """Give what makes values of a type: to take annotations apart is dear, and done once."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object:
-        return data
+        return lambda data, _path: data
     if origin in (Union, types.UnionType):
-        return _union(typing.get_args(hint), data, path)
+        return functools.partial(_union, args)
     if origin is typing.Literal:
-        return _check(data in typing.get_args(hint), data, path)
+        return lambda data, path: _check(data in args, data, path)
     if origin is tuple:
-        return _tuple(typing.get_args(hint), data, path)
+        return functools.partial(_tuple, args)
     if origin is not None and issubclass(origin, Mapping):
-        _check(isinstance(data, dict), data, path)
-        return {key: _make(typing.get_args(hint)[1], item, f"{path}.{key}") for key, item in data.items()}
+        return functools.partial(_mapping, args)
     if dataclasses.is_dataclass(hint):
-        return _dataclass(cast("type", hint), data, path)
-    return _scalar(hint, data, path)
+        return functools.partial(_dataclass, cast("type", hint))
+    if hint is str:
+        return lambda data, path: data if type(data) is str else _check(isinstance(data, str), data, path)
+    return functools.partial(_scalar, hint)
+
+
+def _mapping(args: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401
+    _check(isinstance(data, dict), data, path)
+    make = _maker(args[1])
+    return {key: make(item, f"{path}.{key}") for key, item in data.items()}
 
 
 def _check(fits: bool, data: Any, path: str) -> Any:  # noqa: ANN401, FBT001
@@ -103,18 +123,18 @@ def _scalar(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401
 
 def _tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:  # noqa: ANN401
     _check(isinstance(data, list), data, path)
-    return tuple(_make(args[0], item, f"{path}[{number}]") for number, item in enumerate(data))
+    make = _maker(args[0])
+    return tuple([make(item, f"{path}[{number}]") for number, item in enumerate(data)])
 
 
 def _dataclass(kind: type, data: Any, path: str) -> Any:  # noqa: ANN401
     _check(isinstance(data, dict), data, path)
-    fields, hints = _fields(kind), _hints(kind)
-    unknown = data.keys() - fields.keys()
-    if unknown:
-        msg = f"{path}: unknown field {min(unknown)}"
+    makers = _makers(kind)
+    if not data.keys() <= makers.keys():
+        msg = f"{path}: unknown field {min(data.keys() - makers.keys())}"
         raise ValueError(msg)
     try:
-        return kind(**{name: _make(hints[name], item, f"{path}.{name}") for name, item in data.items()})
+        return kind(**{name: makers[name](item, f"{path}.{name}") for name, item in data.items()})
     except TypeError as error:
         msg = f"{path}: {error}"
         raise ValueError(msg) from None
