@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.desired import FileRule, FilesTarget, NginxTarget, Verify
+from reconciler.manifests import builtins
+from reconciler.model.desired import ApacheTarget, DovecotTarget, FileRule, FilesTarget, HaproxyTarget, NginxTarget, Verify
 from reconciler.model.names import Part
 from reconciler.model.ports import Refusal
+from reconciler.targets.apache import Apache
 from reconciler.targets.commands import default_reload, default_test
 from reconciler.targets.files import Files
 from reconciler.targets.nginx import Nginx
+from reconciler.targets.haproxy import Haproxy
 from tests.targets.making import RENDERER, ScriptedHands, seat
+from reconciler.targets.web import WebServer
 
 if TYPE_CHECKING:
     from reconciler.model.ports import Target
@@ -30,6 +34,21 @@ def _nginx(layout: str) -> Make:
 
 
 def _files(verify: Verify) -> Target:
+def _apache(layout: str) -> Make:
+    def make(verify: Verify) -> Target:
+        return Apache(ApacheTarget(name="t", layout=layout, verify=verify), RENDERER)  # type: ignore[arg-type]
+
+    return make
+
+
+def _haproxy(verify: Verify) -> Target:
+    return Haproxy(HaproxyTarget(name="t", verify=verify))
+
+
+def _dovecot(verify: Verify) -> Target:
+    return Dovecot(DovecotTarget(name="t", verify=verify), RENDERER)
+
+
     rules = (FileRule(Part.KEY, "/x/{site}.key", 0o600), FileRule(Part.FULLCHAIN, "/x/{site}.pem", 0o644))
     return Files(FilesTarget(name="t", files=rules, verify=verify))
 
@@ -39,6 +58,11 @@ TARGETS: dict[str, Make] = {
     "nginx vhost": _nginx("vhost"),
     "nginx live": _nginx("live"),
     "files": _files,
+    "apache snippet": _apache("snippet"),
+    "apache vhost": _apache("vhost"),
+    "apache live": _apache("live"),
+    "haproxy": _haproxy,
+    "dovecot": _dovecot,
 }
 NAMES = ("a", "b", "c.d")
 
@@ -74,7 +98,11 @@ def test_a_sites_files_do_not_depend_on_the_others(target: Target) -> None:
 def test_no_path_belongs_to_two(target: Target) -> None:
     sites = [seat(target.spec, name) for name in NAMES]
     found = [
-        artifact for files in target.render(sites).values() if not isinstance(files, Refusal) for artifact in files
+        artifact
+        for files in target.render(sites).values()
+        if not isinstance(files, Refusal)
+        for artifact in files
+        if not artifact.fragment
     ]
     paths = [artifact.path for artifact in (*found, *target.shared(sites))]
     assert len(paths) == len(set(paths))
@@ -87,7 +115,7 @@ def test_text_is_for_configuration_and_copies_are_told(target: Target) -> None:
         assert not isinstance(files, Refusal)
         for artifact in files:
             assert (artifact.part is Part.CONFIG) == (artifact.text is not None)
-            assert target.copies == (artifact.part is not Part.CONFIG)
+            assert target.copies == (artifact.part is not Part.CONFIG) or artifact.fragment
             assert not (artifact.part.is_secret and artifact.mode & 0o007)
 
 
@@ -101,13 +129,15 @@ def test_a_bad_site_is_refused_alone(target: Target) -> None:
 
 def test_the_servers_word_is_taken(target: Target) -> None:
     declared = replace(target.spec, test=("check",), reload=replace(target.spec.reload, command=("load",)))
-    target = type(target)(declared, RENDERER) if isinstance(target, Nginx) else Files(declared)  # type: ignore[arg-type]
+    rest = (RENDERER,) if isinstance(target, WebServer | Dovecot) else ()
+    target = type(target)(declared, *rest)  # type: ignore[call-arg,arg-type]
     assert target.test(ScriptedHands(0, "fine"), ["/x"]).ok
     assert not target.test(ScriptedHands(1, "no"), ["/x"]).ok
     assert target.test(ScriptedHands(1, "no"), ["/x"]).output == "no"
     assert not target.activate(ScriptedHands(-1), []).ok
     assert target.test(ScriptedHands(1, "/y /z"), ["/x"]).blamed == ()
 
+    assert not target.replaces([])
 
 @pytest.mark.parametrize("make", TARGETS.values(), ids=TARGETS)
 def test_probes_are_one_a_port(make: Make) -> None:
@@ -122,3 +152,9 @@ def test_probes_are_one_a_port(make: Make) -> None:
 def test_each_type_has_its_defaults() -> None:
     assert (default_test("nginx"), default_reload("nginx")) == (("nginx", "-t"), ("nginx", "-s", "reload"))
     assert (default_test("files"), default_reload("files")) == (None, None)
+
+
+@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "files"])
+def test_the_defaults_of_a_manifest_are_those_of_the_target(type_: str) -> None:
+    assert default_test(type_) == builtins.TESTS.get(type_)  # type: ignore[arg-type]
+    assert default_reload(type_) == builtins.RELOADS.get(type_)  # type: ignore[arg-type]

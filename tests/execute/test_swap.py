@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Failed
-from reconciler.execute.swap import Content, Swap, Switch, SwitchStuck, put_back, read
+from reconciler.execute.content import Content
+from reconciler.execute.swap import Swap, Switch, SwitchStuck, put_back, read
 from reconciler.model.names import Part
 
 if TYPE_CHECKING:

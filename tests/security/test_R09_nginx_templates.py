@@ -7,21 +7,7 @@ import pytest
 from reconciler.model.ports import Refusal
 from reconciler.targets.nginx import Nginx
 from tests.targets.making import RENDERER, one, seat, templated
-
-STRINGS = ["a\nb", "a;b", "a{b", "a}b", "a$b", "a'b", 'a"b', "a\\b", "a b", "a#b", "a\0b", "\uff41", "é"]
-WAYS = [
-    "{{ values.v }}",
-    "{{ values.v | upper }}",
-    "{{ [values.v, 'x'] | join('-') }}",
-    "{{ 'x' ~ values.v }}",
-    "{% macro m(t) %}{{ t }}{% endmacro %}{{ m(values.v) }}",
-    "{% set t = values.v %}{{ t }}",
-    "{% for c in [values.v] %}{{ c }}{% endfor %}",
-    "{{ values.v | safe }}",
-    "{{ '%s' | format(values.v) }}",
-    "{{ values.v if true else 'x' }}",
-    "{% filter upper %}{{ values.v }}{% endfilter %}",
-]
+from tests.targets.syntax import STRINGS, WAYS
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -15,7 +15,7 @@ from tests.servers.processes import program, running, tail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MODULES = ("mpm_event", "authz_core", "alias", "mime", "ssl", "socache_shmcb")
+_MODULES = ("mpm_event", "authz_core", "alias", "info", "mime", "ssl", "socache_shmcb")
 _PLACES = (Path("/usr/lib/apache2/modules"), Path("/usr/lib64/httpd/modules"), Path("/usr/lib/httpd/modules"))
 # As root the children drop to `daemon`, and cannot enter a test's private directory: all certificates are read before.
 _CONFIG = """\
@@ -40,7 +40,7 @@ GracefulShutdownTimeout 5
     Require all denied
 </Directory>
 {own}
-IncludeOptional {include}/*.conf
+{line}
 """
 
 
@@ -103,8 +103,8 @@ class Apache:
         """Write the main configuration with `own` (`Listen` lines, say); it is not reloaded."""
         place = next(path for path in _PLACES if path.is_dir())
         modules = "\n".join(f"LoadModule {name}_module {place}/mod_{name}.so" for name in _MODULES)
-        text = _CONFIG.format(root=self.root, include=self.include, own=own, modules=modules)
-        self.config.write_text(text if include else text.replace("IncludeOptional", "#"))
+        line = f"IncludeOptional {self.include}/*.conf" if include else ""
+        self.config.write_text(_CONFIG.format(root=self.root, own=own, modules=modules, line=line))
 
     def test(self) -> subprocess.CompletedProcess[str]:
         """Test the configuration; the verdict is the return code, the words are in stderr."""

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates import Renderer
+from reconciler.execute.hands import LocalHands
 from reconciler.model.desired import NginxTarget, TargetUse, Template, Values, Verify
 from reconciler.model.ports import Artifact, Refusal, SiteOnTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.model.desired import TargetSpec
+    from reconciler.model.ports import Named
     from tests.servers.identity import Identity
 
 RENDERER = Renderer()
@@ -33,6 +35,12 @@ class RealHands:
         finished = run(argv)
         return finished.returncode, finished.output.decode()
 
+    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
+        return LocalHands().unusable(directory, suffix, named)
+
+    def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:
+        return LocalHands().ask(socket, command, payload)
+
 
 @dataclass
 class ScriptedHands:
@@ -40,11 +48,21 @@ class ScriptedHands:
 
     code: int = 0
     output: str = ""
+    bad: Mapping[str, str] = field(default_factory=dict)
+    answers: list[tuple[bool, str]] = field(default_factory=list)
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         self.asked.append((what, tuple(argv)))
         return self.code, self.output
+
+    def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
+        self.asked.append(("unusable", (directory, suffix, named.__name__)))
+        return self.bad
+
+    def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:
+        self.asked.append(("ask", (socket, command, payload or "")))
+        return self.answers.pop(0) if self.answers else (False, "nobody")
 
 
 def seat(

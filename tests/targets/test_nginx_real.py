@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,11 @@ from reconciler.targets.nginx import Nginx
 from tests.servers.handshake import handshake
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
+from tests.targets.http01 import check_tokens, get, make_webroot
 from tests.targets.making import RENDERER, RealHands, install, one, put_live, seat, vhost
 
 if TYPE_CHECKING:
     from tests.servers.nginx import Nginx as Server
-
-TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 
 
 @pytest.fixture(name="live")
@@ -32,42 +30,7 @@ def _live(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="webroot")
 def _webroot(tmp_path: Path) -> Path:
-    directory = tmp_path / "webroot" / ".well-known" / "acme-challenge"
-    directory.mkdir(parents=True)
-    (directory / TOKEN).write_text("the answer")
-    (directory / "not.a.token").write_text("secret")
-    (directory / "sub").mkdir()
-    (directory / "sub" / TOKEN).write_text("secret")
-    (tmp_path / "webroot" / "outside").write_text("secret")
-    return tmp_path / "webroot"
-
-
-def get(port: int, path: str, host: str = "a.example") -> tuple[int, str, str, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.putrequest("GET", path, skip_host=True)
-        connection.putheader("Host", host)
-        connection.endheaders()
-        answer = connection.getresponse()
-        return (
-            answer.status,
-            answer.read().decode(),
-            answer.headers.get_content_type(),
-            answer.headers.get("Location", ""),
-        )
-    finally:
-        connection.close()
-
-
-def check_tokens(port: int) -> None:
-    base = "/.well-known/acme-challenge"
-    assert get(port, f"{base}/{TOKEN}")[:3] == (200, "the answer", "text/plain")
-    for path in ("", "/", "/none", "/not.a.token", f"/sub/{TOKEN}", f"/{TOKEN}/", f"/{TOKEN}.x", "/sub"):
-        status, body, _, _ = get(port, base + path)
-        assert "secret" not in body
-        assert status == 404 or (path == "" and status in {301, 302}), path  # without a slash it is the user's
-    assert get(port, f"{base}/../../outside")[0] != 200
-    assert get(port, f"{base}/%2e%2e/%2e%2e/outside")[0] != 200
+    return make_webroot(tmp_path)
 
 
 def test_whole_server_blocks_answer_by_name(nginx: Server, live: Path, webroot: Path) -> None:
