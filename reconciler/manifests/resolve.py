@@ -12,16 +12,20 @@ from reconciler.manifests.resolve_objects import ObjectResolver
 from reconciler.model import plain
 from reconciler.model.desired import (
     AcmeIssuer,
+    AddressRecords,
     DesiredSite,
     Failover,
+    Http01,
     IssuerSpec,
     KeySpec,
+    Machine,
     MethodSpec,
     Place,
     Renewal,
     TargetUse,
+    TlsAlpn01,
 )
-from reconciler.model.names import Hostname, KeyType, Trust
+from reconciler.model.names import Hostname, KeyType, Switch, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,9 +75,11 @@ class Resolver:
         proven = any(isinstance(issuer, AcmeIssuer) for issuer in issuers)
         methods = self._methods(resource, spec, hostnames) if proven else {}
         targets = tuple(self._targets(resource, spec))
+        records = self._address_records(resource, spec)
         if self._flaws > before or not issuers or not hostnames:
             return None
-        return self._whole(resource, spec, issuers=issuers, hostnames=hostnames, methods=methods, targets=targets)
+        found = {"issuers": issuers, "hostnames": hostnames, "methods": methods, "targets": targets}
+        return self._whole(resource, spec, **found, address_records=records)
 
     @property
     def _flaws(self) -> int:
@@ -96,12 +102,18 @@ class Resolver:
             suspend=spec.suspend,
             on_name_failure=self._on_name_failure(spec),
             stop_at=spec.stop_at,
+            machine=self._machine,
             labels=dict(resource.metadata.labels),
             annotations=dict(resource.metadata.annotations),
             place=Place(resource.source.file, line, column),
             **parts,
         )
         return replace(site, digest=digest_of(site))
+
+    @property
+    def _machine(self) -> Machine:
+        server = self._server
+        return Machine(server.hostname or "", server.addresses, server.resolvers or ()) if server else Machine()
 
     # --- what a site refers to -------------------------------------------------------------------------------------
 
@@ -118,6 +130,18 @@ class Resolver:
             found = self.objects.find("Target", entry.name, referrer, (*path, number))
             if found is not None:
                 yield TargetUse(self._made.target(found), plain_values(entry.values))
+
+    def _address_records(self, resource: Resource, spec: SiteSpec) -> AddressRecords | None:
+        wanted, path = spec.address_records, ("spec", "addressRecords", "provider")
+        found = self.objects.find("ChallengeMethod", wanted.provider, resource, path) if wanted else None
+        if wanted is None or found is None:
+            return None
+        method = self._made.method(found)
+        if isinstance(method, Http01 | TlsAlpn01) or method.provider is None or method.provider.type != "rfc2136":
+            text = f"{wanted.provider} writes no address records: name a ChallengeMethod whose provider is rfc2136"
+            self.problems.append(resource.problem(path, text))
+            return None
+        return AddressRecords(method, wanted.ttl)
 
     def _list(
         self, resource: Resource, spec: SiteSpec, field_: str, otherwise: Sequence[Any]
@@ -174,7 +198,7 @@ class Resolver:
         self, entry: ChallengeEntry, referrer: Resource, path: Path
     ) -> tuple[MethodSpec | None, tuple[frozenset[str], tuple[str, ...]] | None]:
         found = self.objects.find("ChallengeMethod", entry.method, referrer, (*path, "method"))
-        method = self._made.method(found) if found else None
+        method = _looked_at(self._made.method(found), entry) if found else None
         if entry.hostnames is None and entry.domains is None and entry.hostname_sets is None:
             return method, None
         exact = {_ascii(text) for text in entry.hostnames or ()}
@@ -238,6 +262,13 @@ def digest_of(site: DesiredSite) -> str:
 def plain_values(values: dict[str, Any]) -> dict[str, Any]:
     """Give values with tuples for lists."""
     return {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}
+
+
+def _looked_at(method: MethodSpec, entry: ChallengeEntry) -> MethodSpec:
+    """Give a method with what a site's entry says of `preflight` over its own."""
+    own = entry.preflight
+    given = {name: Switch(getattr(own, name)) for name in own.model_fields_set} if own is not None else {}
+    return replace(method, preflight=replace(method.preflight, **given)) if given else method
 
 
 def _ascii(text: str) -> str:

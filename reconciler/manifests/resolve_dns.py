@@ -22,6 +22,11 @@ _KINDS: Final[Mapping[str, Callable[..., desired.DnsSpec]]] = {
 }
 
 
+def preflight(spec: Any) -> desired.Preflight:  # noqa: ANN401  the shape of the kinds
+    """Translate what is looked at before a CA is asked."""
+    return desired.Preflight(Switch(spec.points_here), Switch(spec.caa))
+
+
 def dns_method(name: str, spec: Any, secret: Secret, path: Path) -> desired.DnsSpec:  # noqa: ANN401  one of three
     """Translate a spec; `secret` and `path` make what it names absolute."""
     wait = spec.propagation
@@ -32,6 +37,7 @@ def dns_method(name: str, spec: Any, secret: Secret, path: Path) -> desired.DnsS
         "cname_targets": spec.cname_targets or (),
         "resolvers": spec.resolvers or (),
         "propagation": desired.Propagation(Switch(wait.mode), wait.timeout, wait.interval, wait.nameservers or ()),
+        "preflight": preflight(spec.preflight),
         "provider": _provider(spec.provider, secret, path) if spec.provider is not None else None,
     }
     return _KINDS[spec.type](**common)

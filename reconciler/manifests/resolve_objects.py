@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests import builtins
 from reconciler.manifests.kinds.challenge_method import split_endpoint
 from reconciler.manifests.kinds.urls import DIRECTORIES
-from reconciler.manifests.resolve_dns import dns_method
+from reconciler.manifests.resolve_dns import dns_method, preflight
 from reconciler.model import desired
 from reconciler.model.names import KeyType, Part, Switch, Trust
 
@@ -106,14 +106,16 @@ class ObjectResolver:
                 resource.name, spec, lambda ref: _secret(resource, ref), lambda text: beside(resource, text)
             )
         if spec.type == "tls-alpn-01":
-            return desired.TlsAlpn01(resource.name, _listener(spec.listener), Switch(spec.self_test))
+            return desired.TlsAlpn01(
+                resource.name, _listener(spec.listener), Switch(spec.self_test), preflight(spec.preflight)
+            )
         if spec.webroot is not None:
             directory = beside(resource, spec.webroot.directory)
             builtin = directory == builtins.BUILTIN_WEBROOT
             way: Any = desired.Webroot(directory, spec.webroot.mode, spec.webroot.owner, builtin)
         else:
             way = _listener(spec.listener)
-        return desired.Http01(resource.name, way, Switch(spec.self_test))
+        return desired.Http01(resource.name, way, Switch(spec.self_test), preflight(spec.preflight))
 
     def _target(self, resource: Resource) -> desired.TargetSpec:
         spec: Any = resource.spec
@@ -125,10 +127,10 @@ class ObjectResolver:
         if spec.type == "haproxy":
             socket = beside(resource, spec.socket) if spec.socket else None
             return desired.HaproxyTarget(**common, socket=socket)
-        web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget
-        return web(**common, layout=spec.layout, template=self._template(resource, spec))
         if spec.type == "dovecot":
             return desired.DovecotTarget(**common, template=self._template(resource, spec))
+        web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget
+        return web(**common, layout=spec.layout, template=self._template(resource, spec))
 
     @staticmethod
     def _common(resource: Resource, spec: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -159,8 +161,6 @@ class ObjectResolver:
             return desired.Template(path)
 
 
-def _listener(spec: Any) -> desired.Listener:  # noqa: ANN401
-    if spec.address is not None:
 def _verify(kind: str, spec: Any) -> desired.Verify:  # noqa: ANN401
     ports, starttls = builtins.PORTS.get(kind, ()), builtins.STARTTLS.get(kind, ())
     if spec is None:
@@ -171,6 +171,8 @@ def _verify(kind: str, spec: Any) -> desired.Verify:  # noqa: ANN401
     return desired.Verify(spec.address, ports, Switch(spec.mode), starttls)
 
 
+def _listener(spec: Any) -> desired.Listener:  # noqa: ANN401
+    if spec.address is not None:
         address, port = split_endpoint(spec.address)
         return desired.Listener(port, address)
     return desired.Listener(spec.port)

@@ -110,12 +110,21 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class Preflight:
+    """What is looked at before a CA is asked: whether a name points at this machine, whether CAA allows the issuer."""
+
+    points_here: Switch = Switch.WARN
+    caa: Switch = Switch.WARN
+
+
+@dataclass(frozen=True, slots=True)
 class Http01:
     """A way to prove control by http-01 (RFC 8555 section 8.3). `self_test`: fetch our own answer before the CA does."""
 
     name: str
     way: Webroot | Listener
     self_test: Switch = Switch.WARN
+    preflight: Preflight = field(default_factory=Preflight)
     type: Literal["http-01"] = "http-01"
 
 
@@ -126,6 +135,7 @@ class TlsAlpn01:
     name: str
     way: Listener
     self_test: Switch = Switch.WARN
+    preflight: Preflight = field(default_factory=Preflight)
     type: Literal["tls-alpn-01"] = "tls-alpn-01"
 
 
@@ -217,6 +227,7 @@ class DnsMethod:
     cname_targets: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
     propagation: Propagation = field(default_factory=Propagation)
+    preflight: Preflight = field(default_factory=Preflight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,20 +269,6 @@ class Reload:
     delay: timedelta = timedelta(minutes=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
-    """Where the served certificate is looked at; only `enforce` counts for Ready.
-
-    `ports` are all of them; `starttls` tells which of them speak another protocol before TLS.
-    """
-
-    address: str = "127.0.0.1"
-    ports: tuple[int, ...] = ()
-    mode: Switch = Switch.ENFORCE
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
 StartTlsProtocol = Literal["imap", "pop3", "smtp"]
 
 
@@ -283,6 +280,21 @@ class StartTls:
     protocol: StartTlsProtocol
 
 
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Where the served certificate is looked at; only `enforce` counts for Ready.
+
+    `ports` are all of them; `starttls` tells which of them speak another protocol before TLS.
+    """
+
+    address: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
+    mode: Switch = Switch.ENFORCE
+    starttls: tuple[StartTls, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
     """A configuration template, read when the manifests were. `name` is `builtin`, a path, or `inline`."""
 
     name: str = "builtin"
@@ -290,7 +302,6 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
-    starttls: tuple[StartTls, ...] = ()
 class FileRule:
     """One file of a `files` target; `path` may hold `{site}`, `{hostname}`, `{server}`, `{values.KEY}`."""
 
@@ -347,6 +358,16 @@ class HaproxyTarget(TargetBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotTarget(TargetBase):
+    """Dovecot: whole files in `config_directory`, with `local_name` blocks that name what is live."""
+
+    config_directory: str = "/etc/dovecot/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["dovecot"] = "dovecot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilesTarget(TargetBase):
     """Plain files anywhere, and a command that makes their reader take them up."""
 
@@ -355,16 +376,6 @@ class FilesTarget(TargetBase):
 
 
 TargetSpec = ApacheTarget | DovecotTarget | HaproxyTarget | NginxTarget | FilesTarget
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DovecotTarget(TargetBase):
-    """Dovecot: whole files in `config_directory`, with `local_name` blocks that name what is live."""
-
-    config_directory: str = "/etc/dovecot/certwright.d"
-    template: Template = field(default_factory=Template)
-    default_site: str | None = None
-    type: Literal["dovecot"] = "dovecot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +412,26 @@ class Failover:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine that names should point at. `addresses` None: its global addresses, looked at when they are needed.
+
+    `hostname` is "" where the Server declares none; `resolvers`, `ADDRESS:PORT`, replace those of the system.
+    """
+
+    hostname: str = ""
+    addresses: tuple[str, ...] | None = None
+    resolvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRecords:
+    """Who publishes A and AAAA records of the machine's addresses for a site's names. `ttl` in seconds."""
+
+    method: DnsSpec
+    ttl: int = 300
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredSite:
     """One site, resolved. `methods[hostname]` are tried in order. `digest` covers all that changes what is done."""
 
@@ -418,6 +449,8 @@ class DesiredSite:
     suspend: bool = False
     on_name_failure: Literal["dropLate", "fail", "drop"] = "dropLate"
     stop_at: Literal["challenges"] | None = None
+    machine: Machine = field(default_factory=Machine)
+    address_records: AddressRecords | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)

@@ -91,7 +91,7 @@ BAD = [
     ("Site", "{hostnames: '*.a.com'}", 19, 'write ["*.a.com"]'),
     ("Site", "{hostname: [a.com]}", 8, "unknown field `hostname`: did you mean `hostnames`?"),
     ("Site", "{hostnames: [a.com], private_key: {}}", 28, "did you mean `privateKey`?"),
-    ("Site", "{hostnames: [a.com], zzz: 1}", 28, "unknown field `zzz`: known are challenges"),
+    ("Site", "{hostnames: [a.com], zzz: 1}", 28, "unknown field `zzz`: known are addressRecords, challenges"),
     ("Site", "{}", 7, "a site needs `hostnames` or `hostnameSets`"),
     ("Site", "[]", 7, "a mapping is expected here, not a list"),
     ("Site", "{hostnames: [a.com], suspend: yes}", 37, "write true"),

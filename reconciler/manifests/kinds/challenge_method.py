@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, PlainValidator, model_validator
 
 from reconciler.manifests.kinds.base import Shape, exactly_one, one_of_schema
 from reconciler.manifests.kinds.fields import FileMode, UserName, need_text, text_schema
+from reconciler.manifests.kinds.parts import Preflight
 from reconciler.manifests.kinds.paths import WebrootPath
 from reconciler.manifests.rawtext import shown
 
@@ -80,6 +81,7 @@ class Http01Spec(Shape):
         "CA is asked to. enforce: the CA is not asked while that fails. warn: it is asked all the same, and a failure "
         "is told; for issuers of trust public only. off: nothing is fetched.",
     )
+    preflight: Preflight = Field(Preflight.model_construct(), description="What is looked at before a CA is asked.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -100,3 +102,4 @@ class TlsAlpn01Spec(Shape):
         description="Whether our own listener is asked before the CA is. enforce: the CA is not asked while that "
         "fails. warn: it is asked all the same, and a failure is told. off: nothing is asked.",
     )
+    preflight: Preflight = Field(Preflight.model_construct(), description="What is looked at before a CA is asked.")

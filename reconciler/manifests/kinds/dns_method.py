@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reconciler.manifests.kinds.base import Many, Shape, sentence
 from reconciler.manifests.kinds.dns_provider import Domain, NameServer, Provider
 from reconciler.manifests.kinds.fields import Flag, PositiveDuration
+from reconciler.manifests.kinds.parts import Preflight
 
 Ttl = Annotated[int, Field(ge=0, le=86400)]
 
@@ -47,6 +48,7 @@ class _DnsSpec(Shape):
     propagation: Propagation = Field(
         Propagation.model_construct(), description="Waiting until every name server has the record."
     )
+    preflight: Preflight = Field(Preflight.model_construct(), description="What is looked at before a CA is asked.")
 
 
 class _WrittenSpec(_DnsSpec):

@@ -101,6 +101,25 @@ ON_NAME_FAILURE: Final = (
 )
 
 
+ThreeWay = Literal["enforce", "warn", "off"]
+
+
+class Preflight(Shape):
+    """What is looked at before a CA is asked."""
+
+    points_here: ThreeWay = Field(
+        "warn",
+        description="Whether names must resolve and point at the Server's addresses, for http-01 and tls-alpn-01. "
+        "enforce: a name that does not is held, and the CA is not asked. warn: one that does not resolve is held, for "
+        "issuers of trust public. off: no resolver is asked.",
+    )
+    caa: ThreeWay = Field(
+        "warn",
+        description="Whether CAA records must allow the issuer. enforce: a name that they forbid is held. warn: "
+        "`preflight` tells it. off: nothing is asked.",
+    )
+
+
 class ChallengeEntry(Shape):
     """One way to prove control, and for which names: all, without `hostnames`, `domains` and `hostnameSets`."""
 
@@ -108,6 +127,7 @@ class ChallengeEntry(Shape):
     hostnames: Many[HostnameText] | None = Field(None, description="Exactly these names.")
     domains: Many[HostnameText] | None = Field(None, description="These domains and every name below them.")
     hostname_sets: Many[Name] | None = Field(None, description="The names of these HostnameSets.")
+    preflight: Preflight | None = Field(None, description="What is looked at first. Default: the ChallengeMethod's.")
 
 
 def _named(value: object) -> object:

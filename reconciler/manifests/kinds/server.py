@@ -1,8 +1,12 @@
 """Server: the machine, and what every site inherits."""
 
-from pydantic import Field
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from reconciler.manifests.kinds.base import Many, Shape
+from reconciler.manifests.kinds.dns_provider import NameServer
 from reconciler.manifests.kinds.fields import Email, Flag, MachineName, Name
 from reconciler.manifests.kinds.parts import (
     ON_NAME_FAILURE,
@@ -13,6 +17,27 @@ from reconciler.manifests.kinds.parts import (
     Renewal,
     TargetEntry,
 )
+
+
+def _parse_addresses(value: object) -> tuple[str, ...] | None:
+    """Read `auto` (None) or a list of addresses."""
+    if value is None or value == "auto":
+        return None
+    try:
+        items = value if isinstance(value, list | tuple) else None
+        return tuple(dict.fromkeys(str(ip_address(str(item))) for item in items or ("",)))
+    except ValueError:
+        raise ValueError("expected auto, or a list of IP addresses such as [192.0.2.1, 2001:db8::1]") from None
+
+
+Addresses = Annotated[
+    tuple[str, ...] | None,
+    PlainValidator(_parse_addresses),
+    PlainSerializer(lambda value: "auto" if value is None else list(value)),
+    WithJsonSchema(
+        {"anyOf": [{"const": "auto"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}], "default": "auto"}
+    ),
+]
 
 
 class Defaults(Shape):
@@ -39,5 +64,15 @@ class ServerSpec(Shape):
     agree_to_terms: Flag = Field(
         default=False,
         description="That you agree to the terms of service of the CAs used. Without it no account is made.",
+    )
+    addresses: Addresses = Field(
+        None,
+        description="The addresses that names should point at: a list, or auto, the machine's own global ones. Where "
+        "none is known nothing is judged.",
+    )
+    resolvers: Many[NameServer] | None = Field(
+        None,
+        description="The resolvers that are asked where names point, and for CAA, address and port. Default: those of "
+        "this machine.",
     )
     defaults: Defaults | None = Field(None, description="What every site takes over unless it says otherwise.")

@@ -1,6 +1,6 @@
 """Site: what must hold."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -15,6 +15,13 @@ from reconciler.manifests.kinds.parts import (
     Renewal,
     TargetEntry,
 )
+
+
+class AddressRecords(Shape):
+    """A and AAAA records of the Server's addresses, published before a certificate is asked for."""
+
+    provider: Name = Field(description="A ChallengeMethod by DNS whose provider writes them: rfc2136.")
+    ttl: Annotated[int, Field(ge=0, le=86400)] = Field(300, description="The time to live of the records, in seconds.")
 
 
 class SiteSpec(Shape):
@@ -52,6 +59,11 @@ class SiteSpec(Shape):
         None,
         description="challenges: an order is made and left to a person, who proves the names by `certwright solve` and "
         "ends it by `certwright request`.",
+    )
+    address_records: AddressRecords | None = Field(
+        None,
+        description="Publish the Server's addresses for the site's names first. Only what was published so is ever "
+        "removed: when this field or the Site goes. Default: nothing is published.",
     )
     suspend: Flag = Field(default=False, description="true: nothing of the site is changed, not even repaired.")
 
