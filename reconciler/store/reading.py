@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
@@ -13,6 +14,7 @@ from reconciler.store.trouble import failure, told
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_SLACK: Final = 20_000_000  # nanoseconds; the kernel stamps files by a clock that lags by up to one tick
 MOST: Final = 8 * 1024 * 1024
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -77,6 +79,24 @@ def link(path: str) -> str | None:
 def exists(path: str) -> bool:
     """Tell whether something is there, without following a link."""
     return os.path.lexists(path)
+
+
+def signature(paths: Iterable[str]) -> tuple[int, ...] | None:
+    """Give what tells that files are as they were: change time, inode and mode of each.
+
+    None if one is missing, or changed so lately that a further change could bear the same time.
+    """
+    found: list[int] = []
+    latest = time.time_ns() - _SLACK
+    for path in paths:
+        try:
+            facts = os.lstat(path)
+        except OSError:
+            return None
+        if facts.st_ctime_ns > latest:
+            return None
+        found += (facts.st_ctime_ns, facts.st_ino, facts.st_mode)
+    return tuple(found)
 
 
 def owner_and_mode(path: str) -> tuple[int, int] | None:

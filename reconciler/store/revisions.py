@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import x509
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from reconciler.model.observed import CertificateFacts
     from reconciler.model.ports import Lease
     from reconciler.model.text import Secret
+    from reconciler.store.part import Ground
 
 PRIVKEY, CERT, CHAIN, FULLCHAIN, META = REVISION_FILES
 PEMS: Final = (PRIVKEY, CERT, CHAIN, FULLCHAIN)
 _FINGERPRINT_SHOWN: Final = 8
+_REMEMBERED: Final = 256
 
 
 class _Damaged(Exception):
@@ -33,6 +36,12 @@ class _Damaged(Exception):
 
 class Revisions(Part):
     """Made by one rename, read whole or called broken."""
+
+    def __init__(self, ground: Ground) -> None:
+        """Know of no revision yet."""
+        super().__init__(ground)
+        self._good: dict[str, tuple[tuple[int, ...], Revision]] = {}
+        self._turn = threading.Lock()
 
     def put_revision(self, lease: Lease, site: str, bundle: Bundle, meta: RevisionMeta) -> str:
         """Store a revision, complete or not at all, and give its id; the same fingerprint twice is one revision.
@@ -75,8 +84,24 @@ class Revisions(Part):
         return Bundle(key, certificate, chain)
 
     def judged(self, site: str, revision: str) -> Revision | BrokenRevision:
-        """Read one revision and say whether it can be used. Of what may stand in it only NewerStore is raised."""
+        """Read one revision and say whether it can be used. Of what may stand in it only NewerStore is raised.
+
+        A good one is not read again while its files are as they were: one pass asks for it four times.
+        """
         folder = self._layout.revision(site, revision)
+        signature = reading.signature([f"{folder}/{name}" for name in REVISION_FILES])
+        known = self._good.get(folder)
+        if known is not None and known[0] == signature:
+            return known[1]
+        judged = self._judged(folder, revision)
+        if signature is not None and isinstance(judged, Revision):
+            with self._turn:
+                self._good[folder] = signature, judged
+                if len(self._good) > _REMEMBERED:
+                    del self._good[next(iter(self._good))]
+        return judged
+
+    def _judged(self, folder: str, revision: str) -> Revision | BrokenRevision:
         try:
             meta, envelope = records.decode_all(RevisionMeta, _text(folder, META), META)
             key = self._key(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,21 @@ def test_a_revision_with_a_bad_file_is_broken(store: FileStore, root: Path, name
         assert isinstance(live(store), Revision)  # a blank line more changes no meaning
     else:
         corrupt(store, "revision 2", "KeyMismatch" if (name, how) == ("cert.pem", "other") else "Corrupt")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_revision_that_was_good_is_read_again_when_a_file_changed(store: FileStore, root: Path, name: str) -> None:
+    path = root / "certificates" / "a" / made_live(store) / name
+    time.sleep(0.03)
+    first = live(store)
+    assert isinstance(first, Revision)
+    assert live(store) is first
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-2] + b"x\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert isinstance(live(store), BrokenRevision)
+    path.write_bytes(content)
+    assert live(store) == first
 
 
 def test_a_key_that_was_swapped_is_a_mismatch(store: FileStore, root: Path) -> None:
