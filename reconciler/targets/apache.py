@@ -125,7 +125,6 @@ def paste_lines(spec: ApacheTarget, live: str = "STATE/live") -> tuple[str, ...]
     return (
         "# in the virtual host of each site on port 443, beside `SSLEngine on`:",
         f"Include {directory}/SITE.conf",
-        *(("# in the first virtual host of port 443:", f"Include {directory}/{default}.conf") if default else ()),
         "# in the virtual host of port 80, where a redirect must spare /.well-known/acme-challenge/:",
         f"Include {directory}/{SHARED}.conf",
     )

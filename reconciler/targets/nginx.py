@@ -60,11 +60,9 @@ def paste_lines(spec: NginxTarget, live: str = "STATE/live") -> tuple[str, ...]:
             f"ssl_certificate {live}/SITE/fullchain.pem;",
             f"ssl_certificate_key {live}/SITE/privkey.pem;",
         )
-    default = spec.default_site
     return (
         "# in the server block of each site, beside `listen 443 ssl;`:",
         f"include {directory}/SITE.conf;",
-        *(("# in the block with `default_server`:", f"include {directory}/{default}.conf;") if default else ()),
         "# in the server block of port 80, where a redirect must stand in a `location /`:",
         f"include {directory}/{SHARED}.conf;",
     )

@@ -227,7 +227,6 @@ def test_nothing_is_probed_where_nothing_is_verified() -> None:
 def test_what_the_user_pastes() -> None:
     assert f"include {DIRECTORY}/SITE.conf;" in paste_lines(NginxTarget(name="web"))
     assert f"include {DIRECTORY}/http-01.conf;" in paste_lines(NginxTarget(name="web"))
-    assert f"include {DIRECTORY}/svr1.conf;" in paste_lines(NginxTarget(name="web", default_site="svr1"))
     assert f"include {DIRECTORY}/*.conf;" in paste_lines(vhost(DIRECTORY))
     live = paste_lines(NginxTarget(name="web", layout="live"), "/var/lib/certwright/live")
     assert "ssl_certificate /var/lib/certwright/live/SITE/fullchain.pem;" in live

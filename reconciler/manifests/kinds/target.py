@@ -144,17 +144,19 @@ class WebServerSpec(TargetSpec):
         Template | None, BeforeValidator(_builtin, json_schema_input_type=Literal["builtin"] | Template | None)
     ] = Field(None, description="The template of whole blocks (layout vhost). Default: builtin.")
     default_site: Name | None = Field(
-        None, description="The site whose certificate a client without a known name gets. Default: none."
+        None,
+        description="The site whose certificate a client without a known name gets (layout vhost). Default: none.",
     )
 
     @model_validator(mode="after")
     def _fits_layout(self) -> Self:
         if self.layout != "vhost" and self.template is not None:
             raise sentence(f"a template is used by `layout: vhost` only, not by `{self.layout}`", "template")
-        if self.layout == "live":
-            for field, name in (("config_directory", "configDirectory"), ("default_site", "defaultSite")):
-                if self.gives(field):
-                    raise sentence("`layout: live` writes no file, so this has no effect: remove it", name)
+        if self.layout == "live" and self.gives("config_directory"):
+            raise sentence("`layout: live` writes no file, so this has no effect: remove it", "configDirectory")
+        if self.layout != "vhost" and self.gives("default_site"):
+            text = f"under `layout: {self.layout}` your own blocks say which is the default, so this has no effect"
+            raise sentence(f"{text}: remove it", "defaultSite")
         return self
 
 
