@@ -64,9 +64,10 @@ def test_values_are_added_beside_others_and_taken_away_one_by_one(server: NameSe
 
 def test_zone_cut_by_soa(server: NameServer) -> None:
     at = endpoint(server)
-    assert api.zone_at(at, "_acme-challenge.deep.one.test").name == "one.test"
-    assert api.zone_at(at, "_acme-challenge.sub.one.test").name == "sub.one.test"
-    assert api.zone_at(at, "alias.one.test").name == "one.test"
+    assert api.zone_at(at, "_acme-challenge.deep.one.test")[0] == api.Zone("one.test", 5)
+    assert api.zone_at(at, "_acme-challenge.sub.one.test")[0].name == "sub.one.test"
+    zone, said = api.zone_at(at, "alias.one.test")
+    assert (zone.name, said.alias) == ("one.test", "www.other.test")
     with pytest.raises(Failed) as failure:
         api.zone_at(at, "_acme-challenge.two.test")
     assert reason(failure) == ("ZoneNotOurs", f"the name server {at} has no zone that holds _acme-challenge.two.test")

@@ -93,35 +93,35 @@ class Finder:
 
     def look(self, name: str) -> tuple[dns.Zone, str | None]:
         """Give the zone of a name, and where the name points if it is an alias."""
-        zone = self._cut(name)
-        answer = self._asked(zone.name, name, "CNAME")
+        zone, answer = self._cut(name)
+        answer = answer or self._asked(zone.name, name, "CNAME")
         for _ in range(dns.HOPS):
             if answer.referral is None or not dns.below(name, answer.referral) or answer.referral == zone.name:
                 break
             zone = dns.Zone(dns.checked_name(answer.referral), zone.minimum)
             answer = self._asked(zone.name, name, "CNAME")
-        # of the answer about our name: in those about an SOA itself BIND gives none a time to live
         zone = replace(zone, minimum=answer.minimum or zone.minimum)
         alias = answer.alias
         return zone, None if alias is None or self._by_wildcard(zone.name, name, alias) else alias
 
-    def _cut(self, name: str) -> dns.Zone:
+    def _cut(self, name: str) -> tuple[dns.Zone, dns.Answer | None]:
+        """Give the zone above or at a name, and what its own server said of the name if one was asked."""
         if self._zone is not None and dns.below(name, self._zone):
-            return dns.Zone(self._zone)
+            return dns.Zone(self._zone), None
         last: dns.DnsFailed | None = None
         for server in (self._own,) if self._own is not None else self._declared:
             try:
-                found = dns.zone_at(server, name)
+                found, answer = dns.zone_at(server, name)
             except dns.DnsFailed as failure:
                 last = failure
             else:
                 self._owned.add(found.name)
-                return found
+                return found, answer
         if last is not None and (last.reason != "ZoneNotOurs" or not self._spec.follow_cname):
             raise last
         # not the name itself: a resolver would remember for a while that nothing is there
         resolvers = self._given or dns.system_resolvers()
-        return dns.zone_of(resolvers, dns.parent(name))
+        return dns.zone_of(resolvers, dns.parent(name)), None
 
     def _asked(self, zone: str, name: str, kind: str) -> dns.Answer:
         """Ask the zone's own servers, the first that answers; a resolver would remember what is not there yet."""

@@ -130,7 +130,8 @@ def _read(message: Any, name: str, kind: str) -> Answer:  # noqa: ANN401  dnspyt
         authoritative=authoritative,
         authentic=bool(message.flags & dns.flags.AD),
         zone=_name(soa.name) if soa else None,
-        minimum=min(soa.ttl, soa[0].minimum) if soa else None,
+        # asked for an SOA that is not there, BIND gives the one of the zone no time to live
+        minimum=min(soa.ttl or soa[0].minimum, soa[0].minimum) if soa else None,
         referral=_name(cut.name) if cut is not None and referral else None,
     )
 

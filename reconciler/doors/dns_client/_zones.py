@@ -36,11 +36,14 @@ class NameServer:
 
 def zone_of(resolvers: Sequence[Endpoint], name: str) -> Zone:
     """Find the zone cut above or at a name by SOA, through resolvers. Raises DnsFailed(ZoneNotFound ...)."""
-    return _climbed(name, lambda candidate: lookup(resolvers, candidate, "SOA"))
+    return _climbed(name, lambda candidate: lookup(resolvers, candidate, "SOA"))[0]
 
 
-def zone_at(server: Endpoint, name: str) -> Zone:
-    """Find the zone that this very server has for a name. Raises DnsFailed(ZoneNotOurs ...)."""
+def zone_at(server: Endpoint, name: str) -> tuple[Zone, Answer]:
+    """Find the zone that this very server has for a name; give what it said of the name, an alias included.
+
+    Raises DnsFailed(ZoneNotOurs ...).
+    """
 
     def one(candidate: str) -> Answer:
         answer = ask(server, candidate, "SOA")
@@ -61,14 +64,15 @@ def zone_at(server: Endpoint, name: str) -> Zone:
         raise DnsFailed("ZoneNotOurs", f"the name server {server} has no zone that holds {name}") from None
 
 
-def _climbed(name: str, once: Callable[[str], Answer]) -> Zone:
+def _climbed(name: str, once: Callable[[str], Answer]) -> tuple[Zone, Answer]:
     """Ask upwards from the name: an answer names its zone at once, except where an alias leads elsewhere."""
-    candidate = name
+    candidate, first = name, None
     while candidate:
         answer = once(candidate)
+        first = first or answer
         # behind an alias stands another name's zone; an SOA of a zone that does not hold the name is a lie
         if answer.zone and answer.alias is None and below(candidate, answer.zone):
-            return Zone(checked_name(answer.zone), answer.minimum or 0)
+            return Zone(checked_name(answer.zone), answer.minimum or 0), first
         candidate = parent(candidate)
     raise DnsFailed("ZoneNotFound", f"no zone holds {name}: no name server gives an SOA for it")
 
