@@ -94,7 +94,7 @@ class ManifestTree:
         self._digests = dict(self.cache.signatures(self._rows("site")))
         for name in edit.gone_sites:
             self._digests.pop(name, None)
-        self._digests.update({name: site.digest for name, site in edit.sites.items()})
+        self._digests.update({name: seal_of(site) for name, site in edit.sites.items()})
         self.problems, self._held, self._fresh = (), (), edit.sites
         self._write_files(walked, edit.readings, edit.gone_files)
         self._write_sites(edit.sites, edit.gone_sites)
@@ -127,7 +127,7 @@ class ManifestTree:
         if self.problems and not self.settings.lenient:
             raise ManifestError(self.problems)
         self._fresh = dict(meaning.sites)
-        self._digests = {name: site.digest for name, site in meaning.sites.items()}
+        self._digests = {name: seal_of(site) for name, site in meaning.sites.items()}
         self._held = self._holds(meaning.held)
         self._keep(walked, readings, stamp, meaning.templates)
 
@@ -194,7 +194,7 @@ class ManifestTree:
     def _forget_kept(self) -> None:
         """Let go of the meanings that can be had from the cache: ten thousand of them are a process's memory."""
         kept = self.cache.signatures(self._rows("site"))
-        self._fresh = {name: site for name, site in self._fresh.items() if kept.get(name) != site.digest}
+        self._fresh = {name: site for name, site in self._fresh.items() if kept.get(name) != seal_of(site)}
 
     def _write_files(self, walked: Walked, readings: Sequence[FileReading], gone: Collection[str]) -> None:
         packed = {one.path: (walked.files[one.path], reading.pack(one)) for one in readings}
@@ -213,7 +213,7 @@ class ManifestTree:
         rows, claims = {}, {}
         for name, site in sites.items():
             item = plain.to_plain(site)
-            rows[name] = (site.digest, json.dumps(item, separators=(",", ":"), ensure_ascii=False))
+            rows[name] = (seal_of(site), json.dumps(item, separators=(",", ":"), ensure_ascii=False))
             claims.update(dict.fromkeys(_claims(item), (name, "")))
         self.cache.put(self._rows("site"), rows, drop=gone)
         self.cache.put(self._rows("claim"), claims, drop=stale - claims.keys())
@@ -254,3 +254,11 @@ def _claims(item: Mapping[str, Any]) -> list[str]:
     """Give the claims of a site in its plain form."""
     names = [hostname["text"] for hostname in item["hostnames"]]
     return [f"{use['spec']['name']}\0{name}" for use in item["targets"] for name in names]
+
+
+def seal_of(site: DesiredSite) -> str:
+    """Sign all for whose sake a site is looked at again: its digest, and annotations, which ask for something once."""
+    if not site.annotations:
+        return site.digest
+    text = json.dumps([site.digest, sorted(site.annotations.items())])
+    return hashlib.sha256(text.encode()).hexdigest()

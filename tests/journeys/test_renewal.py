@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.stage import SERVER, ca_site, copy_target, document, told
+from tests.journeys.stage import SERVER, WAY, ca_site, copy_target, document, told
 from tests.servers.pebble import Options, pebble
 from tests.servers.ports import free_port
 
@@ -60,7 +61,7 @@ def test_renewal_is_due_when_two_thirds_of_a_short_lifetime_are_over(tmp_path: P
             "all.yaml",
             HOME,
             document("Issuer", "pebble", {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle)}),
-            document("ChallengeMethod", "own", {"type": "http-01", "listener": {"port": port}}),
+            document("ChallengeMethod", "own", {**WAY, "listener": {"port": port}}),
             copy_target(tmp_path / "out"),
             ca_site("one", issuers=["pebble"], challenges=[{"method": "own"}]),
         )
@@ -87,6 +88,17 @@ def test_annotation_renews_once(stage: Stage) -> None:
         file.unlink()
     assert not [change for change in stage.diff().plan.changes if change.verb == "issue"]
     write(stage, annotations={"certwright/renewAt": "and again"})
+    assert issued(stage) == ["RequestedByUser"]
+
+
+def test_annotation_is_seen_although_nothing_else_changed_for_long(stage: Stage) -> None:
+    """A quiet site costs no look, and what a person asks for by annotation is asked of it all the same."""
+    write(stage)
+    stage.settle()
+    time.sleep(0.1)  # a file that changed a moment ago is looked at again anyway
+    stage.apply()
+    assert stage.diff().quiet == 1
+    write(stage, annotations={"certwright/renewAt": "now"})
     assert issued(stage) == ["RequestedByUser"]
 
 
