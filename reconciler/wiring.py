@@ -14,7 +14,7 @@ from reconciler.manifests.settings import Settings
 from reconciler.manifests.tree import ManifestTree
 from reconciler.model.observed import Revision
 from reconciler.observe.world import Observer
-from reconciler.plan import backoff, renewal
+from reconciler.plan import backoff, names, renewal
 from reconciler.store.files import FileStore, open_store
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class App:
     def _steps(self) -> Any:  # noqa: ANN401
         from reconciler.execute.issue import Makers, SiteSteps
 
-        makers = Makers(_new_key, _placeholder)
+        makers = Makers(_new_key, _key_type, _placeholder)
         return SiteSteps(self.store, self.issuer, self.challenges, self.clock, RULES, makers, self.say, *self._manners)
 
     def _batches(self) -> Any:  # noqa: ANN401
@@ -272,6 +272,9 @@ class _Rules:
     """The pure rules of `plan` by which attempts are remembered."""
 
     after_failure = staticmethod(backoff.after_failure)
+    ways = staticmethod(names.ways)
+    after_names = staticmethod(names.after_names)
+    names_issued = staticmethod(names.after_success)
     choose_renewal = staticmethod(renewal.choose_renewal)
 
 
@@ -282,6 +285,12 @@ def _new_key(key_type: str) -> Secret:
     from reconciler.doors import x509
 
     return x509.new_key(key_type)
+
+
+def _key_type(key: Secret) -> str:
+    from reconciler.doors import x509
+
+    return x509.key_type(key)
 
 
 def _placeholder(site: DesiredSite, key: Secret, now: datetime) -> Issued:

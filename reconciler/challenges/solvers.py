@@ -6,16 +6,24 @@ import threading
 from typing import TYPE_CHECKING
 
 from reconciler.challenges.dns.making import provider_of, solver_of
+from reconciler.challenges.dns.names import (
+    account_name,
+    challenge_name,
+    challenge_value,
+    persist_name,
+    persist_value,
+)
 from reconciler.challenges.http01 import ListenerSolver, WebrootSolver, remove
 from reconciler.challenges.self_test import check
 from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, withdraw
+from reconciler.model.stages import Record
 
 if TYPE_CHECKING:
     from reconciler.challenges.dns.means import Means
     from reconciler.challenges.ports import Ports, Published
     from reconciler.model.desired import DnsSpec, Listener, MethodSpec, TlsAlpn01, Webroot
     from reconciler.model.observed import Undo
-    from reconciler.model.ports import Solver
+    from reconciler.model.ports import Asked, Solver
 
 
 class Solvers:
@@ -48,6 +56,19 @@ class Solvers:
             case "txt":
                 if thing.provider is not None:
                     provider_of(thing.provider, self._dns).remove(thing.place, thing.name, thing.value)
+
+    def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:
+        """Give the TXT record by which a type of challenge is answered, None for types that have none."""
+        match kind:
+            case "dns-01":
+                name, value = challenge_name(hostname), challenge_value(asked.key_authorization)
+            case "dns-account-01":
+                name, value = account_name(hostname, asked.account), challenge_value(asked.key_authorization)
+            case "dns-persist-01" if asked.issuers:
+                name, value = persist_name(hostname), persist_value(hostname, asked.issuers[0], asked.account)
+            case _:
+                return None
+        return Record(f"{name}.", value, ttl)
 
     def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
         """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds."""

@@ -12,9 +12,10 @@ from reconciler.cli.group import verb
 from reconciler.cli.screen import RED, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from reconciler.cli.settings import Settings
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.ports import Scope
     from reconciler.wiring import App
 
@@ -86,20 +87,37 @@ def _left(app: App, names: Collection[str]) -> list[str]:
 
 
 def _forget_failures(app: App, scope: Scope) -> None:
-    from reconciler.model.observed import Failures, Memory
+    from reconciler.model.observed import Failures, Memory, NameMemory
     from reconciler.plan.backoff import NEVER_RELEASED
 
     kept = {reason.value for reason in NEVER_RELEASED}
 
     def released(memory: Memory) -> Memory:
         left = {work: one for work, one in memory.failures.items() if one.last is not None and one.last.reason in kept}
-        return replace(memory, failures=left, rejected={})
+        names = {
+            name: NameMemory(Failures(digest=one.failures.digest), {}, one.dropped)
+            for name, one in memory.names.items()
+        }
+        return replace(memory, failures=left, rejected={}, names=names)
 
     names = scope.sites or frozenset()
     for site in sorted(names):
         app.store.remember(site, released)
     declared = app.tree.declared(names)
+    _let_go(app, declared.sites)
     for target, record in app.store.targets().items():
         if target in declared.targets and record.failures != Failures():
             with app.store.claim(f"target/{target}", "retry", app.options.lock_timeout) as lease:
                 app.store.put_target(lease, replace(app.store.targets()[target], failures=Failures()))
+
+
+def _let_go(app: App, sites: Mapping[str, DesiredSite]) -> None:
+    """Let orders that a person held go on by themselves; where the manifest says `stopAt`, begin anew."""
+    for name, order in app.store.orders(list(sites)).items():
+        if order.stage != "byHand":
+            continue
+        with app.store.claim(f"site/{name}", "retry", app.options.lock_timeout) as lease:
+            if sites[name].stop_at is not None:
+                app.store.drop_order(lease, name, keep_key=True)
+            else:
+                app.store.put_order(lease, name, replace(order, stage="auto"))

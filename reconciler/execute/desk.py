@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed
+from reconciler.errors import Failed, NamesFailed
+from reconciler.execute.testing import run_tests
+from reconciler.model.changes import Reason
+from reconciler.model.names import Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
-    from reconciler.model.ports import Asked, Challenges, Lease, Solver, Store
+    from reconciler.model.ports import Asked, Challenges, Clock, Lease, Solver, Store
     from reconciler.model.text import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How keys come about: `make` gives a new one (or the live one where it is reused), `fits` judges a pending one."""
+
+    make: Callable[[], Secret]
+    fits: Callable[[Secret], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One answer that was presented here."""
+
+    solver: Solver
+    thing: Undo
+    method: MethodSpec
+    hostname: str
+    token: str
+    key_authorization: str
+
+    @property
+    def self_test(self) -> Switch:
+        """Tell whether it is looked at before the CA looks; the ways by DNS watch what they write themselves."""
+        return self.method.self_test if self.method.type in {"http-01", "tls-alpn-01"} else Switch.OFF
 
 
 class SiteDesk:
     """A Desk under the site's lease."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it works with
         self,
         store: Store,
         lease: Lease,
         site: str,
         challenges: Challenges,
-        make_key: Callable[[], Secret],
+        making: Making,
+        clock: Clock,
         say: Callable[[str], None],
+        *,
+        public: bool = False,
     ) -> None:
-        """`make_key` gives a new key, or the live one where the key is reused."""
+        """`public` tells that the issuer's trust is: then a self-test by http-01 that only warns is worth its while."""
         self._store, self._lease, self._site = store, lease, site
-        self._challenges, self._make_key, self._say = challenges, make_key, say
-        self._presented: list[tuple[Solver, Undo]] = []
+        self._challenges, self._making, self._clock, self._say = challenges, making, clock, say
+        self._public = public
+        self._presented: list[Shown] = []
 
     def order(self) -> OrderRecord | None:
         """Give the order that an earlier attempt left."""
@@ -46,8 +79,8 @@ class SiteDesk:
         self._store.drop_order(self._lease, self._site, keep_key=keep_key)
 
     def key(self) -> Secret:
-        """Give the pending key."""
-        return self._store.pending_key(self._lease, self._site, self._make_key)
+        """Give the pending key; one of another type than is wanted now is made anew."""
+        return self._store.pending_key(self._lease, self._site, self._making.make, self._making.fits)
 
     def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         """Publish an answer; the undo record is on disk first."""
@@ -57,12 +90,31 @@ class SiteDesk:
         done = solver.present(thing, asked.key_authorization)
         if done != thing:
             self._store.put_undo(done)
-        self._presented.append((solver, done))
+        self._presented.append(Shown(solver, done, method, hostname, token, asked.key_authorization))
 
     def settle(self, since: datetime) -> None:
         """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""
-        for solver in dict.fromkeys(solver for solver, _ in self._presented):
-            solver.settle([thing for its, thing in self._presented if its is solver], since, self._say)
+        for solver in dict.fromkeys(one.solver for one in self._presented):
+            mine = [one for one in self._presented if one.solver is solver]
+            try:
+                solver.settle([one.thing for one in mine], since, self._say)
+            except Failed as failure:
+                raise _of_names(failure, mine) from None
+
+    def self_test(self) -> Sequence[Failed]:
+        """Look at what was presented, side by side and for ten seconds at most; tell failures, give those that count."""
+        looked_at = [one for one in self._presented if self._tests(one)]
+        refusals = []
+        for one, failure in zip(looked_at, run_tests(self._challenges, looked_at), strict=True):
+            if failure is None:
+                continue
+            failure.hostname, failure.method = one.hostname, one.method.name
+            if one.self_test is Switch.ENFORCE:
+                refusals.append(failure)
+            else:
+                self._say(f"self-test: {failure}; the CA is asked all the same")
+                self._store.event(self._site, Reason.SELF_TEST_FAILED, str(failure), self._clock.now())
+        return refusals
 
     def clean_up(self) -> None:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""
@@ -73,6 +125,32 @@ class SiteDesk:
     def say(self, message: str) -> None:
         """Report progress."""
         self._say(message)
+
+    def _tests(self, one: Shown) -> bool:
+        """A warning from a way to the name that only public CAs go would be no news where another CA asks."""
+        matters = self._public or one.method.type != "http-01"
+        return one.self_test is Switch.ENFORCE or (one.self_test is Switch.WARN and matters)
+
+
+def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:
+    """Say which hostnames a failure to settle is about: those of the record that it names, else all of that way."""
+    parts = failure.failures if isinstance(failure, NamesFailed) else (failure,)
+    return NamesFailed(
+        [
+            Failed(
+                part.reason,
+                str(part),
+                blame=part.blame,
+                hostname=one.hostname,
+                method=one.method.name,
+                type=part.type,
+                url=part.url,
+                until=part.until,
+            )
+            for part in parts
+            for one in [one for one in shown if part.hostname in {one.thing.name, one.hostname}] or shown
+        ]
+    )
 
 
 def undo(store: Store, challenges: Challenges, thing: Undo) -> str | None:

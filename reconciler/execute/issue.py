@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
-from reconciler.execute.desk import SiteDesk, undo
+from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Transient, Waiting
+from reconciler.execute.desk import undo
+from reconciler.execute.obtaining import Obtaining, issuer_named
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
 from reconciler.model.outcomes import Outcome, Status
-from reconciler.model.ports import Bundle, Issued, Request
+from reconciler.model.ports import Bundle, Issued
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from reconciler.model.desired import DesiredSite, IssuerSpec, Renewal
-    from reconciler.model.observed import Failures, Live, RenewalChoice
-    from reconciler.model.ports import Challenges, Clock, Declared, Issuer, Lease, Store
+    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, Renewal
+    from reconciler.model.observed import Failures, Live, NameMemory, RenewalChoice
+    from reconciler.model.ports import Challenges, Clock, Declared, Issuer, Lease, StagedIssuer, Store
     from reconciler.model.text import Secret
 
 
@@ -37,6 +38,20 @@ class Rules(Protocol):
         """Count a failure and choose the next attempt; failures of another spec `digest` are forgotten."""
         ...
 
+    def ways(self, desired: DesiredSite, live: Live, memory: Memory) -> Mapping[str, tuple[MethodSpec, ...]]:
+        """Give each name's methods in the order in which they are to be tried now."""
+        ...
+
+    def after_names(
+        self, desired: DesiredSite, live: Live, memory: Memory, error: CertwrightError, now: datetime
+    ) -> tuple[Mapping[str, NameMemory], bool]:
+        """Remember what a failure says of single names; and tell whether it is worth while to go on at once."""
+        ...
+
+    def names_issued(self, desired: DesiredSite, memory: Memory, issued: tuple[str, ...]) -> Mapping[str, NameMemory]:
+        """Give what is remembered of names once a certificate for some of them is there."""
+        ...
+
     def choose_renewal(
         self, site: str, revision: Revision, renewal: Renewal, kept: RenewalChoice | None
     ) -> RenewalChoice:
@@ -46,9 +61,10 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """What makes keys and placeholders: `key(key_type)`, `placeholder(site, key, now)`."""
+    """What makes keys and placeholders: `key(key_type)`, `key_type(key)`, `placeholder(site, key, now)`."""
 
     key: Callable[[str], Secret]
+    key_type: Callable[[Secret], str]
     placeholder: Callable[[DesiredSite, Secret, datetime], Issued]
 
 
@@ -65,6 +81,12 @@ class SiteSteps:
     say: Callable[[str, str], None]
     verb: str = "apply"
     wait: float = 60.0
+
+    @property
+    def obtaining(self) -> Obtaining:
+        """Give what asks issuers."""
+        parts = (self.store, self.issuers, self.challenges, self.clock, self.rules, self.makers, self.say)
+        return Obtaining(*parts)
 
     def __call__(self, change: Change, declared: Declared) -> Outcome:
         """Do one change of a site or an issuer."""
@@ -125,7 +147,9 @@ class SiteSteps:
         else:
             self._drop_finished(site, lease, _id(live) or "")
             try:
-                key, issued = self._obtain(change, site, lease, live)
+                if change.stops:
+                    return self._left_to_a_person(change, site, lease, live)
+                key, issued = self.obtaining.obtain(change, site, lease, live)
             except (Failed, Waiting, Stalled, Transient) as failure:
                 self._remember_failure(site, live, failure)
                 raise
@@ -143,38 +167,19 @@ class SiteSteps:
         if stored is not None and not stored.meta.placeholder and (order is None or stored.meta.at >= order.intent_at):
             self.store.drop_order(lease, site.name, keep_key=False)
 
-    def _obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:
-        desk = SiteDesk(
-            self.store,
-            lease,
-            site.name,
-            self.challenges,
-            lambda: self._key(site, live),
-            lambda text: self.say(site.name, text),
-        )
-        request = Request(
-            site=site.name,
-            hostnames=site.names,
-            key_type=site.key.algorithm,
-            methods=site.methods,
-            reason=change.reason,
-            spec_digest=site.digest,
-            profile=site.profile,
-            preferred_chain=site.preferred_chain,
-        )
-        issued = self.issuers(_issuer_of(change, site)).obtain(request, desk)
-        return desk.key(), issued
-
-    def _key(self, site: DesiredSite, live: Live) -> Secret:
-        """Give the key for a new order: the live one where the site reuses it and nothing speaks against it."""
-        usable = isinstance(live, Revision) and not live.meta.placeholder and live.facts.key_type == site.key.algorithm
-        if site.key.rotation == "reuse" and usable and isinstance(live, Revision):
-            return self.store.bundle(site.name, live.id).key
-        return self.makers.key(site.key.algorithm)
+    def _left_to_a_person(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:
+        """Make the order and leave it (`stopAt`)."""
+        spec = issuer_named(change.issuer, site)
+        issuer = cast("StagedIssuer", self.issuers(spec))
+        desk = self.obtaining.desk(site, lease, live, spec)
+        issuer.offer(self.obtaining.by_hand(site, live, change.reason, change.hostnames), desk)
+        text = f"ordered, and left to a person: certwright challenges {site.name}"
+        self.store.event(site.name, Reason.WAITING_FOR_SOLVE, text, self.clock.now())
+        return Outcome(change, Status.DONE, message=text)
 
     def _meta(self, change: Change, site: DesiredSite, issued: Issued) -> RevisionMeta:
         placeholder = change.reason is Reason.PLACEHOLDER and change.verb is Verb.ACTIVATE
-        spec = _issuer_of(change, site)
+        spec = issuer_named(change.issuer, site)
         asked = (self.store.memory([site.name])[site.name].renew_requested, site.annotations.get("certwright/renewAt"))
         return RevisionMeta(
             issuer="self-signed" if placeholder else spec.name,
@@ -197,7 +202,12 @@ class SiteSteps:
             raise Failed("Corrupt", f"what was just stored does not read back: {text}")
         if change.verb is Verb.ISSUE:
             choice = self.rules.choose_renewal(site.name, live, site.renewal, None)
-            self.store.remember(site.name, lambda memory: _after_success(memory, site, choice))
+            names = live.facts.hostnames
+
+            def update(memory: Memory) -> Memory:
+                return _after_success(memory, site, choice, self.rules.names_issued(site, memory, names))
+
+            self.store.remember(site.name, update)
         self.store.event(site.name, change.reason, f"{change.verb}: {clean(change.message)}", self.clock.now())
         return Outcome(change, Status.DONE, revision=revision)
 
@@ -209,23 +219,24 @@ class SiteSteps:
 
         def update(memory: Memory) -> Memory:
             after = self.rules.after_failure(memory.failures.get("issue"), failure, now, site.digest, not_after)
+            names, goes_on = self.rules.after_names(site, live, memory, failure, now)
+            if goes_on:
+                after = replace(after, next_attempt=None, stalled=None)
             expired = now if not_after and not_after < now else None
             since = memory.expired_since_attempt or expired
             tried = site.annotations.get("certwright/retryAt")  # acted on once, also where it was in vain
             failures = {**memory.failures, "issue": after}
-            return replace(memory, failures=failures, expired_since_attempt=since, handled_retry_at=tried)
+            return replace(memory, failures=failures, names=names, expired_since_attempt=since, handled_retry_at=tried)
 
         self.store.remember(site.name, update)
         reason = getattr(failure, "reason", type(failure).__name__)
-        self.store.event(site.name, reason, clean(str(failure)), now)
+        for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
+            place = f" ({one.url})" if isinstance(one, Failed) and one.url else ""
+            self.store.event(site.name, getattr(one, "reason", reason), clean(f"{one}{place}"), now)
 
 
 def _id(live: Live) -> str | None:
     return live.id if isinstance(live, Revision | BrokenRevision) else None
-
-
-def _issuer_of(change: Change, site: DesiredSite) -> IssuerSpec:
-    return next((issuer for issuer in site.issuers if issuer.name == change.issuer), site.issuers[0])
 
 
 def _as_planned(change: Change, live: Live) -> bool:
@@ -234,11 +245,12 @@ def _as_planned(change: Change, live: Live) -> bool:
     return fresh or _id(live) == change.live
 
 
-def _after_success(memory: Memory, site: DesiredSite, choice: RenewalChoice) -> Memory:
+def _after_success(memory: Memory, site: DesiredSite, choice: RenewalChoice, names: Mapping[str, NameMemory]) -> Memory:
     failures = {name: value for name, value in memory.failures.items() if name != "issue"}
     return replace(
         memory,
         failures=failures,
+        names=names,
         renewal=choice,
         handled_renew_at=site.annotations.get("certwright/renewAt"),
         handled_retry_at=site.annotations.get("certwright/retryAt"),

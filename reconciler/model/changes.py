@@ -70,6 +70,8 @@ class Reason(StrEnum):
     WAITING_FOR_SOLVE = "WaitingForSolve"
     STAGE_EXPIRED = "StageExpired"
     SELF_TEST_FAILED = "SelfTestFailed"
+    UNROUTABLE = "Unroutable"
+    CAA_FORBIDS = "CaaForbids"
     NAME_FAILED = "NameFailed"
     INVALID_MANIFEST = "InvalidManifest"
     HOSTNAME_TAKEN = "HostnameTaken"

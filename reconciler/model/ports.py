@@ -29,6 +29,7 @@ from reconciler.model.observed import (
     Undo,
 )
 from reconciler.model.outcomes import Outcome
+from reconciler.model.stages import Offer, Record, Way
 from reconciler.model.text import Secret
 
 
@@ -220,7 +221,9 @@ class Material(Protocol):
         """Give a revision with its key."""
         ...
 
-    def pending_key(self, lease: Lease, site: str, make: Callable[[], Secret]) -> Secret:
+    def pending_key(
+        self, lease: Lease, site: str, make: Callable[[], Secret], fits: Callable[[Secret], bool] = lambda _key: True
+    ) -> Secret:
         """Give the key of the order in flight, made and stored on first use."""
         ...
 
@@ -274,7 +277,10 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an issuer is asked for. `methods[hostname]` are the declared ways, in order."""
+    """What an issuer is asked for. `methods[hostname]` are the ways, in the order in which they are to be tried.
+
+    `by_hand`: a new order is a person's from its first moment.
+    """
 
     site: str
     hostnames: tuple[str, ...]
@@ -284,6 +290,7 @@ class Request:
     spec_digest: str
     profile: str | None = None
     preferred_chain: str | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +364,18 @@ class Issuer(Protocol):
         ...
 
 
+class StagedIssuer(Issuer, Protocol):
+    """An issuer whose orders can be taken apart; both raise what `obtain` does."""
+
+    def offer(self, request: Request, desk: Desk) -> Offer:
+        """Make the order or take up the one on the desk, as a person's, and give all that is offered."""
+        ...
+
+    def prove(self, request: Request, desk: Desk, ways: Mapping[str, Way]) -> Offer:
+        """Prove these names of the order on the desk; raises NamesFailed with the CA's words for each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a challenge asks for beside its token (which is "" for types without one).
@@ -411,6 +430,10 @@ class Challenges(Protocol):
 
     def solver(self, method: MethodSpec) -> Solver:
         """Give the solver of a method."""
+        ...
+
+    def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:
+        """Give the TXT record by which a type of challenge is answered, None for types that have none."""
         ...
 
     def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
@@ -510,6 +533,7 @@ class Tested:
     ok: bool
     output: str
     blamed: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,6 +543,7 @@ class Probe:
     address: str
     port: int
     sni: str
+    starttls: StartTlsProtocol | None = None
 
 
 class Hands(Protocol):
@@ -533,7 +558,6 @@ class Hands(Protocol):
 
         `named` reads them out of a file's text. Gives a sentence for each file (by path) that names a bad one.
         """
-    unusable: tuple[str, ...] = ()
         ...
 
     def ask(self, socket: str, command: str, payload: str | None = None) -> tuple[bool, str]:
@@ -543,7 +567,6 @@ class Hands(Protocol):
         """
         ...
 
-    starttls: StartTlsProtocol | None = None
 
 class Target(Protocol):
     """A server type. `copies` tells that key and certificate are copied out of the store."""

@@ -20,9 +20,14 @@ LOCAL_FIRST: Final = timedelta(seconds=5)
 LOCAL_MOST: Final = timedelta(minutes=5)
 CA_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
 CA_EXPIRED_MOST: Final = timedelta(hours=1)
+# a name that leads nowhere costs nobody anything, and mends itself seldom
+ASTRAY_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
+ASTRAY: Final = (Reason.UNROUTABLE, Reason.CAA_FORBIDS)
 GREATEST: Final = timedelta(days=1)
 GREATEST_WAIT: Final = timedelta(days=7)
-WAITS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED, Reason.CLOCK_WRONG, Reason.IN_FLIGHT})
+WAITS: Final = frozenset(
+    {Reason.RATE_LIMITED, Reason.PAUSED, Reason.CLOCK_WRONG, Reason.IN_FLIGHT, Reason.WAITING_FOR_SOLVE}
+)
 NEVER_RELEASED: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
 _DOUBLINGS: Final = 10
 
@@ -60,9 +65,15 @@ def after_failure(
     )
     if isinstance(error, Stalled):
         return replace(counted, stalled=error.ends_when, next_attempt=None)
-    wished = _wished(error, now)
+    wished = _wished(error, now) or _astray_until(error, counted, now)
     at = next_attempt(counted, now, not_after) if wished is None else min(max(wished, now), now + GREATEST_WAIT)
     return replace(counted, next_attempt=at)
+
+
+def _astray_until(error: CertwrightError, counted: Failures, now: datetime) -> datetime | None:
+    if not isinstance(error, Failed) or error.reason not in ASTRAY:
+        return None
+    return now + ASTRAY_STEPS[min(max(counted.local, 1), len(ASTRAY_STEPS)) - 1]
 
 
 def _counted(former: Failures, error: CertwrightError) -> Failures:
@@ -134,8 +145,13 @@ def hold_for(  # noqa: PLR0913  who it is for, and what it rests on
     timed = _timed(failures.last.reason) if failures.last else None
     if released and timed not in NEVER_RELEASED:
         return None
-    reason = timed or (Reason.BACKOFF if kind == "issue" else Reason.TARGET_BROKEN)
+    reason = timed or (_of_issue(failures) if kind == "issue" else Reason.TARGET_BROKEN)
     return Hold(reason, _told(failures), site=site, target=target, until=until, failed=timed is None)
+
+
+def _of_issue(failures: Failures) -> Reason:
+    last = failures.last.reason if failures.last is not None else ""
+    return next((own for own in (Reason.SELF_TEST_FAILED, *ASTRAY) if own.value == last), Reason.BACKOFF)
 
 
 def _told(failures: Failures) -> str:

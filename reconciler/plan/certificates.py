@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import Proven, Revision
 from reconciler.plan.digests import digest_of
-from reconciler.plan.policies import RENEW_AT, lacking, wanted_profile
+from reconciler.plan.names import left_out, ordered_names, ways
+from reconciler.plan.policies import RENEW_AT, lacking, some, wanted_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reconciler.model.desired import AcmeIssuer, DesiredSite, IssuerSpec
+    from reconciler.model.desired import AcmeIssuer, IssuerSpec
     from reconciler.model.observed import Live, OrderRecord
     from reconciler.plan.site import Wish
 
@@ -79,40 +80,61 @@ def issue_change(wish: Wish, now: datetime, after: tuple[str, ...]) -> Change:
     desired, issuer, finding = wish.desired, wish.issuer, wish.issue
     assert issuer is not None, "only called with one"  # noqa: S101  mypy narrows by it
     assert finding is not None, "only called with one"  # noqa: S101
-    order = resumable(wish.observed.order, desired, issuer, now)
+    names = ordered_names(desired, wish.live, wish.observed.memory, now)
+    order = resumable(wish.observed.order, names, issuer, now)
     added, removed = _names(wish)
     return Change(
         verb=Verb.ISSUE,
         subject=f"site/{desired.name}",
         reason=finding.reason,
-        message=finding.message + (f"; resumes the order of {order.intent_at:%Y-%m-%dT%H:%M:%SZ}" if order else ""),
+        message=f"{finding.message}{_manner(wish, order, now)}",
         desired_digest=desired.digest,
-        decided_on=_decided_on(wish, issuer),
+        decided_on=_decided_on(wish, issuer, names),
         after=after,
         site=desired.name,
         issuer=issuer.name,
         live=_seen(wish.live),
         added=added,
         removed=removed,
-        challenges=_challenges(desired) if issuer.type == "acme" else {},
+        challenges=_challenges(wish) if issuer.type == "acme" else {},
+        hostnames=_ordered(wish, now),
+        stops=wish.stops,
         new_orders=1 if issuer.type == "acme" and order is None else 0,
         rank=wish.rank,
     )
 
 
-def resumable(order: OrderRecord | None, desired: DesiredSite, issuer: IssuerSpec, now: datetime) -> OrderRecord | None:
+def _ordered(wish: Wish, now: datetime) -> tuple[str, ...]:
+    """Give the names of the order where they are not all that are declared."""
+    names = ordered_names(wish.desired, wish.live, wish.observed.memory, now)
+    return names if names != wish.desired.names else ()
+
+
+def _manner(wish: Wish, order: OrderRecord | None, now: datetime) -> str:
+    out = left_out(wish.desired, wish.live, wish.observed.memory, now)
+    told = f"; leaves out {some(tuple(sorted(out)))}" if out else ""
+    if wish.stops:
+        told += "; the order is made and left to a person (stopAt: challenges)"
+    return told + (f"; resumes the order of {order.intent_at:%Y-%m-%dT%H:%M:%SZ}" if order else "")
+
+
+def resumable(
+    order: OrderRecord | None, names: tuple[str, ...], issuer: IssuerSpec, now: datetime
+) -> OrderRecord | None:
     """Give the order in flight if it is at this issuer, for these names, and still open."""
     if order is None or order.url is None or (order.expires is not None and order.expires <= now):
         return None
-    fits = order.issuer == issuer.name and sorted(order.hostnames) == sorted(desired.names)
+    fits = order.issuer == issuer.name and sorted(order.hostnames) == sorted(names)
     return order if fits else None
 
 
-def _decided_on(wish: Wish, issuer: IssuerSpec) -> str:
+def _decided_on(wish: Wish, issuer: IssuerSpec, names: tuple[str, ...]) -> str:
     desired, memory = wish.desired, wish.observed.memory
     wanted = wanted_profile(desired, issuer)
     asked = memory.renew_requested or desired.annotations.get(RENEW_AT)
-    return digest_of(live_id(wish.live), issuer.name, sorted(desired.names), desired.key.algorithm.value, wanted, asked)
+    first = sorted(f"{name}={one.method}" for name, one in _challenges(wish).items()) if issuer.type == "acme" else []
+    facts = (live_id(wish.live), issuer.name, sorted(names), desired.key.algorithm.value, wanted, asked)
+    return digest_of(*facts, first, "stops" if wish.stops else None)
 
 
 def _names(wish: Wish) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -122,6 +144,7 @@ def _names(wish: Wish) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(wish.desired.names)), ()
 
 
-def _challenges(desired: DesiredSite) -> Mapping[str, Proven]:
-    methods = ((name, desired.methods.get(name, ())) for name in desired.names)
-    return {name: Proven(ways[0].name, ways[0].type) for name, ways in methods if ways}
+def _challenges(wish: Wish) -> Mapping[str, Proven]:
+    found = ways(wish.desired, wish.live, wish.observed.memory)
+    methods = ((name, found.get(name, ())) for name in wish.desired.names)
+    return {name: Proven(tried[0].name, tried[0].type) for name, tried in methods if tried}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.plan.names import LATE_SHARE
 from reconciler.plan.policies import Case
-from reconciler.plan.renewal import choose_renewal
+from reconciler.plan.renewal import choose_renewal, lifetime
 from reconciler.plan.site import gives_up_at
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def _instants(one: Steps, now: datetime) -> Iterator[datetime]:
             yield choose_renewal(
                 wish.desired.name, case.revision, wish.desired.renewal, wish.observed.memory.renewal
             ).at
+        if wish.desired.on_name_failure == "dropLate" and wish.observed.memory.names:
+            yield case.revision.facts.not_after - lifetime(case.revision) / LATE_SHARE
     ends = gives_up_at(case)
     if ends is not None:
         yield ends

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Reason
 from reconciler.model.observed import BrokenRevision, Failures, NoRevision, Revision
 from reconciler.plan.failover import choose, present
+from reconciler.plan.names import left_out
 from reconciler.plan.renewal import choose_renewal, renewal_told
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from reconciler.model.observed import Live, Memory
 
 RENEW_AT: Final = "certwright/renewAt"
-RETRY_AT: Final = "certwright/retryAt"
 ALLOW_TRUST_LOSS: Final = "certwright/allow-trust-loss"
 _SHOWN: Final = 5
 
@@ -103,6 +103,8 @@ def _hostnames(case: Case) -> str | None:
     if case.revision is None:
         return None
     lacks, spare = lacking(case.desired, case.revision)
+    out = left_out(case.desired, case.live, case.memory, case.now)
+    lacks = tuple(name for name in lacks if name not in out)
     parts = [f"certificate lacks {some(lacks)}"] * bool(lacks) + [f"certificate still has {some(spare)}"] * bool(spare)
     return "; ".join(parts) or None
 

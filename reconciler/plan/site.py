@@ -10,14 +10,16 @@ from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
 from reconciler.plan.backoff import hold_for, waits_until
 from reconciler.plan.failover import choose
-from reconciler.plan.policies import ALLOW_TRUST_LOSS, RETRY_AT, Case, Finding, first_finding
+from reconciler.plan.policies import ALLOW_TRUST_LOSS, Case, Finding, first_finding
+from reconciler.plan.names import RETRY_AT, left_out
 from reconciler.plan.renewal import duration_text
+from reconciler.plan.stages import stage_hold, stops
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import AcmeIssuer, DesiredSite, IssuerSpec
-    from reconciler.model.observed import Live, ObservedSite, World
+    from reconciler.model.observed import Live, NameMemory, ObservedSite, World
 
 _ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
 _NOT_COUNTED: Final = frozenset(
@@ -30,6 +32,7 @@ class Wish:
     """The decision about one site. `live` is what is in use once `activate` was done.
 
     `issue` is set if a certificate is wanted; `holds` say why it is not asked for now; `issues` tells whether it is.
+    `notes` are holds that do not hold the order back: names that it leaves out. `stops`: it is left to a person.
     `counted`: the guard against mass reissue counts it.
     """
 
@@ -41,6 +44,8 @@ class Wish:
     issue: Finding | None = None
     issuer: IssuerSpec | None = None
     holds: tuple[Hold, ...] = ()
+    notes: tuple[Hold, ...] = ()
+    stops: bool = False
     counted: bool = False
     rank: int = 2
     due: tuple[datetime, ...] = field(default=())
@@ -51,6 +56,11 @@ class Wish:
         return self.issue is not None and not self.holds
 
     @property
+    def obtains(self) -> bool:
+        """Tell whether this plan is to bring a certificate."""
+        return self.issues and not self.stops
+
+    @property
     def is_new(self) -> bool:
         """Tell whether nothing at all is in use."""
         return isinstance(self.live, NoRevision)
@@ -58,6 +68,20 @@ class Wish:
 
 def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
     """Decide about one site."""
+    wish = _decided(desired, observed, world, now)
+    out = left_out(desired, wish.live, observed.memory, now)
+    return replace(wish, notes=tuple(_left_out(desired.name, name, one) for name, one in sorted(out.items())))
+
+
+def _left_out(site: str, name: str, one: NameMemory) -> Hold:
+    words = one.failures.last.detail if one.failures.last else "its proof failed"
+    ends = one.failures.stalled or "it can be proven"
+    until = one.failures.next_attempt
+    message = f"{name} is left out of the certificate: {words}"
+    return Hold(Reason.NAME_FAILED, message, site=site, until=until, ends_when=ends, failed=True)
+
+
+def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
     case = Case(desired, observed.live, observed.memory, now)
     finding = first_finding(case)
     if finding is None:
@@ -133,12 +157,13 @@ def rank_of(case: Case) -> int:
 
 def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
     issuer = pick_issuer(case)
-    held = _hold(case, wish.observed, issuer, world)
+    held = stage_hold(case, wish.observed.order) or _hold(case, wish.observed, issuer, world)
     return replace(
         wish,
         issue=finding,
         issuer=issuer,
         holds=(held,) if held else (),
+        stops=issuer.type == "acme" and stops(case, wish.observed.order),
         counted=finding.reason not in _NOT_COUNTED and not case.memory.renew_requested,
         rank=rank_of(case),
     )

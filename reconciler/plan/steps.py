@@ -97,7 +97,7 @@ def steps_of(wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec]) -> Steps:
         placeholder=placeholder and any(_may_stand_in(work) for work in early),
         early=tuple(early),
         late=() if postponed else tuple(late),
-        holds=(*wish.holds, *(work.hold for work in works if work.hold is not None), *holds),
+        holds=(*wish.holds, *wish.notes, *(work.hold for work in works if work.hold is not None), *holds),
         postponed=postponed,
         due=due,
     )
@@ -124,7 +124,7 @@ def _rounds(
     early, late, holds = [], [], []
     for work in works:
         first = _is_early(wish, work, placeholder=placeholder)
-        second = wish.issues and not work.remove
+        second = wish.obtains and not work.remove
         if not first and not second:
             continue
         held = gate.hold(work.target, work.spec, work.site)
@@ -152,7 +152,7 @@ def _is_early(wish: Wish, work: Work, *, placeholder: bool) -> bool:
     if not stands_in and not usable:
         return False
     switched = placeholder or wish.activate is not None
-    if wish.issues:
+    if wish.obtains:
         return switched or (bool(work.files) and _is_acme(wish))
     return switched or bool(work.files) or work.reload is not None
 

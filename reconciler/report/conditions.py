@@ -91,6 +91,8 @@ def _covered(desired: DesiredSite, observed: ObservedSite) -> Condition:
     if not isinstance(observed.live, Revision) or observed.live.meta.placeholder:
         return _false("Covered", Reason.MISSING, "there is no certificate yet")
     rest = f" and {len(lacks) - _SHOWN} more" if len(lacks) > _SHOWN else ""
+    if all(name in observed.memory.names and observed.memory.names[name].dropped for name in lacks):
+        return _false("Covered", Reason.NAME_FAILED, f"left out: {', '.join(lacks[:_SHOWN])}{rest}")
     return _false("Covered", Reason.HOSTNAMES_DIFFER, f"certificate lacks {', '.join(lacks[:_SHOWN])}{rest}")
 
 

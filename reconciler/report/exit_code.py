@@ -23,7 +23,14 @@ INVALID: Final = 2
 WAITS: Final = 4
 _NOBODYS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
 _ASKED_FOR: Final = frozenset(
-    {Reason.SUSPENDED, Reason.RELOAD_DELAYED, Reason.PRUNE_DISABLED, Reason.WOULD_LOSE_TRUST, Reason.IN_FLIGHT}
+    {
+        Reason.SUSPENDED,
+        Reason.RELOAD_DELAYED,
+        Reason.PRUNE_DISABLED,
+        Reason.WOULD_LOSE_TRUST,
+        Reason.IN_FLIGHT,
+        Reason.WAITING_FOR_SOLVE,
+    }
 )
 
 
@@ -63,7 +70,7 @@ def _last(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
 
 def _fails(outcome: Outcome) -> bool:
     if outcome.status in (Status.FAILED, Status.WAITING):
-        return outcome.reason not in {reason.value for reason in _NOBODYS}
+        return outcome.reason not in {reason.value for reason in (*_NOBODYS, Reason.WAITING_FOR_SOLVE)}
     return outcome.status is Status.SKIPPED and outcome.reason == Reason.DEPENDENCY_FAILED.value
 
 

@@ -42,12 +42,17 @@ class Orders(Part):
         if self._forget_order(site, keep_key=keep_key):
             self._ledger.touched(site)
 
-    def pending_key(self, lease: Lease, site: str, make: Callable[[], Secret]) -> Secret:
-        """Give the key of the order in flight, made and stored on first use; one that is no PEM key is made anew."""
+    def pending_key(
+        self, lease: Lease, site: str, make: Callable[[], Secret], fits: Callable[[Secret], bool] = lambda _key: True
+    ) -> Secret:
+        """Give the key of the order in flight, made and stored on first use.
+
+        One that is no PEM key, or does not fit (any longer), is made anew.
+        """
         self._check(lease, f"site/{site}")
         path = f"{self._layout.orders(site)}/pending.key"
         key = self._secret(path)
-        if key is not None and _is_pem(key):
+        if key is not None and _is_pem(key) and fits(key):
             return key
         key = make()
         self._write(site, path, key.reveal())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from reconciler.doors import x509
 from reconciler.errors import Failed, Stalled, Waiting
 from reconciler.issuers.acme.issuer import AcmeIssuer, Sessions
-from reconciler.model.desired import ExternalAccount, SecretRef
+from reconciler.model.desired import ExternalAccount, Listener, SecretRef
 from reconciler.model.names import KeyType
 from reconciler.model.observed import Proven
 from tests.builders import Crash, MemoryDesk, SteadyClock, crashing
@@ -175,7 +176,8 @@ def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Chall
     dns.set_a("late.test", "127.0.0.99")
     desk = rig.desk()
     rig.clock.on_wait = die
-    with crashing():
+    # whoever connects there waits until we are dead
+    with socket.create_server(("127.0.0.99", _port(rig))), crashing():
         rig.registered().obtain(rig.request("late.test"), desk)
     dns.set_a("late.test")
     rig.restart()
@@ -436,3 +438,8 @@ def test_the_in_memory_parts_are_what_they_stand_for() -> None:
 
     assert clock.wait(5)
     assert MemoryDesk().order() is None
+
+
+def _port(rig: Rig) -> int:
+    assert isinstance(rig.method.way, Listener)
+    return rig.method.way.port

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
-    from reconciler.doors.x509.keys import make_csr, new_key
+    from reconciler.doors.x509.keys import key_type, make_csr, new_key
     from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
     from reconciler.doors.x509.reading import Chain, facts, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
@@ -28,6 +28,7 @@ else:
         "check_pair": "checking",
         "facts": "reading",
         "is_linked": "checking",
+        "key_type": "keys",
         "make_csr": "keys",
         "new_ca": "signing",
         "new_key": "keys",
@@ -56,6 +57,7 @@ __all__ = [
     "check_pair",
     "facts",
     "is_linked",
+    "key_type",
     "make_csr",
     "new_ca",
     "new_key",

@@ -96,6 +96,11 @@ def digest_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA256()
 
 
+def key_type(key: Secret) -> str:
+    """Name the algorithm and size of a key of ours. Raises Failed(UnreadableKey)."""
+    return key_type_of(load_key(key).public_key())
+
+
 def key_type_of(key: PublicKeyTypes) -> str:
     """Name a public key's algorithm and size: `ecdsa-p256`, `rsa-2048`; others as `ecdsa-secp521r1`, `other`."""
     if isinstance(key, ec.EllipticCurvePublicKey):

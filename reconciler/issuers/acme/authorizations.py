@@ -15,7 +15,7 @@ from reconciler.model.observed import ChosenChallenge
 from reconciler.model.ports import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from reconciler.issuers.acme.session import Session
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord
     from reconciler.model.ports import Desk, Request
+    from reconciler.model.stages import Way
 
-_OPEN: Final = frozenset({"pending", "processing"})
+OPEN: Final = frozenset({"pending", "processing"})
 
 
 class Proof:
@@ -39,8 +40,7 @@ class Proof:
         One that is valid already costs one question. Raises NamesFailed (each with the CA's words or our own), Failed
         (BadToken, CaMisbehaves), Stalled(NoUsableChallenge), Waiting(InFlight), Refused, Transient.
         """
-        found = [self._fetch(url)[0] for url in urls]
-        named = {self._hostname(one): one for one in found}
+        named = self.found(urls)
         chosen = {name: self._choose(record, name, one) for name, one in named.items()}
         resumed = bool(record.chosen)
         if dict(record.chosen) != chosen:
@@ -52,19 +52,47 @@ class Proof:
             self._wait_for(record, list(waiting))
         return record
 
+    def found(self, urls: Sequence[str]) -> dict[str, Authorization]:
+        """Fetch authorizations, by the names that we asked for."""
+        fetched = [self._fetch(url)[0] for url in urls]
+        return {self._hostname(one): one for one in fetched}
+
+    def complete(self, record: OrderRecord, waiting: dict[str, Authorization], ways: Mapping[str, Way]) -> None:
+        """Prove these names the way a person said: what somebody else published is answered and nothing more.
+
+        Raises as `prove` does.
+        """
+        shown = {name: one for name, one in waiting.items() if ways[name].present and ways[name].method is not None}
+        self._answer(record, waiting, resumed=True, shown=shown, ways=ways)
+        self._wait_for(record, list(waiting))
+
     def failed(self, record: OrderRecord, urls: Sequence[str]) -> NamesFailed | None:
         """Give the CA's words for the authorizations that failed, None if none did."""
         found = [self._fetch(url)[0] for url in urls]
-        bad = [one for one in found if one.status != "valid" and one.status not in _OPEN]
+        bad = [one for one in found if one.status != "valid" and one.status not in OPEN]
         named = [(self._hostname(one), one) for one in bad]
         return NamesFailed([_refused(name, one, record.chosen.get(name)) for name, one in named]) if named else None
 
-    def _answer(self, record: OrderRecord, waiting: dict[str, Authorization], *, resumed: bool) -> None:
-        over = [name for name, one in waiting.items() if one.status not in _OPEN]
+    def _answer(
+        self,
+        record: OrderRecord,
+        waiting: dict[str, Authorization],
+        *,
+        resumed: bool,
+        shown: Mapping[str, Authorization] | None = None,
+        ways: Mapping[str, Way] | None = None,
+    ) -> None:
+        """Present what is to be shown (all, unless told otherwise), and tell the CA of all."""
+        over = [name for name, one in waiting.items() if one.status not in OPEN]
         self._check([_refused(name, waiting[name], record.chosen[name]) for name in over])
         self._desk.say(f"proving {', '.join(list(waiting)[:3])}{' and more' if len(waiting) > 3 else ''}")  # noqa: PLR2004
         # of what cannot be presented each name is told, so that the next attempt takes other ways for all of them
-        self._check([failure for name, one in waiting.items() if (failure := self._tried(record.chosen[name], one))])
+        pairs = [
+            (name, one, self._method(record.chosen[name], ways))
+            for name, one in (waiting if shown is None else shown).items()
+        ]
+        tried = (self._tried(record.chosen[name], one, method) for name, one, method in pairs)
+        self._check([failure for failure in tried if failure is not None])
         self._desk.settle(record.intent_at)
         self._check(self._desk.self_test())
         for name in waiting:
@@ -92,16 +120,19 @@ class Proof:
         if failures:
             raise NamesFailed(failures)
 
-    def _tried(self, chosen: ChosenChallenge, authorization: Authorization) -> Failed | None:
+    def _method(self, chosen: ChosenChallenge, ways: Mapping[str, Way] | None) -> MethodSpec:
+        told = ways[chosen.hostname].method if ways is not None else None
+        return told or next(one for one in self._methods(chosen.hostname) if one.name == chosen.method)
+
+    def _tried(self, chosen: ChosenChallenge, authorization: Authorization, method: MethodSpec) -> Failed | None:
         try:
-            self._present(chosen, authorization)
+            self._present(chosen, authorization, method)
         except Failed as failure:
             failure.hostname, failure.method = failure.hostname or chosen.hostname, failure.method or chosen.method
             return failure
         return None
 
-    def _present(self, chosen: ChosenChallenge, authorization: Authorization) -> None:
-        method = next(one for one in self._methods(chosen.hostname) if one.name == chosen.method)
+    def _present(self, chosen: ChosenChallenge, authorization: Authorization, method: MethodSpec) -> None:
         issuers = next((one.issuers for one in authorization.challenges if one.url == chosen.url), ())
         asked = Asked(f"{chosen.token}.{self._signer.thumbprint}", self._signer.kid or "", issuers)
         self._desk.present(method, chosen.hostname, chosen.token, asked)
@@ -138,7 +169,7 @@ class Proof:
         still: list[str] = []
         for name in names:
             one, later = self._fetch(record.chosen[name].authorization)
-            if one.status in _OPEN:
+            if one.status in OPEN:
                 still.append(name)
                 wish = max(filter(None, (wish, later)), default=None)
             elif one.status != "valid":

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import CertwrightError, Failed, Stalled, Transient
 from reconciler.issuers.acme.account import register, signer_of
 from reconciler.issuers.acme.order import Run
 from reconciler.issuers.acme.problems import Refused, failure_of, unavailable
 from reconciler.issuers.acme.session import Session
+from reconciler.issuers.acme.staged import Staged
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
+    from reconciler.issuers.acme.signing import Signer
     from reconciler.issuers.means import Means
     from reconciler.model.desired import AcmeIssuer as Spec
     from reconciler.model.observed import AccountRecord
     from reconciler.model.ports import Clock, Desk, Issued, Request
+    from reconciler.model.stages import Offer, Way
 
 
 class Sessions:
@@ -66,10 +71,33 @@ class AcmeIssuer:
         stays on the desk after success: it is forgotten by whoever has stored the certificate, so that a crash in
         between costs a download. Raises Waiting, Failed, Stalled (see `reconciler.issuers`).
         """
+        issued = self._tidily(desk, lambda session, signer: Run(session, signer, self.spec, request, desk).issue())
+        self._tidy(desk)
+        return issued
+
+    def offer(self, request: Request, desk: Desk) -> Offer:
+        """Make the order or go on with the one on the desk, in a person's hands; give all that the CA offers.
+
+        Raises as `obtain` does.
+        """
+        return self._tidily(desk, lambda session, signer: Staged(session, signer, self.spec, request, desk).offer())
+
+    def prove(self, request: Request, desk: Desk, ways: Mapping[str, Way]) -> Offer:
+        """Prove names of the order on the desk, take away what was presented, and give what then stands.
+
+        Raises as `obtain` does; NamesFailed tells of each name in the CA's words.
+        """
+        offer = self._tidily(
+            desk, lambda session, signer: Staged(session, signer, self.spec, request, desk).prove(ways)
+        )
+        self._tidy(desk)
+        return offer
+
+    def _tidily(self, desk: Desk, work: Callable[[Session, Signer], T]) -> T:
+        """Work with the CA; a failure (no wait) takes away what was presented."""
         try:
             session = self._sessions.get(self.spec)
-            signer = signer_of(session, self.spec, self._means)
-            issued = Run(session, signer, self.spec, request, desk).issue()
+            return work(session, signer_of(session, self.spec, self._means))
         except (Refused, Transient) as failure:
             translated = self._translated(failure)
             if isinstance(translated, (Failed, Stalled)):
@@ -78,8 +106,6 @@ class AcmeIssuer:
         except (Failed, Stalled):
             self._tidy(desk)
             raise
-        self._tidy(desk)
-        return issued
 
     def _translated(self, failure: Refused | Transient) -> CertwrightError:
         clock = self._means.clock

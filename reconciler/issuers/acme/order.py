@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciler.doors import x509
 from reconciler.errors import Failed, NamesFailed, Stalled
@@ -28,6 +28,7 @@ from reconciler.model.observed import OrderRecord, Proven
 from reconciler.model.ports import Issued
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from reconciler.issuers.acme.session import Session
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 # RFC 8555 section 8.3, RFC 8737 section 3
 _HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
+T = TypeVar("T")
 _UNPROVEN: Final = frozenset({"pending", "ready"})
 
 
@@ -54,8 +56,18 @@ class Run:
         """
         profile = self._profile()
         record, order = self._found(profile) or self._placed(profile)
+        return self.guarded(lambda: self._go_on(record, order))
+
+    def taken_up(self, *, may_place: bool = False) -> tuple[OrderRecord, Order] | None:
+        """Give the order that was left, or with `may_place` a new one; None if there is none."""
+        profile = self._profile()
+        found = self._found(profile)
+        return self._placed(profile) if found is None and may_place else found
+
+    def guarded(self, work: Callable[[], T]) -> T:
+        """Do a part of the order; forget the order where a failure ends it."""
         try:
-            return self._go_on(record, order)
+            return work()
         except Refused as refused:
             # a refusal while asking is final (section 7.5.1 does not know "perhaps later" for 4xx)
             if refused.problem.of_the_order:
@@ -148,6 +160,7 @@ class Run:
             spec_digest=self._request.spec_digest,
             intent_at=self._session.clock.now(),
             profile=profile,
+            stage="byHand" if self._request.by_hand else "auto",
         )
 
     def _profile(self) -> str | None:

@@ -1,0 +1,113 @@
+"""An issuer's work for one site: what it is asked for, and the desk that it works at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.execute.desk import Making, SiteDesk
+from reconciler.execute.routes import Routes
+from reconciler.model.observed import Revision
+from reconciler.model.ports import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from reconciler.execute.issue import Makers, Rules
+    from reconciler.model.changes import Change
+    from reconciler.model.desired import DesiredSite, IssuerSpec
+    from reconciler.model.observed import Live
+    from reconciler.model.ports import Challenges, Clock, Issued, Issuer, Lease, Store
+    from reconciler.model.text import Secret
+
+
+def issuer_named(name: str | None, site: DesiredSite) -> IssuerSpec:
+    """Give the issuer of this name, else the site's first."""
+    return next((issuer for issuer in site.issuers if issuer.name == name), site.issuers[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Obtaining:
+    """Asks issuers, under the site's lease."""
+
+    store: Store
+    issuers: Callable[[IssuerSpec], Issuer]
+    challenges: Challenges
+    clock: Clock
+    rules: Rules
+    makers: Makers
+    say: Callable[[str, str], None]
+
+    def obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:
+        """Bring the order to its certificate, for the key that comes with it. Raises what `model.ports.Issuer` does."""
+        spec = issuer_named(change.issuer, site)
+        self._drop_misfit(site, lease, live)
+        desk = self.desk(site, lease, live, spec)
+        request = self._passable(site, spec, self.request(site, live, change.reason, change.hostnames))
+        issued = self.issuers(spec).obtain(request, desk)
+        return desk.key(), issued
+
+    def request(self, site: DesiredSite, live: Live, reason: str, hostnames: Collection[str] = ()) -> Request:
+        """Ask for these hostnames (all, if none is given), each by the ways that are to be tried now."""
+        memory = self.store.memory([site.name])[site.name]
+        return Request(
+            site=site.name,
+            hostnames=tuple(hostnames) or site.names,
+            key_type=site.key.algorithm,
+            methods=self.rules.ways(site, live, memory),
+            reason=reason,
+            spec_digest=site.digest,
+            profile=site.profile,
+            preferred_chain=site.preferred_chain,
+        )
+
+    def _passable(self, site: DesiredSite, spec: IssuerSpec, request: Request) -> Request:
+        """Leave out ways that cannot work, before a new order goes out. Raises NamesFailed: Unroutable, CaaForbids."""
+        order = self.store.orders([site.name]).get(site.name)
+        if spec.type != "acme" or (order is not None and order.url is not None):
+            return request
+        account = self.store.accounts().get((spec.directory, spec.account))
+        routes = Routes(site, spec, account.url if account is not None else None)
+        ways = routes.passable(request.hostnames, request.methods, lambda text: self.say(site.name, text))
+        return replace(request, methods=ways)
+
+    def by_hand(self, site: DesiredSite, live: Live, reason: str, hostnames: Collection[str] = ()) -> Request:
+        """Ask the same for an order that a person takes through its stages."""
+        return replace(self.request(site, live, reason, hostnames), by_hand=True)
+
+    def desk(self, site: DesiredSite, lease: Lease, live: Live, spec: IssuerSpec) -> SiteDesk:
+        """Give the desk of a site."""
+        making = Making(lambda: self._key(site, live), lambda key: self.makers.key_type(key) == site.key.algorithm)
+        public = spec.trust.value == "public"
+        return SiteDesk(
+            self.store,
+            lease,
+            site.name,
+            self.challenges,
+            making,
+            self.clock,
+            lambda text: self.say(site.name, text),
+            public=public,
+        )
+
+    def _key(self, site: DesiredSite, live: Live) -> Secret:
+        """Give the key for a new order: the live one where the site reuses it and nothing speaks against it."""
+        usable = isinstance(live, Revision) and not live.meta.placeholder and live.facts.key_type == site.key.algorithm
+        if site.key.rotation == "reuse" and usable and isinstance(live, Revision):
+            return self.store.bundle(site.name, live.id).key
+        return self.makers.key(site.key.algorithm)
+
+    def _drop_misfit(self, site: DesiredSite, lease: Lease, live: Live) -> None:
+        """Forget an order that was signed for a key of another type than is wanted now."""
+        order = self.store.orders([site.name]).get(site.name)
+        if order is None or not order.finalized:
+            return
+        made: list[Secret] = []
+
+        def make() -> Secret:
+            made.append(self._key(site, live))
+            return made[0]
+
+        self.store.pending_key(lease, site.name, make, lambda key: self.makers.key_type(key) == site.key.algorithm)
+        if made:
+            self.store.drop_order(lease, site.name, keep_key=True)

@@ -1,0 +1,58 @@
+"""Self-tests of one order, side by side and bounded: a resolver that hangs holds up nobody for longer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.execute.desk import Shown
+    from reconciler.model.ports import Challenges
+
+SECONDS: Final = 10.0
+_AT_ONCE: Final = 8
+
+
+def run_tests(challenges: Challenges, shown: Sequence[Shown], seconds: float = SECONDS) -> list[Failed | None]:
+    """Give each answer's failure, None where it can be seen. What is not known in time counts as failed."""
+    late = Failed("SelfTestFailed", f"the self-test was not over within {seconds:g} s")
+    results: list[Failed | None] = [Failed(late.reason, str(late)) for _ in shown]
+    todo: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[tuple[int, Failed | None]] = SimpleQueue()
+    for number in range(len(shown)):
+        todo.put(number)
+    for _ in range(min(_AT_ONCE, len(shown))):
+        threading.Thread(target=_work, args=(challenges, shown, todo, done), daemon=True).start()
+    end = time.monotonic() + seconds
+    for _ in shown:
+        try:
+            number, failure = done.get(timeout=max(end - time.monotonic(), 0.001))
+        except Empty:
+            break
+        results[number] = failure
+    return results
+
+
+def _work(
+    challenges: Challenges, shown: Sequence[Shown], todo: SimpleQueue[int], done: SimpleQueue[tuple[int, Failed | None]]
+) -> None:
+    while True:
+        try:
+            number = todo.get_nowait()
+        except Empty:
+            return
+        one = shown[number]
+        try:
+            challenges.self_test(one.method, one.hostname, one.token, one.key_authorization)
+        except Failed as failure:
+            done.put((number, failure))
+        except Exception as bug:  # noqa: BLE001  a thread of its own: a bug is that answer's failure
+            done.put((number, Failed("SelfTestFailed", f"the self-test broke: {type(bug).__name__}")))
+        else:
+            done.put((number, None))

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.journeys.stage import SERVER, document, held, site, told
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from tests.journeys.stage import Stage
+    from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.front import Front
+    from tests.servers.pebble import Pebble
+
+
+
+def write(stage: Stage, ca: Pebble | Front, pebble: Pebble, *sites: dict[str, object], **http: Any) -> None:
+    """Write a tree with the methods `web` (http-01) and `alpn` (tls-alpn-01), both by our own listener."""
+    stage.write(
+        "base.yaml",
+        document("Server", "home", SERVER),
+        document("Issuer", "pebble", {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle), "trust": "test"}),
+        document("ChallengeMethod", "web", {"type": "http-01", "listener": {"port": pebble.http_port}, **http}),
+        document("ChallengeMethod", "alpn", {"type": "tls-alpn-01", "listener": {"port": pebble.tls_port}}),
+        # nobody comes there
+        document("ChallengeMethod", "lost", {"type": "http-01", "listener": {"port": free_port()}}),
+    )
+    stage.write("sites.yaml", *sites)
+
+
+def of(name: str, *hostnames: str, ways: tuple[str, ...] = ("web",), **spec: Any) -> dict[str, object]:
+    challenges = [{"method": way} for way in ways]
+    return site(name, *hostnames, issuers=["pebble"], challenges=challenges, **spec)
+
+
+def proven(stage: Stage, name: str) -> dict[str, str]:
+    return {hostname: way.method for hostname, way in stage.live(name).meta.challenges.items()}
+
+
+def test_by_tls_alpn(stage: Stage, pebble: Pebble) -> None:
+    write(stage, pebble, pebble, of("one", "a.example.com", "b.example.com", ways=("alpn",)))
+    stage.settle()
+    assert proven(stage, "one") == {"a.example.com": "alpn", "b.example.com": "alpn"}
+    assert list((stage.state / "tokens").iterdir()) == []
+    assert list((stage.state / "undo").iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["web", "alpn"])
+def test_an_address(stage: Stage, pebble: Pebble, way: str) -> None:
+    write(stage, pebble, pebble, of("one", "127.0.0.1", ways=(way,)))
+    stage.settle()
+    assert stage.live("one").facts.hostnames == ("127.0.0.1",)
+    assert proven(stage, "one") == {"127.0.0.1": way}
+
+
+def test_two_ways_in_one_certificate_each_for_its_names(stage: Stage, pebble: Pebble) -> None:
+    challenges = [{"method": "alpn", "hostnames": ["a.example.com"]}, {"method": "web"}]
+    spec = site("one", "a.example.com", "b.example.com", issuers=["pebble"], challenges=challenges)
+    write(stage, pebble, pebble, spec)
+    stage.settle()
+    assert proven(stage, "one") == {"a.example.com": "alpn", "b.example.com": "web"}
+
+
+def test_falls_back_to_the_next_way_within_one_apply_and_begins_with_it_afterwards(
+    stage: Stage, pebble: Pebble, front: Front
+) -> None:
+    names = ("a.example.com", "b.example.com")
+    write(stage, front, pebble, of("one", *names, ways=("lost", "alpn")))
+    reports = stage.apply()
+    assert [one[2] for one in stage.outcomes(reports) if one[0] == "issue"] == ["failed", "done"]
+    assert proven(stage, "one") == dict.fromkeys(names, "alpn")
+    assert front.count("/order-plz") == 2
+    stage.assert_calm()
+    # the way that worked comes first the next time
+    write(stage, front, pebble, of("one", *names, ways=("lost", "alpn"), annotations={"certwright/renewAt": "now"}))
+    stage.settle()
+    assert front.count("/order-plz") == 3
+
+
+def test_a_name_that_fails_is_told_in_the_cas_words_with_its_address(
+    stage: Stage, pebble: Pebble, dns: Challtestsrv
+) -> None:
+    dns.set_servfail("away.example.com")
+    write(stage, pebble, pebble, of("one", "a.example.com", "away.example.com"))
+    stage.apply()
+    last = stage.memory("one").failures["issue"].last
+    assert last is not None
+    assert (last.reason, last.hostname, last.method) == ("ChallengeFailed", "away.example.com", "web")
+    assert "SERVFAIL" in last.detail
+    assert last.url is not None
+    assert "/authZ/" in last.url
+    dns.set_servfail("away.example.com", fails=False)
+
+
+def test_drop_issues_for_the_others_and_tries_the_bad_name_on_its_own_schedule(
+    stage: Stage, pebble: Pebble, dns: Challtestsrv, front: Front
+) -> None:
+    names = ("a.example.com", "gone.example.com", "b.example.com")
+    dns.set_servfail("gone.example.com")
+    write(stage, front, pebble, of("one", *names, onNameFailure="drop"))
+    reports = stage.apply()
+    assert stage.live("one").facts.hostnames == ("a.example.com", "b.example.com")
+    assert front.count("/order-plz") == 2
+    hold = held(reports[-1])["one", "NameFailed"]
+    assert "gone.example.com" in hold.message
+    assert hold.until is not None
+
+    again = stage.apply()
+    assert told(again[0]) == [], "what was dropped causes no order before its time"
+    assert front.count("/order-plz") == 2
+
+    from datetime import timedelta
+
+    stage.shift = timedelta(minutes=2)
+    assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"], "tried, in vain; the rest stays"
+    assert front.count("/order-plz") == 3
+    stage.shift = timedelta(minutes=20)
+    dns.set_servfail("gone.example.com", fails=False)
+    stage.settle()
+    assert set(stage.live("one").facts.hostnames) == set(names)
+    assert stage.memory("one").names == {}
+
+
+def test_a_name_that_the_ca_refuses_is_dropped_too(stage: Stage, pebble: Pebble) -> None:
+    write(stage, pebble, pebble, of("one", "a.example.com", "x.blocked.test", onNameFailure="drop"))
+    stage.apply()
+    assert stage.live("one").facts.hostnames == ("a.example.com",)
+    assert stage.memory("one").names["x.blocked.test"].dropped
+
+
+def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns: Challtestsrv) -> None:
+    from datetime import timedelta
+
+    write(stage, pebble, pebble, of("one", "a.example.com"))
+    stage.settle()
+    before = stage.live("one").id
+    dns.set_servfail("gone.example.com")
+    for mode in ("fail", "dropLate"):
+        write(stage, pebble, pebble, of("one", "a.example.com", "gone.example.com", onNameFailure=mode))
+        stage.apply()
+        assert stage.live("one").id == before
+    life = stage.live("one").facts.not_after - stage.live("one").facts.not_before
+    stage.shift = life * 5 / 6 + timedelta(hours=1)
+    stage.apply()
+    assert stage.live("one").id != before
+    assert stage.live("one").facts.hostnames == ("a.example.com",)
+    dns.set_servfail("gone.example.com", fails=False)
+
+
+def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(
+    stage: Stage, pebble: Pebble, front: Front
+) -> None:
+    write(stage, front, pebble, of("one", "127.0.0.1"), selfTest="enforce")
+    reports = stage.apply()
+    hold = held(reports[-1])["one", "SelfTestFailed"]
+    assert "http://127.0.0.1/.well-known/acme-challenge/" in hold.message
+    assert stage.memory("one").failures["issue"].local > 0
+    assert front.count("/chalZ/") == 0
+
+
+def test_a_key_type_that_changes_while_an_order_is_in_flight(
+    stage: Stage, pebble: Pebble, front: Front
+) -> None:
+    from tests.servers import faults
+
+    front.inject(faults.refuse(503), "/finalize-order/", times=None)
+    write(stage, front, pebble, of("one", "a.example.com"))
+    stage.apply()
+    front.heal()
+    write(
+        stage,
+        front,
+        pebble,
+        of("one", "a.example.com", privateKey={"algorithm": "ecdsa-p384"}, annotations={"certwright/retryAt": "now"}),
+    )
+    stage.apply()
+    assert stage.live("one").facts.key_type == "ecdsa-p384"
+    stage.assert_calm()
