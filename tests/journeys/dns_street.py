@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +34,8 @@ class DnsStreet:
 
     def write(self, *sites: dict[str, object], **method: Any) -> None:  # noqa: ANN401
         """Write the tree: these sites, proven by the method `zone`."""
-        spec = {"type": "dns-01", "provider": self.rfc2136(), **method}
+        given = {"type": "dns-01", "provider": self.rfc2136(), **method}
+        spec = {name: value for name, value in given.items() if value is not None}
         self.stage.write(
             "base.yaml",
             document("Server", "home", SERVER),
@@ -65,6 +67,10 @@ class DnsStreet:
             steps = app.executor()._steps
             for change in report.plan.changes:
                 steps(change, report.declared)
+
+    def later(self) -> None:
+        """Let ten minutes go by: what waits or failed is due again."""
+        self.stage.shift += timedelta(minutes=10)
 
     def failure(self, name: str) -> str:
         """Give reason and words of the last failure of a site."""

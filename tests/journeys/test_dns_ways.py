@@ -1,0 +1,140 @@
+"""The ways by DNS beside dns-01, and providers that are not a primary of ours, through whole orders."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.journeys.dns_street import DnsStreet
+from tests.servers.bind import bind
+from tests.servers.pdns import API_KEY, Pdns, pdns
+from tests.servers.pebble import pebble
+from tests.servers.unbound import unbound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.journeys.stage import Stage
+
+ACCOUNT = {"username": "u-CANARY", "password": "p-CANARY", "subdomain": "abc", "fulldomain": "abc.two.test"}
+
+
+@pytest.fixture(name="street")
+def _street(stage: Stage) -> Iterator[DnsStreet]:
+    with (
+        bind(stage.root / "ns", {"one.test": (), "two.test": ()}) as server,
+        pebble(stage.root, server.endpoint) as ca,
+    ):
+        yield DnsStreet(stage, server, ca)
+
+
+def test_dns_account_01(street: DnsStreet) -> None:
+    street.write(street.site("one", "one.test", "*.one.test"), type="dns-account-01")
+    street.stage.settle()
+    assert {how.type for how in street.stage.live("one").meta.challenges.values()} == {"dns-account-01"}
+    assert street.left() == []
+
+
+def test_dns_persist_01_is_printed_checked_and_never_written(street: DnsStreet) -> None:
+    stage = street.stage
+    street.write(
+        street.site("one", "*.one.test"),
+        type="dns-persist-01",
+        provider=None,
+        propagation={"nameservers": [street.server.endpoint], "timeout": "1s"},
+    )
+    stage.apply()
+    words = street.failure("one")
+    assert words.startswith("WaitingForSolve: publish _validation-persist.one.test. 30 IN TXT ")
+    value = words.split('"')[1]
+    assert value.endswith("; policy=wildcard")
+    assert "; accounturi=https://" in value
+    street.server.update("one.test", "add", "_validation-persist.one.test", value.replace("; policy=wildcard", ""))
+    street.later()
+    stage.apply()
+    assert street.failure("one").startswith("WaitingForSolve: "), "that one covers no wildcard"
+    street.server.update("one.test", "add", "_validation-persist.one.test", value)
+    street.later()
+    stage.settle()
+    assert value in street.server.query("_validation-persist.one.test")
+
+
+def test_lexicon(stage: Stage) -> None:
+    root = stage.root
+    with pdns(root / "ns", {"one.test": ()}) as server, pebble(root, server.endpoint) as ca:
+        assert isinstance(server, Pdns)
+        street = DnsStreet(stage, server, ca)
+        token = root / "token"
+        token.write_text(API_KEY)
+        options = {"auth_token": {"file": str(token)}, "pdns_server": server.api}
+        street.write(
+            street.site("one", "one.test", "*.one.test"),
+            provider={"type": "lexicon", "name": "powerdns", "options": options},
+            propagation={"nameservers": [server.endpoint]},
+        )
+        stage.settle()
+        assert server.query("_acme-challenge.one.test") == []
+
+
+@contextmanager
+def acme_dns(street: DnsStreet) -> Iterator[str]:
+    """Run the /update of an acme-dns that keeps its values in the street's name server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = (self.headers["X-Api-User"], self.headers["X-Api-Key"]) == ("u-CANARY", "p-CANARY")
+            if known:
+                street.server.update("two.test", "add", f"{body['subdomain']}.two.test", body["txt"], 1)
+            answer = json.dumps({"txt": body["txt"]} if known else {"error": "forbidden"}).encode()
+            self.send_response(200 if known else 401)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_acme_dns(stage: Stage) -> None:
+    root = stage.root
+    zones = {"one.test": ("_acme-challenge CNAME abc.two.test.",), "two.test": ()}
+    with (
+        bind(root / "ns", zones) as server,
+        unbound(root / "unbound", dict.fromkeys(zones, server.endpoint)) as resolver,
+        pebble(root, resolver) as ca,
+    ):
+        street = DnsStreet(stage, server, ca)
+        credentials = root / "acme-dns.json"
+        with acme_dns(street) as url:
+            provider = {"type": "acme-dns", "url": url, "credentials": {"file": str(credentials)}}
+            look = {"nameservers": [server.endpoint], "timeout": "1s"}
+            street.write(street.site("one", "one.test", "*.one.test"), provider=provider, propagation=look)
+            for content, words in (
+                ("{", "is not JSON"),
+                ("{}", "has nothing for one.test"),
+                (json.dumps({**ACCOUNT, "password": ""}), "lacks password"),
+                (json.dumps({**ACCOUNT, "password": "wrong"}), "answered 401: forbidden"),
+                (json.dumps({**ACCOUNT, "fulldomain": "else.two.test"}), "acme-dns needs `_acme-challenge.one.test."),
+            ):
+                credentials.write_text(content)
+                stage.apply()
+                assert words in street.failure("one")
+                assert "CANARY" not in street.failure("one")
+                street.later()
+            credentials.write_text(json.dumps({"one.test": ACCOUNT}))
+            stage.settle()
