@@ -29,6 +29,9 @@ from tests.servers.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.apache import Apache
+    from tests.servers.haproxy import Haproxy
     from tests.servers.nginx import Nginx
     from tests.servers.pebble import Pebble
 
@@ -40,6 +43,8 @@ HEADER = "# yaml-language-server: $schema="
 # What an example's absolute paths begin with, and the directories that a person makes first.
 _MOVED = ("/etc/", "/home/", "/srv/", "/var/lib/certwright")
 _MADE = {
+    "apache": ("/etc/apache2/certwright.d", "/etc/apache2/sites"),
+    "haproxy": ("/etc/haproxy/certwright.d",),
     "hosting-panel": (
         *(
             f"/home/virtual/{site}/fst/etc/httpd/conf/{kind}"
@@ -115,17 +120,17 @@ def _webroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return webroot
 
 
-def lets_encrypt(pebble: Pebble) -> Overrides:
+def lets_encrypt(pebble: Pebble, dns: Challtestsrv, server: str = "web1") -> Overrides:
     """The CA that stands for Let's Encrypt: a tree that declares a built-in name means its own object."""
     spec = {"type": "acme", "directory": pebble.directory, "caBundle": str(pebble.bundle)}
-    return {("Issuer", "letsencrypt"): spec}
+    return {("Issuer", "letsencrypt"): spec, ("Server", server): {"resolvers": [dns.dns]}}
 
 
-def web(nginx: Nginx, tls: int, **values: str) -> dict[str, Any]:
-    """What differs in the Target of an nginx that is not the machine's own."""
+def web(server: Nginx | Apache | Haproxy, tls: int, **values: str) -> dict[str, Any]:
+    """What differs in the Target of a server that is not the machine's own."""
     return {
-        "test": list(nginx.test_argv),
-        "reload": {"command": list(nginx.reload_argv)},
+        "test": list(server.test_argv),
+        "reload": {"command": list(server.reload_argv)},
         "verify": {"ports": [tls]},
         **({"values": values} if values else {}),
     }
@@ -189,10 +194,12 @@ def test_every_example_has_a_readme_of_ten_lines() -> None:
         assert "expected.diff" in "".join(lines)
 
 
-def test_letsencrypt_nginx(machine: Callable[[str], Machine], pebble: Pebble, nginx: Nginx, webroot: Path) -> None:
+def test_letsencrypt_nginx(
+    machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, nginx: Nginx, webroot: Path
+) -> None:
     here, tls = machine("letsencrypt-nginx"), free_port()
     listen = {"listen": f"127.0.0.1:{tls}", "httpListen": f"127.0.0.1:{pebble.http_port}"}
-    here.copy({**lets_encrypt(pebble), ("Target", "web"): web(nginx, tls, **listen)})
+    here.copy({**lets_encrypt(pebble, dns), ("Target", "web"): web(nginx, tls, **listen)})
     here.path("/etc/nginx/sites/example.inc").write_text("location / { return 200 hello; }\n")
     nginx.configure(here.nginx_conf({}))
     nginx.start()
@@ -203,9 +210,11 @@ def test_letsencrypt_nginx(machine: Callable[[str], Machine], pebble: Pebble, ng
     assert list(webroot.rglob("acme-challenge/*")) == []
 
 
-def test_nginx_live(machine: Callable[[str], Machine], pebble: Pebble, nginx: Nginx, webroot: Path) -> None:
+def test_nginx_live(
+    machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, nginx: Nginx, webroot: Path
+) -> None:
     here, tls = machine("nginx-live"), free_port()
-    here.copy({**lets_encrypt(pebble), ("Target", "web"): web(nginx, tls)})
+    here.copy({**lets_encrypt(pebble, dns), ("Target", "web"): web(nginx, tls)})
     addresses = {"listen 80;": f"listen 127.0.0.1:{pebble.http_port};", "listen 443": f"listen 127.0.0.1:{tls}"}
     http = here.nginx_conf({**addresses, "/run/certwright/http-01": str(webroot)})
     nginx.start()
@@ -226,10 +235,12 @@ def test_private_ca(machine: Callable[[str], Machine], nginx: Nginx) -> None:
     assert "10.0.0.7" in handshake(tls, "wiki.example.internal", roots=root).names
 
 
-def test_hosting_panel(machine: Callable[[str], Machine], pebble: Pebble, nginx: Nginx, webroot: Path) -> None:
+def test_hosting_panel(
+    machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, nginx: Nginx, webroot: Path
+) -> None:
     here, tls = machine("hosting-panel"), free_port()
     target = web(nginx, tls)
-    here.copy({**lets_encrypt(pebble), ("Target", "panel"): target})
+    here.copy({**lets_encrypt(pebble, dns), ("Target", "panel"): target})
     http = f"server {{ listen 127.0.0.1:{pebble.http_port}; location / {{ root {webroot}; }} }}\n"
     for site, hostname in (("site1", "one.example.com"), ("site2", "two.example.com")):
         http += _customer(here, site, hostname, tls)
@@ -243,6 +254,68 @@ def test_hosting_panel(machine: Callable[[str], Machine], pebble: Pebble, nginx:
     combined = here.path("/etc/haproxy/ssl.d/site1")
     assert combined.stat().st_mode & 0o777 == 0o600
     assert combined.read_text().startswith("-----BEGIN PRIVATE KEY-----")
+
+
+def test_apache(
+    machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, apache: Apache, webroot: Path
+) -> None:
+    here, tls = machine("apache"), free_port()
+    listen = {"listen": f"127.0.0.1:{tls}", "httpListen": f"127.0.0.1:{pebble.http_port}"}
+    here.copy({**lets_encrypt(pebble, dns), ("Target", "web"): web(apache, tls, **listen)})
+    here.path("/etc/apache2/sites/example.inc").write_text("Redirect 204 /\n")
+    pasted = here.moved((EXAMPLES / "apache" / "apache.conf").read_text())
+    own = {"Listen 80": f"Listen 127.0.0.1:{pebble.http_port}", "Listen 443": f"Listen 127.0.0.1:{tls}"}
+    for old, new in own.items():
+        assert old in pasted
+        pasted = pasted.replace(old, new)
+    apache.configure(pasted, include=False)
+    _let_in(webroot)
+    apache.start()
+    here.stage.settle()
+    assert_serves(here, tls, "example", "example.com", "www.example.com")
+    assert list(webroot.rglob("acme-challenge/*")) == []
+
+
+def _let_in(directory: Path) -> None:
+    """Let Apache's children, who are somebody else where the tests run as root, reach a directory of a test."""
+    for path in (directory, *directory.parents):
+        if path.owner() == Path("/proc/self").owner() and path.is_relative_to("/tmp") and path != Path("/tmp"):
+            path.chmod(path.stat().st_mode | 0o055)
+
+
+def test_haproxy(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, haproxy: Haproxy) -> None:
+    here, tls, behind = machine("haproxy"), free_port(), free_port()
+    spec = web(haproxy, tls)
+    listener = {"listener": {"address": f"127.0.0.1:{behind}"}}
+    target = {**spec, "socket": str(haproxy.socket)}
+    here.copy(
+        {**lets_encrypt(pebble, dns, "edge1"), ("Target", "edge"): target, ("ChallengeMethod", "behind"): listener}
+    )
+    pasted = here.moved((EXAMPLES / "haproxy" / "haproxy.cfg").read_text())
+    own = {
+        "bind :80": f"bind 127.0.0.1:{pebble.http_port}",
+        "bind :443": f"bind 127.0.0.1:{tls}",
+        "127.0.0.1:8402": f"127.0.0.1:{behind}",
+        "/run/haproxy/admin.sock": str(haproxy.socket),
+    }
+    for old, new in own.items():
+        assert old in pasted
+        pasted = pasted.replace(old, new)
+    # it runs without TLS, as it did before the lines were pasted
+    haproxy.health = pebble.http_port
+    haproxy.config.write_text("".join(line for line in pasted.splitlines(keepends=True) if "crt-list" not in line))
+    haproxy.start()
+    haproxy.config.write_text(pasted)
+    here.stage.settle()
+    assert_serves(here, tls, "example", "example.com", "www.example.com")
+    assert_serves(here, tls, "shop", "shop.example.com")
+    assert handshake(tls, "unknown.example.net").names == {"example.com", "www.example.com"}, "the default site"
+    reloads = haproxy.reloads
+    site = here.stage.manifests / "sites" / "sites.yaml"
+    site.write_text(site.read_text().replace("name: shop", "name: shop\n  annotations: {certwright/renewAt: now}"))
+    here.stage.settle()
+    assert_serves(here, tls, "shop", "shop.example.com")
+    assert haproxy.reloads == reloads
 
 
 def _customer(here: Machine, site: str, hostname: str, tls: int) -> str:

@@ -145,13 +145,9 @@ def _users(app: App, kind: str, name: str) -> list[str]:
 def _paste(app: App, resource: Resource) -> list[str]:
     """Give the lines that go into the server's own configuration."""
     from reconciler.manifests.resolve_objects import ObjectResolver
-    from reconciler.model.desired import NginxTarget
+    from reconciler.targets.pasting import paste_lines
 
     spec = ObjectResolver(None, lambda _path: None, []).target(resource)
-    if not isinstance(spec, NginxTarget):
-        return []
-    from reconciler.targets.nginx import paste_lines
-
     return list(paste_lines(spec, app.store.live_path("SITE").rpartition("/")[0]))
 
 

@@ -44,13 +44,13 @@ _NO_TARGET: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What the tree is made of; hostnames as A-labels."""
+    """What the tree is made of; hostnames as A-labels. `server` is a built-in Target."""
 
     hostnames: tuple[str, ...]
     email: str | None
     agreed: bool
     staging: bool
-    nginx: bool
+    server: str | None
 
     @property
     def site(self) -> str:
@@ -81,7 +81,7 @@ def tree(first: First) -> Mapping[str, str]:
         email=email,
         terms=terms,
         issuers=issuers,
-        targets="    targets: [nginx]" if first.nginx else _NO_TARGET,
+        targets=f"    targets: [{first.server}]" if first.server else _NO_TARGET,
     )
     names = "\n".join(f"    - {json.dumps(name)}" for name in first.hostnames)
     site = _SITE.format(schema=f"../{SCHEMA}", name=json.dumps(first.site), hostnames=names)
@@ -93,10 +93,11 @@ def tree(first: First) -> Mapping[str, str]:
 
 
 def paste(first: First, state: str) -> tuple[str, ...]:
-    """Give the lines for nginx's own configuration; none without nginx."""
-    if not first.nginx:
+    """Give the lines for the web server's own configuration; none without one."""
+    if first.server is None:
         return ()
-    from reconciler.model.desired import NginxTarget
-    from reconciler.targets.nginx import paste_lines
+    from reconciler.model.desired import ApacheTarget, NginxTarget
+    from reconciler.targets.pasting import paste_lines
 
-    return tuple(line.replace("SITE", first.site) for line in paste_lines(NginxTarget(name="nginx"), f"{state}/live"))
+    spec = ApacheTarget(name="apache") if first.server == "apache" else NginxTarget(name="nginx")
+    return tuple(line.replace("SITE", first.site) for line in paste_lines(spec, f"{state}/live"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
 
 _FILE_MODE = 0o644
+_SERVERS = (("nginx", "nginx"), ("apache2", "apache"), ("httpd", "apache"))
 
 
 @verb(uses=("manifests", "state"))
@@ -37,7 +39,7 @@ def init(names: tuple[str, ...], settings: Settings, *, email: str | None, agree
     screen = Screen(settings)
     root = _root(settings)
     hostnames = tuple(_hostname(name) for name in names) or (_own_hostname(),)
-    first = First(hostnames, email, agree_tos, staging, nginx=_has_nginx())
+    first = First(hostnames, email, agree_tos, staging, server=_server())
     files = tree(first)
     _check_valid(files)
     _write(root, files)
@@ -80,14 +82,15 @@ def _own_hostname() -> str:
         raise UsageError(f"{told} certwright init www.example.com") from None
 
 
-def _has_nginx() -> bool:
+def _server() -> str | None:
+    """Give the built-in Target of the web server that is installed here, the first one known."""
     from reconciler.doors.processes.api import resolve_program
 
-    try:
-        resolve_program("nginx")
-    except Failed:
-        return False
-    return True
+    for program, target in _SERVERS:
+        with suppress(Failed):
+            resolve_program(program)
+            return target
+    return None
 
 
 def _check_valid(files: Mapping[str, str]) -> None:
@@ -127,7 +130,8 @@ def _next_steps(screen: Screen, settings: Settings, root: str, first: First) -> 
     if lines:
         screen.out()
         screen.out(
-            "Paste into nginx's own configuration (it is loaded with the first apply, so do not reload before):", BOLD
+            f"Paste into {first.server}'s own configuration (loaded by the first apply, so do not reload before):",
+            BOLD,
         )
         for line in lines:
             screen.out(f"    {line}")

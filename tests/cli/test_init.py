@@ -47,3 +47,26 @@ def test_names_that_no_ca_signs_are_refused_before_anything_is_written(tmp_path:
     for name in ("localhost", "co.uk", "a..b", "-", "x y", "../../etc"):
         assert init(tmp_path, "init", "--", name).returncode == 2, name
         assert not (tmp_path / "tree").exists()
+
+
+def test_the_web_server_of_the_machine_gets_the_lines_to_paste() -> None:
+    from reconciler.cli.first_tree import First, paste, tree
+
+    for server, line in {
+        "nginx": "include /etc/nginx/certwright.d/www.example.com.conf;",
+        "apache": "Include /etc/apache2/certwright.d/www.example.com.conf",
+    }.items():
+        first = First(("www.example.com",), None, agreed=True, staging=False, server=server)
+        assert line in paste(first, "/state")
+        assert f"targets: [{server}]" in tree(first)["server.yaml"]
+    assert paste(First(("x.example.com",), None, agreed=True, staging=False, server=None), "/state") == ()
+
+
+def test_describe_shows_the_lines_of_every_server(tmp_path: Path) -> None:
+    assert init(tmp_path, "init", "www.example.com").returncode == 0
+    for target, line in {
+        "nginx": "include /etc/nginx/certwright.d/SITE.conf;",
+        "apache": "Include /etc/apache2/certwright.d/SITE.conf",
+        "haproxy": "bind :443 ssl crt-list /etc/haproxy/certwright.d/crt-list.txt",
+    }.items():
+        assert f"  {line}\n" in init(tmp_path, "describe", "target", target).stdout
