@@ -73,3 +73,9 @@ def _haproxy(tmp_path: Path) -> Iterator[Haproxy]:
     """An HAProxy of its own for one test, made but not started."""
     with haproxy(tmp_path / "haproxy") as server:
         yield server
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a function by its name, so that every worker collects the same tests."""
+    name = getattr(val, "__qualname__", None)
+    return str(name).replace(".<locals>", "").replace("<lambda>", "lambda") if callable(val) and name else None
