@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FULL = Scope(full=True)
 SERVER = {"email": "me@example.com", "agreeToTerms": True, "hostname": "home.example.com"}
+# http-01 for names that the CA's resolver alone knows
+WAY = {"type": "http-01", "preflight": {"pointsHere": "off"}}
 
 
 class ShiftedClock(SystemClock):

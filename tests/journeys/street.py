@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.journeys.stage import SERVER, Stage, document, site
+from tests.journeys.stage import SERVER, WAY, Stage, document, site
 from tests.servers.handshake import Served, handshake
 from tests.servers.ports import free_port
 
@@ -48,7 +48,7 @@ class Street:
                 "pebble",
                 {"type": "acme", "directory": self.directory, "caBundle": str(self.bundle), **issuer},
             ),
-            document("ChallengeMethod", "web", {"type": "http-01", "webroot": {"directory": str(self.webroot)}}),
+            document("ChallengeMethod", "web", {**WAY, "webroot": {"directory": str(self.webroot)}}),
             self.target(**(target or {})),
         )
         self.stage.write("sites.yaml", *sites)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.stage import SERVER, Stage, document, held, site
+from tests.journeys.stage import SERVER, WAY, Stage, document, held, site
 from tests.servers import faults
 from tests.servers.front import front
 from tests.servers.pebble import Options, pebble
@@ -42,7 +42,7 @@ def write(stage: Stage, ca: Front | Pebble, port: int, *sites: dict[str, object]
         "all.yaml",
         document("Server", "home", SERVER),
         document("Issuer", "pebble", {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle)}),
-        document("ChallengeMethod", "own", {"type": "http-01", "listener": {"port": port}}),
+        document("ChallengeMethod", "own", {**WAY, "listener": {"port": port}}),
         *sites,
     )
 

@@ -77,7 +77,7 @@ def test_own_listener_answers_where_no_server_does(stage: Stage, pebble: Pebble)
         "all.yaml",
         document("Server", "home", {"email": "me@example.com", "agreeToTerms": True}),
         document("Issuer", "pebble", {"type": "acme", "directory": pebble.directory, "caBundle": str(pebble.bundle)}),
-        document("ChallengeMethod", "own", {"type": "http-01", "listener": {"port": pebble.http_port}}),
+        document("ChallengeMethod", "own", {**WAY, "listener": {"port": pebble.http_port}}),
         *(
             document(
                 "Site",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, site
+from tests.journeys.stage import SERVER, WAY, Stage, ca_site, copy_target, document, site
 from tests.servers.front import front
 from tests.servers.pebble import Options, pebble
 from tests.servers.ports import free_port
@@ -109,7 +109,7 @@ def _machine(stage: Stage, nginx: Nginx, dns: Challtestsrv) -> Iterator[tuple[Fr
             "all.yaml",
             document("Server", "home", SERVER),
             document("Issuer", "pebble", issuer),
-            document("ChallengeMethod", "web", {"type": "http-01", "webroot": {"directory": f"{stage.root}/webroot"}}),
+            document("ChallengeMethod", "web", {**WAY, "webroot": {"directory": f"{stage.root}/webroot"}}),
             document("Target", "web", target),
             site("one", issuers=["pebble"], challenges=[{"method": "web"}], targets=["web"]),
         )

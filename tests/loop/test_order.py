@@ -25,7 +25,7 @@ spec: {{type: acme, email: me@example.com, agreeToTerms: true, directory: "{dire
 apiVersion: certwright/v1
 kind: ChallengeMethod
 metadata: {{name: own}}
-spec: {{type: http-01, listener: {{port: {port}}}}}
+spec: {{type: http-01, listener: {{port: {port}}}, preflight: {{pointsHere: off}}}}
 """
 
 
