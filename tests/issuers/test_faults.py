@@ -112,7 +112,7 @@ def test_a_ca_that_wants_a_person(fronted: Fronted) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in STEPS if path != "/order-plz"])
-@pytest.mark.parametrize("act", [faults.truncate(20), faults.drop_before, faults.drop_after], ids=str)
+@pytest.mark.parametrize("act", [faults.truncate(20), faults.drop_before, faults.drop_after])
 def test_half_an_answer_or_none_is_retried(fronted: Fronted, act: Act, path: str) -> None:
     machine, front = fronted
     issuer = machine.registered()
@@ -123,7 +123,7 @@ def test_half_an_answer_or_none_is_retried(fronted: Fronted, act: Act, path: str
     assert issued.facts.hostnames == ("half.test",)
 
 
-@pytest.mark.parametrize("act", [faults.truncate(20), faults.drop_before, faults.drop_after], ids=str)
+@pytest.mark.parametrize("act", [faults.truncate(20), faults.drop_before, faults.drop_after])
 def test_an_order_whose_answer_was_lost_is_not_repeated_in_the_same_attempt(fronted: Fronted, act: Act) -> None:
     machine, front = fronted
     issuer, desk = machine.registered(), machine.desk()
