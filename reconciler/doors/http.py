@@ -43,7 +43,13 @@ def post_json(url: str, body: Mapping[str, object], headers: Mapping[str, str], 
     try:
         with closing(_connection(parts.scheme, parts.hostname or "", parts.port, ca_bundle)) as connection:
             path = parts.path or "/"
-            sent = {"Content-Type": "application/json", "Accept-Encoding": "identity", "Connection": "close", **headers}
+            sent = {
+                "User-Agent": "certwright",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+                **headers,
+            }
             end = time.monotonic() + _SECONDS
             connection.request("POST", path, json.dumps(body).encode(), sent)
             response = connection.getresponse()

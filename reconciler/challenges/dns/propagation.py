@@ -144,7 +144,7 @@ def _lack(record: Record, server: dns.NameServer) -> Lack | None:
         return Lack(record.name, server, f"answers {answer.rcode} for {record.name}")
     if answer.alias is not None:
         return Lack(record.name, server, f"has a CNAME at {record.name}, beside which no record can stand")
-    others = f" (it has {len(answer.records)} other values)" if answer.records else ""
+    others = f", but {len(answer.records)} of others" if answer.records else ""
     return Lack(record.name, server, f"does not have {record.name} yet{others}")
 
 
