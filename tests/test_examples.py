@@ -29,8 +29,8 @@ from tests.servers.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.apache import Apache
+    from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.haproxy import Haproxy
     from tests.servers.nginx import Nginx
     from tests.servers.pebble import Pebble
@@ -240,7 +240,7 @@ def test_hosting_panel(
 ) -> None:
     here, tls = machine("hosting-panel"), free_port()
     target = web(nginx, tls)
-    here.copy({**lets_encrypt(pebble, dns), ("Target", "panel"): target})
+    here.copy({**lets_encrypt(pebble, dns, "panel1"), ("Target", "panel"): target})
     http = f"server {{ listen 127.0.0.1:{pebble.http_port}; location / {{ root {webroot}; }} }}\n"
     for site, hostname in (("site1", "one.example.com"), ("site2", "two.example.com")):
         http += _customer(here, site, hostname, tls)

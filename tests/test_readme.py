@@ -22,6 +22,7 @@ from tests.servers.handshake import handshake
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
+    from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.nginx import Nginx
     from tests.servers.pebble import Pebble
 
@@ -60,14 +61,16 @@ def blocks(*languages: str) -> list[str]:
 class Machine:
     """Where the commands of the README are typed: the directory `home` below `root`."""
 
-    def __init__(self, root: Path, pebble: Pebble, nginx: Nginx) -> None:
+    def __init__(self, root: Path, pebble: Pebble, nginx: Nginx, dns: Challtestsrv) -> None:
         self.root, self.pebble, self.nginx, self.tls = root, pebble, nginx, free_port()
         self.home, self.webroot = root / "home", root / "run" / "certwright" / "http-01"
         for directory in (self.home, self.webroot, root / "var" / "lib", root / "etc" / "nginx" / "certwright.d"):
             directory.mkdir(parents=True)
         (root / "added.yaml").write_text(yaml.safe_dump_all(self._added()))
         (tree,) = blocks("yaml")
-        (self.home / "site.yaml").write_text(tree)
+        assert "agreeToTerms: true" in tree
+        resolvers = f'agreeToTerms: true, resolvers: ["{dns.dns}"]'
+        (self.home / "site.yaml").write_text(tree.replace("agreeToTerms: true", resolvers))
         nginx.start()
         (http,) = blocks("nginx")
         http = http.replace("/etc/nginx", f"{root}/etc/nginx").replace("listen 443", f"listen 127.0.0.1:{self.tls}")
@@ -137,8 +140,10 @@ def matches(shown: str, said: str) -> bool:
     return re.fullmatch(pattern, said.rstrip("\n") + "\n" if said.strip() else "") is not None
 
 
-def test_what_the_sessions_show_is_what_happens(tmp_path: Path, pebble: Pebble, nginx: Nginx) -> None:
-    machine = Machine(tmp_path, pebble, nginx)
+def test_what_the_sessions_show_is_what_happens(
+    tmp_path: Path, pebble: Pebble, nginx: Nginx, dns: Challtestsrv
+) -> None:
+    machine = Machine(tmp_path, pebble, nginx, dns)
     for command, shown in sessions():
         code, said = machine.run(command)
         assert matches(shown, said), f"$ {command}\n{said}"
