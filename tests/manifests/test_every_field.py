@@ -184,6 +184,10 @@ OTHER: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("Target", "nginx"): HTTPD,
     ("Target", "dovecot"): {**WEB, **OWN},
     ("Target", "haproxy"): {**WEB, "configDirectory": "/srv/conf", "socket": "/run/s", "defaultSite": "one"},
+    ("Target", "postfix"): {
+        **WEB,
+        "configDirectory": "/srv/conf", "postmap": ["/bin/true"], "defaultSite": "one",
+    },
     ("Target", "files"): {
         **WEB,
         **{
@@ -223,6 +227,7 @@ BASES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("Target", "nginx"): {"layout": "vhost"},
     ("Target", "dovecot"): {},
     ("Target", "haproxy"): {},
+    ("Target", "postfix"): {},
     ("Target", "files"): {"key": "/srv/key"},
     ("Site", ""): {"hostnames": ["a.b.example.com"]},
 }
@@ -281,17 +286,23 @@ def tree_of(kind: str, type_: str, spec: dict[str, Any]) -> Tree:
     return tree
 
 
-def digests(tree: Tree, metadata: dict[str, Any] | None = None) -> dict[str, str]:
+def document(kind: str, name: str, spec: object, **metadata: object) -> Document:
+    data: Any = {"apiVersion": "certwright/v1", "kind": kind, "metadata": {"name": name, **metadata}, "spec": spec}
+    return Document(copy.deepcopy(data), Source("/f.yaml", 0, ""))
+
+
+def resource_of(kind: str, name: str, spec: object, **metadata: object) -> Resource:
+    """A valid object of a tree."""
+    made = validate_document(document(kind, name, spec, **metadata))
+    assert isinstance(made, Resource), made.problems
+    return made
+
+
+def digests(tree: Tree, **metadata: object) -> dict[str, str]:
     """What the sites of the Server `here` mean, by name."""
-    resources = []
-    for (kind, name), spec in tree.items():
-        data: Any = {"apiVersion": "certwright/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
-        data["metadata"].update(metadata or {})
-        made = validate_document(Document(copy.deepcopy(data), Source("/f.yaml", 0, "")))
-        assert isinstance(made, Resource), made.problems
-        resources.append(made)
+    resources = tuple(resource_of(kind, name, spec, **metadata) for (kind, name), spec in tree.items())
     settings = Settings(roots=("/",), server="here", read_template=lambda path: f"text of {path}")
-    meaning = Meaning(settings, [FileReading("/f.yaml", tuple(resources))], {})
+    meaning = Meaning(settings, [FileReading("/f.yaml", resources)], {})
     meaning.resolve()
     assert not meaning.problems
     return {name: site.digest for name, site in meaning.sites.items()}
@@ -329,7 +340,7 @@ def test_the_table_has_no_more_than_there_is() -> None:
 def test_marks_and_notes_are_no_part_of_it() -> None:
     """Labels are a person's own; what annotations ask for is read beside the digest, so that it is done once."""
     tree = tree_of("Site", "", BASES["Site", ""])
-    assert digests(tree) == digests(tree, {"labels": {"a": "b"}, "annotations": {"note": "x"}})
+    assert digests(tree) == digests(tree, labels={"a": "b"}, annotations={"note": "x"})
 
 
 @pytest.mark.parametrize(("type_", "field"), [(t, f) for t, (must, may) in NEEDED.items() for f in (*must, *may)])
@@ -351,8 +362,7 @@ def test_every_type_of_provider_is_looked_at() -> None:
 @pytest.mark.parametrize("type_", ["apache", "nginx"])
 @pytest.mark.parametrize("layout", ["snippet", "live"])
 def test_a_default_site_where_it_would_do_nothing_is_refused(type_: str, layout: str) -> None:
-    data = {"apiVersion": "certwright/v1", "kind": "Target", "metadata": {"name": "web"}}
     spec = {"type": type_, "layout": layout, "defaultSite": "one"}
-    refused = validate_document(Document({**data, "spec": spec}, Source("/f.yaml", 0, "")))
+    refused = validate_document(document("Target", "web", spec))
     assert isinstance(refused, Invalid)
     assert "has no effect: remove it" in refused.problems[0].message
