@@ -219,10 +219,10 @@ class Undo:
     """Something we put into the world for a challenge: written down before it is done, undone by value.
 
     `kind` `token`: `place` is empty and `name` the token, in the store's `tokens/`; `kind` `alpn`: the same, with the
-    challenge's token as `value`. `kind` `webroot`: `place` is the
-    directory and `name` the file; `identity` (`device:inode`) is known once it was written. `kind` `txt`: `place` is the
-    DNS zone ("" where none is needed), `name` the owner name, `value` the text, `provider` who takes it away (without
-    secrets, so that it works also when the method is gone).
+    challenge's token as `value`. `kind` `webroot`: `place` is the directory and `name` the file; `identity`
+    (`device:inode`) is known once it was written. `kind` `txt`: `place` is the DNS zone ("" where none is needed),
+    `name` the owner name, `value` the text, `provider` who takes it away (without secrets, so that it works also when
+    the method is gone).
     """
 
     id: str

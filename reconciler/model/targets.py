@@ -1,0 +1,137 @@
+"""Where a certificate is put to use, resolved. See `model.desired`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from reconciler.model.names import Part, Switch
+from reconciler.model.references import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a server takes up new files. `delay` is the least time between two reloads under the watch loop."""
+
+    command: tuple[str, ...] | None = None
+    delay: timedelta = timedelta(minutes=2)
+
+
+StartTlsProtocol = Literal["imap", "pop3", "smtp"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """A port where TLS begins after a command of a protocol: RFC 9051 (imap), RFC 2595 (pop3), RFC 3207 (smtp)."""
+
+    port: int
+    protocol: StartTlsProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Where the served certificate is looked at; only `enforce` counts for Ready.
+
+    `ports` are all of them; `starttls` tells which of them speak another protocol before TLS.
+    """
+
+    address: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
+    mode: Switch = Switch.ENFORCE
+    starttls: tuple[StartTls, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A configuration template, read when the manifests were. `name` is `builtin`, a path, or `inline`."""
+
+    name: str = "builtin"
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """One file of a `files` target; `path` may hold `{site}`, `{hostname}`, `{server}`, `{values.KEY}`."""
+
+    part: Part
+    path: str
+    mode: int
+    owner: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetBase:
+    """What all targets have."""
+
+    name: str
+    test: tuple[str, ...] | None = None
+    reload: Reload = field(default_factory=Reload)
+    verify: Verify = field(default_factory=Verify)
+    existing: Literal["refuse", "adopt"] = "refuse"
+    placeholder: bool = True
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxTarget(TargetBase):
+    """nginx: we own whole files in `config_directory`, which the user's configuration includes once."""
+
+    layout: Literal["snippet", "vhost", "live"] = "snippet"
+    config_directory: str = "/etc/nginx/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["nginx"] = "nginx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApacheTarget(TargetBase):
+    """Apache httpd 2.4: as nginx, whole files in `config_directory`; the user has the `Listen` lines."""
+
+    layout: Literal["snippet", "vhost", "live"] = "snippet"
+    config_directory: str = "/etc/apache2/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["apache"] = "apache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaproxyTarget(TargetBase):
+    """HAProxy 2.6 or later: `config_directory` holds `SITE.pem` and `crt-list.txt`; `socket` is of level admin."""
+
+    config_directory: str = "/etc/haproxy/certwright.d"
+    socket: str | None = None
+    default_site: str | None = None
+    type: Literal["haproxy"] = "haproxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotTarget(TargetBase):
+    """Dovecot: whole files in `config_directory`, with `local_name` blocks that name what is live."""
+
+    config_directory: str = "/etc/dovecot/certwright.d"
+    template: Template = field(default_factory=Template)
+    default_site: str | None = None
+    type: Literal["dovecot"] = "dovecot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostfixTarget(TargetBase):
+    """Postfix: `SITE.pem` and the source of an SNI map in `config_directory`; `postmap` builds the map of it."""
+
+    config_directory: str = "/etc/postfix/certwright.d"
+    postmap: tuple[str, ...] = ("postmap", "-F", "hash:/etc/postfix/certwright.d/sni")
+    default_site: str | None = None
+    type: Literal["postfix"] = "postfix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesTarget(TargetBase):
+    """Plain files anywhere, and a command that makes their reader take them up."""
+
+    files: tuple[FileRule, ...] = ()
+    type: Literal["files"] = "files"
+
+
+TargetSpec = ApacheTarget | DovecotTarget | HaproxyTarget | NginxTarget | PostfixTarget | FilesTarget
