@@ -92,6 +92,12 @@ def _nginx(app: App, spec: Any) -> Target:  # noqa: ANN401
     return Nginx(spec, app.renderer)
 
 
+def _postfix(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
+    from reconciler.targets.postfix import Postfix
+
+    return Postfix(spec)
+
+
 def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
     from reconciler.targets.files import Files
 
@@ -104,6 +110,7 @@ TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {
     "dovecot": _dovecot,
     "haproxy": _haproxy,
     "nginx": _nginx,
+    "postfix": _postfix,
     "files": _files,
 }
 

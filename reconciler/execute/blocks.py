@@ -48,15 +48,14 @@ def read(path: str) -> Content | None:
 
 
 def edited(now: Content | None, edits: Mapping[str, Content | None]) -> Content | None:
-    """Give a shared file with these sites' blocks in place of theirs; None if no block is left."""
+    """Give a shared file with these sites' blocks in place of theirs; None if no block is left and it need not stay."""
     text = "" if now is None else _text(now)
     parts = fragments.blocks(text) if fragments.is_shared(text) else {}
     parts.update({site: _text(content) for site, content in edits.items() if content is not None})
-    for site, content in edits.items():
-        if content is None:
-            parts.pop(site, None)
+    gone = {site: parts.pop(site) for site, content in edits.items() if content is None and site in parts}
     like = next((content for content in edits.values() if content is not None), now)
-    joined = fragments.joined(parts)
+    stays = text == fragments.HEAD or any(fragments.is_kept(site, part) for site, part in gone.items())
+    joined = fragments.joined(parts) or (fragments.HEAD if stays else "")
     return None if like is None or not joined else replace(like, data=joined.encode())
 
 

@@ -26,6 +26,7 @@ _OBJECTS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
     ("Target", "dovecot", {"type": "dovecot"}),
     ("Target", "haproxy", {"type": "haproxy"}),
     ("Target", "nginx", {"type": "nginx"}),
+    ("Target", "postfix", {"type": "postfix"}),
 )
 
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,6 +34,7 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "dovecot": ("doveconf", "-n"),
     "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
     "nginx": ("nginx", "-t"),
+    "postfix": ("postfix", "check"),
 }
 """The test command of each target type that has one."""
 
@@ -41,13 +43,19 @@ RELOADS: Final[Mapping[str, tuple[str, ...]]] = {
     "dovecot": ("doveadm", "reload"),
     "haproxy": ("systemctl", "reload", "haproxy"),
     "nginx": ("nginx", "-s", "reload"),
+    "postfix": ("postfix", "reload"),
 }
 """The reload command of each target type that has one."""
 
-PORTS: Final[Mapping[str, tuple[int, ...]]] = {"apache": (443,), "dovecot": (993, 995), "nginx": (443,)}
+PORTS: Final[Mapping[str, tuple[int, ...]]] = {
+    "apache": (443,),
+    "dovecot": (993, 995),
+    "nginx": (443,),
+    "postfix": (465, 25),
+}
 """The ports where each target type is looked at."""
 
-STARTTLS: Final[Mapping[str, tuple[StartTls, ...]]] = {}
+STARTTLS: Final[Mapping[str, tuple[StartTls, ...]]] = {"postfix": (StartTls(25, "smtp"),)}
 """Those of them where TLS begins after a command."""
 
 

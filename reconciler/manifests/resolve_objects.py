@@ -127,6 +127,9 @@ class ObjectResolver:
         if spec.type == "haproxy":
             socket = beside(resource, spec.socket) if spec.socket else None
             return desired.HaproxyTarget(**common, socket=socket)
+        if spec.type == "postfix":
+            postmap = spec.postmap or ("postmap", "-F", f"hash:{common['config_directory']}/sni")
+            return desired.PostfixTarget(**common, postmap=tuple(postmap))
         if spec.type == "dovecot":
             return desired.DovecotTarget(**common, template=self._template(resource, spec))
         web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget

@@ -1,7 +1,8 @@
-"""Files that the sites of a target share, a block a site: what `crt-list.txt` of HAProxy is.
+"""Files that the sites of a target share, a block a site: `crt-list.txt` of HAProxy, the SNI map of Postfix.
 
 The file is a head, then blocks in order. A block begins with its mark, a comment `# site NAME` (`# site NAME first` for
 the one that shall stand before the others), and ends before the next mark. What stands in a block is the site's alone.
+A file whose last block has gone goes too, unless that block was marked `kept`: a server that is told of it needs it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from collections.abc import Mapping
 from typing import Final
 
 HEAD: Final = "# Written by certwright, a block a site. Changes made here are put back.\n"
-_MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first)?$", re.ASCII | re.MULTILINE)
+_MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first| kept)?$", re.ASCII | re.MULTILINE)
 
 
-def block(site: str, text: str, *, first: bool = False) -> str:
-    """Give a site's block; `text` is whole lines."""
-    return f"# site {site}{' first' if first else ''}\n{text}"
+def block(site: str, text: str, *, first: bool = False, kept: bool = False) -> str:
+    """Give a site's block; `text` is whole lines. It is either `first` or `kept`."""
+    return f"# site {site}{' first' if first else ' kept' if kept else ''}\n{text}"
+
+
+def is_kept(site: str, part: str) -> bool:
+    """Tell whether the file stays when this block leaves it."""
+    return part.startswith(f"# site {site} kept\n")
 
 
 def is_shared(text: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files.api import FileFailed
+from reconciler.model.fragments import HEAD
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact
     from reconciler.observe.disk import Disk
 
+_EMPTY: Final = (0, len(HEAD))
 _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 
@@ -29,7 +31,7 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
         if will_be_made(disk, artifact, error):
             return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
         return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
-    if known is None and facts is not None and facts.size and not parts:
+    if known is None and facts is not None and facts.size not in _EMPTY and not parts:
         return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
     before = parts.get(site)
     change, message = _change(artifact, known, facts, before)

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Hands
 
-TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "files"]
+TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "postfix", "files"]
 
 _TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("apachectl", "-t"),
     "dovecot": ("doveconf", "-n"),
     "nginx": ("nginx", "-t"),
+    "postfix": ("postfix", "check"),
     "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
     "files": None,
 }
@@ -25,6 +26,7 @@ _RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("systemctl", "reload", "apache2"),
     "dovecot": ("doveadm", "reload"),
     "nginx": ("nginx", "-s", "reload"),
+    "postfix": ("postfix", "reload"),
     "haproxy": ("systemctl", "reload", "haproxy"),
     "files": None,
 }

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifests import builtins
-from reconciler.model.desired import ApacheTarget, DovecotTarget, FileRule, FilesTarget, HaproxyTarget, NginxTarget, Verify
+from reconciler.model.desired import ApacheTarget, DovecotTarget, FileRule, FilesTarget, HaproxyTarget, NginxTarget, PostfixTarget, Verify
 from reconciler.model.names import Part
 from reconciler.model.ports import Refusal
 from reconciler.targets.apache import Apache
 from reconciler.targets.commands import default_reload, default_test
+from reconciler.targets.dovecot import Dovecot
 from reconciler.targets.files import Files
-from reconciler.targets.nginx import Nginx
 from reconciler.targets.haproxy import Haproxy
-from tests.targets.making import RENDERER, ScriptedHands, seat
+from reconciler.targets.nginx import Nginx
+from reconciler.targets.postfix import Postfix
 from reconciler.targets.web import WebServer
+from tests.targets.making import RENDERER, ScriptedHands, seat
 
 if TYPE_CHECKING:
     from reconciler.model.ports import Target
@@ -33,7 +35,6 @@ def _nginx(layout: str) -> Make:
     return make
 
 
-def _files(verify: Verify) -> Target:
 def _apache(layout: str) -> Make:
     def make(verify: Verify) -> Target:
         return Apache(ApacheTarget(name="t", layout=layout, verify=verify), RENDERER)  # type: ignore[arg-type]
@@ -49,6 +50,11 @@ def _dovecot(verify: Verify) -> Target:
     return Dovecot(DovecotTarget(name="t", verify=verify), RENDERER)
 
 
+def _postfix(verify: Verify) -> Target:
+    return Postfix(PostfixTarget(name="t", verify=verify))
+
+
+def _files(verify: Verify) -> Target:
     rules = (FileRule(Part.KEY, "/x/{site}.key", 0o600), FileRule(Part.FULLCHAIN, "/x/{site}.pem", 0o644))
     return Files(FilesTarget(name="t", files=rules, verify=verify))
 
@@ -57,12 +63,13 @@ TARGETS: dict[str, Make] = {
     "nginx snippet": _nginx("snippet"),
     "nginx vhost": _nginx("vhost"),
     "nginx live": _nginx("live"),
-    "files": _files,
     "apache snippet": _apache("snippet"),
     "apache vhost": _apache("vhost"),
     "apache live": _apache("live"),
     "haproxy": _haproxy,
     "dovecot": _dovecot,
+    "postfix": _postfix,
+    "files": _files,
 }
 NAMES = ("a", "b", "c.d")
 
@@ -136,8 +143,8 @@ def test_the_servers_word_is_taken(target: Target) -> None:
     assert target.test(ScriptedHands(1, "no"), ["/x"]).output == "no"
     assert not target.activate(ScriptedHands(-1), []).ok
     assert target.test(ScriptedHands(1, "/y /z"), ["/x"]).blamed == ()
-
     assert not target.replaces([])
+
 
 @pytest.mark.parametrize("make", TARGETS.values(), ids=TARGETS)
 def test_probes_are_one_a_port(make: Make) -> None:
@@ -154,7 +161,7 @@ def test_each_type_has_its_defaults() -> None:
     assert (default_test("files"), default_reload("files")) == (None, None)
 
 
-@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "files"])
+@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "postfix", "files"])
 def test_the_defaults_of_a_manifest_are_those_of_the_target(type_: str) -> None:
     assert default_test(type_) == builtins.TESTS.get(type_)  # type: ignore[arg-type]
     assert default_reload(type_) == builtins.RELOADS.get(type_)  # type: ignore[arg-type]

@@ -68,7 +68,8 @@ class Verify(Shape):
     ports: Many[PortEntry] | None = Field(
         None,
         description="TLS ports: 443, or {port: 143, starttls: imap}. Default: 443 for nginx and apache, 993 and 995 "
-        "for dovecot, none for the others; without ports nothing is looked at.",
+        "for dovecot, 465 and {port: 25, starttls: smtp} for postfix, none for the others; without ports nothing is "
+        "looked at.",
     )
     mode: Literal["enforce", "warn", "off"] = Field(
         "enforce",
@@ -198,6 +199,22 @@ class HaproxySpec(TargetSpec):
     )
     default_site: Name | None = Field(
         None, description="The site whose certificate a client without a known name gets. Default: the first by name."
+    )
+
+
+class PostfixSpec(TargetSpec):
+    """Postfix: `SITE.pem` and the source of an SNI map in one directory; your configuration names the map once."""
+
+    type: Literal["postfix"] = Field(description="postfix: SITE.pem and an SNI map in a directory of ours.")
+    config_directory: LocalPath = Field("/etc/postfix/certwright.d", description="The directory of our files.")
+    postmap: Argv | None = Field(
+        None,
+        description="Command that builds the map from `sni` in our directory. Default: postmap -F hash:DIRECTORY/sni.",
+    )
+    default_site: Name | None = Field(
+        None,
+        description="The site whose SITE.pem your `smtpd_tls_chain_files` names, for clients without a known name: "
+        "Postfix is reloaded when it changes. Default: none.",
     )
 
 

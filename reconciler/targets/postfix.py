@@ -1,0 +1,130 @@
+"""Postfix 3.4 and later. `CONFIGDIR/SITE.pem` holds key and full chain, `CONFIGDIR/sni` names them by hostname.
+
+`postmap -F` makes an SNI map of that file which holds the keys themselves, as private as its source. A client gets a
+new certificate at the next connection, without a reload. The user's `main.cf` names the map, once::
+
+    tls_server_sni_maps = hash:/etc/postfix/certwright.d/sni
+
+and, for clients without a known name, a certificate of their own or the one of `defaultSite`, which needs a reload::
+
+    smtpd_tls_chain_files = /etc/postfix/certwright.d/SITE.pem
+
+A map that is named and not there fails every client that asks for a name: so the file stays when the last site leaves.
+`postmap` takes what it is given, and `postfix check` reads no certificate: every pair is checked here first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.fragments import block
+from reconciler.model.names import Hostname, Part
+from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
+from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
+from reconciler.targets.paths import Rendered, checked, one_site_each, refused
+from reconciler.targets.probing import probes_of
+from reconciler.targets.rendering import by_site
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from reconciler.model.desired import PostfixTarget
+    from reconciler.model.ports import Changed, Hands, Probe, SiteOnTarget
+
+MAP: Final = "sni"
+_NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
+_SITE: Final = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_SERIOUS: Final = re.compile(r"\b(?:fatal|error|panic|warning)\b")
+_LEFT_OUT: Final = "skipping this entry"
+_MODE: Final = 0o600
+
+
+class Postfix:
+    """The `Target` of type `postfix`."""
+
+    copies = True
+
+    def __init__(self, spec: PostfixTarget) -> None:
+        """Take the spec."""
+        self.spec = spec
+
+    def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
+        """Give each site's certificate file and its block in the map's source."""
+        return one_site_each({name: self._files(site) for name, site in by_site(sites).items()})
+
+    def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:  # noqa: ARG002  the protocol's
+        """Give nothing: of the map's source, each site has its own block."""
+        return ()
+
+    def test(self, hands: Hands, paths: Collection[str]) -> Tested:
+        """Check what the map's source names, then run the server's own test; blamed are files that either names."""
+        bad = list(self._unusable(hands).values())
+        if bad:
+            return Tested(ok=False, output=first_lines(bad), blamed=named(bad, paths))
+        ok, lines = ran(hands, "test", self.spec.test or default_test("postfix"))
+        serious = [line for line in lines if _SERIOUS.search(line)] or lines
+        return Tested(ok, first_lines(serious), () if ok else named(serious, paths))
+
+    def replaces(self, changed: Collection[Changed]) -> bool:  # noqa: ARG002  the protocol's
+        """Tell that the map is always built from all of its source, so all of it is checked before."""
+        return False
+
+    def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:
+        """Build the map; reload only for the certificate of clients without a known name, or if in doubt."""
+        bad = list(self._unusable(hands).values())
+        if bad:
+            return Activated(ok=False, output=first_lines(["the map was not built", *bad]))
+        ok, lines = ran(hands, "reload", self.spec.postmap)
+        left_out = [line for line in lines if _LEFT_OUT in line]
+        if not ok or left_out:
+            return Activated(ok=False, output=first_lines(left_out or lines))
+        if changed and not self._is_default(changed):
+            return Activated(ok=True, output=first_lines(lines), how="the SNI map was built anew, no reload")
+        ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("postfix"))
+        return Activated(ok, first_lines(lines))
+
+    def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
+        """Give a handshake for each port of `verify`."""
+        return probes_of(self.spec.verify, site)
+
+    def _is_default(self, changed: Collection[Changed]) -> bool:
+        default = f"{self.spec.config_directory}/{self.spec.default_site}.pem"
+        return self.spec.default_site is not None and any(one.path == default for one in changed)
+
+    def _unusable(self, hands: Hands) -> Mapping[str, str]:
+        return hands.unusable(self.spec.config_directory, MAP, names)
+
+    def _files(self, site: SiteOnTarget) -> Rendered:
+        directory = self.spec.config_directory
+        material, source = checked(f"{directory}/{site.site}.pem"), checked(f"{directory}/{MAP}")
+        if isinstance(material, Refusal):
+            return material
+        if isinstance(source, Refusal):
+            return source
+        hosts = [name for name in site.hostnames if not Hostname(name).is_address]
+        bad = next((name for name in hosts if not _NAME.fullmatch(name)), None)
+        if bad is not None or not _SITE.fullmatch(site.site):
+            return refused(f"{(bad or site.site)[:60]!a} cannot stand in an SNI map")
+        lines = "".join(f"{name.removeprefix('*')} {material}\n" for name in hosts)
+        return (
+            Artifact(material, Part.COMBINED, _MODE, own_directory=True),
+            Artifact(source, Part.CONFIG, _MODE, text=block(site.site, lines, kept=True), fragment=True),
+        )
+
+
+def names(text: str) -> tuple[Named, ...]:
+    """Give the files that a map's source names: each holds a certificate and its key."""
+    words = (line.split() for line in text.splitlines() if line and line[0] not in "# \t")
+    return tuple(dict.fromkeys(Named(path) for _, *paths in words for path in paths[:1]))
+
+
+def paste_lines(spec: PostfixTarget) -> tuple[str, ...]:
+    """Give the lines that the user pastes into their own configuration, with comments that say where."""
+    default = spec.default_site
+    return (
+        "# in main.cf, once the first site is installed:",
+        f"tls_server_sni_maps = {spec.postmap[-1]}",
+        "# for clients without a known name:",
+        f"smtpd_tls_chain_files = {spec.config_directory}/{default or 'SITE'}.pem",
+    )

@@ -1,0 +1,154 @@
+"""Postfix from first certificate to removal: a map by name, taken up at the next connection without a reload."""
+
+from __future__ import annotations
+
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.doors.tls import handshake
+from reconciler.model.changes import Reason
+from reconciler.model.ports import Limits
+from tests.journeys.stage import document, site
+from tests.servers.postfix import Postfix, postfix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.journeys.stage import Stage
+
+
+@pytest.fixture(name="server", scope="module")
+def _server() -> Iterator[Postfix]:
+    with postfix() as server:
+        yield server
+
+
+@pytest.fixture(name="mail")
+def _mail(server: Postfix, stage: Stage) -> Postfix:
+    for path in server.include.iterdir():
+        path.unlink()
+    (server.run / "reloads").unlink(missing_ok=True)
+    stage.write("mail.yaml", target(server))
+    return server
+
+
+def target(server: Postfix, **spec: object) -> dict[str, object]:
+    values = {
+        "type": "postfix",
+        "configDirectory": str(server.include),
+        "test": list(server.test_argv),
+        "postmap": list(server.postmap_argv),
+        "reload": {"command": list(server.reload_argv)},
+        "verify": {"ports": [server.smtps, {"port": server.smtp, "starttls": "smtp"}]},
+        **spec,
+    }
+    return document("Target", "mail", values)
+
+
+def mail_site(name: str, *hostnames: str, asked: str | None = None) -> dict[str, object]:
+    annotations = {"certwright/renewAt": asked} if asked else {}
+    return site(name, *hostnames, issuers=["ca"], targets=["mail"], annotations=annotations)
+
+
+def shown(server: Postfix, name: str | None) -> set[str]:
+    """Give the fingerprints that both ports show for a name."""
+    return {
+        handshake("127.0.0.1", server.smtps, name, timeout=10).fingerprint,
+        handshake("127.0.0.1", server.smtp, name, timeout=10, starttls="smtp").fingerprint,
+    }
+
+
+def test_a_site_is_served_by_name_renewed_and_removed(mail: Postfix, stage: Stage) -> None:
+    other = mail_site("b", "b.example.com", "*.b.example.com", "192.0.2.1")
+    stage.write("sites.yaml", mail_site("a"), other)
+    stage.settle()
+    first = stage.live("a").facts.fingerprint
+    assert shown(mail, "a.example.com") == {first}
+    assert shown(mail, "x.b.example.com") == {stage.live("b").facts.fingerprint}
+    own = shown(mail, None)
+    assert shown(mail, "unknown.example.com") == own
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in mail.include.iterdir()}
+    assert modes == dict.fromkeys(("a.pem", "b.pem", "sni", "sni.db"), 0o600)
+
+    before = mail.reloads
+    time.sleep(1.1)  # Postfix compares times of the map by the second
+    stage.write("sites.yaml", mail_site("a", asked="now"), other)
+    stage.settle()
+    second = stage.live("a").facts.fingerprint
+    assert second != first
+    assert shown(mail, "a.example.com") == {second}
+    assert mail.reloads == before  # the next connection has it, without a reload
+
+    (mail.include / "a.pem").write_text("nonsense\n")
+    (mail.include / "sni").write_text("a.example.com /nowhere\n")
+    stage.settle()
+    assert shown(mail, "a.example.com") == {second}
+
+    stage.write("sites.yaml", other)
+    stage.settle(Limits(removals=1))
+    assert shown(mail, "a.example.com") == own
+    assert shown(mail, "b.example.com") == {stage.live("b").facts.fingerprint}
+
+
+def test_two_certificates_in_one_second_are_both_taken_up(mail: Postfix, stage: Stage) -> None:
+    for asked in "1234":
+        stage.write("sites.yaml", mail_site("a", asked=asked))
+        stage.settle()
+        assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
+
+
+def test_the_map_stays_without_keys_when_the_last_site_leaves(mail: Postfix, stage: Stage) -> None:
+    stage.write("sites.yaml", mail_site("a"))
+    stage.settle()
+    own = shown(mail, None)
+    stage.write("sites.yaml", site("a", issuers=["ca"]))
+    stage.settle()
+    assert sorted(path.name for path in mail.include.iterdir()) == ["sni", "sni.db"]
+    assert b"LS0tLS" not in (mail.include / "sni.db").read_bytes()  # no PEM in base64
+    assert shown(mail, "a.example.com") == own
+    stage.write("sites.yaml", mail_site("a"))
+    stage.settle()
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
+
+
+def test_the_default_sites_certificate_needs_a_reload(mail: Postfix, stage: Stage) -> None:
+    stage.write("mail.yaml", target(mail, defaultSite="a"))
+    stage.write("sites.yaml", mail_site("a"), mail_site("b"))
+    stage.settle()
+    mail.configure(mail.include / "a.pem")
+    stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
+    stage.settle()
+    assert shown(mail, None) == {stage.live("a").facts.fingerprint}
+    before = mail.reloads
+    time.sleep(1.1)
+    stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b", asked="1"))
+    stage.settle()
+    assert mail.reloads == before
+    mail.configure()
+
+
+def test_a_pair_that_does_not_fit_never_gets_into_the_map(mail: Postfix, stage: Stage) -> None:
+    stage.write("sites.yaml", mail_site("a"), mail_site("b"))
+    stage.settle()
+    served = shown(mail, "a.example.com")
+    with (mail.include / "sni").open("a") as source:
+        source.write("mine.example.com /nowhere/mine.pem\n")
+    stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
+    reports = stage.apply()
+    stage.assert_calm()  # what was added stood in a block of ours, and was put back
+    assert all(status == "done" for _, _, status, _ in stage.outcomes(reports)), stage.outcomes(reports)
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint} != served
+
+
+def test_a_postmap_that_fails_is_told(mail: Postfix, stage: Stage) -> None:
+    stage.write("mail.yaml", target(mail, postmap=["/bin/sh", "-c", "echo no such map type; exit 1"]))
+    stage.write("sites.yaml", mail_site("a"))
+    reports = stage.apply()
+    failed = [told for verb, _, status, told in stage.outcomes(reports) if status == "failed" and verb == "reload"]
+    assert failed
+    assert failed[0].startswith(Reason.NOT_LOADED)
+    assert "no such map type" in failed[0]
+    assert shown(mail, None)
