@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.report.cells import NONE, at, listed, shown, table
-from reconciler.report.reasons import SENTENCES, next_step
+from reconciler.report.reasons import next_step, sentence
 from reconciler.report.times import both, parsed
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _hold(hold: Mapping[str, Any], name: str, now: datetime) -> Iterator[str]:
         yield f"  until {_time(hold.get('until'), now)}"
     if hold.get("endsWhen"):
         yield f"  ends when {shown(hold.get('endsWhen'))}"
-    yield f"  {SENTENCES.get(reason, '')} {('Next: ' + step) if (step := next_step(reason, name)) else ''}".rstrip()
+    yield f"  {sentence(reason)} {('Next: ' + step) if (step := next_step(reason, name)) else ''}".rstrip()
 
 
 def _failures(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
-"""Every reason: the sentence that documents it, and the next step for a person.
+"""Every reason of a change, a hold or a condition: the sentence that documents it, and the next step for a person.
 
-Keyed by the word, so it imports no model.
+Keyed by the word, so it imports no model. The reasons of failures alone stand in `failures`.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from reconciler.report.failures import FAILURES
 
 SENTENCES: Final[dict[str, str]] = {
     "Missing": "There is no certificate yet.",
@@ -94,6 +96,7 @@ _NEXT: Final[dict[str, str]] = {
     "TermsNotAgreed": "write `agreeToTerms: true` and `email` into the Server's spec",
     "WouldLoseTrust": 'to allow it, annotate the Site: certwright/allow-trust-loss: "true"',
     "AccountMissing": "put the account's key back into the store, or give the Issuer another `account`",
+    "Paused": "visit the page that the message names",
     "ClockWrong": "set the machine's clock",
     "InvalidManifest": "certwright validate",
     "HostnameTaken": "take the hostname out of one of the two sites",
@@ -114,9 +117,14 @@ _NEXT: Final[dict[str, str]] = {
 }
 
 
+def sentence(reason: str) -> str:
+    """Give the sentence that documents a reason, "" for an unknown one (of another version)."""
+    return SENTENCES.get(reason) or FAILURES.get(reason, ("", None))[0]
+
+
 def next_step(reason: str, site: str | None = None, count: int | None = None) -> str | None:
     """Give what a person does next about a reason; None where waiting is all. `count` fills the guards' commands."""
-    hint = _NEXT.get(reason)
+    hint = _NEXT.get(reason) or FAILURES.get(reason, ("", None))[1]
     if hint is None or ("{count}" in hint and count is None):
         return None
     return hint.format(site=site or "SITE", count=count)
