@@ -132,6 +132,17 @@ class SiteDesk:
         return one.self_test is Switch.ENFORCE or (one.self_test is Switch.WARN and matters)
 
 
+class OfflineDesk(SiteDesk):
+    """The desk of an issuer that signs at once. Nothing is in flight, so no key is kept: who is killed signs anew."""
+
+    _made: Secret | None = None
+
+    def key(self) -> Secret:
+        """Give the key, made on first use."""
+        self._made = self._made or self._making.make()
+        return self._made
+
+
 def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:
     """Say which hostnames a failure to settle is about: those of the record that it names, else all of that way."""
     parts = failure.failures if isinstance(failure, NamesFailed) else (failure,)

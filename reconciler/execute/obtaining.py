@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.execute.desk import Making, SiteDesk
+from reconciler.execute.desk import Making, OfflineDesk, SiteDesk
 from reconciler.execute.routes import Routes
 from reconciler.model.observed import Revision
 from reconciler.model.ports import Request
@@ -79,7 +79,8 @@ class Obtaining:
         """Give the desk of a site."""
         making = Making(lambda: self._key(site, live), lambda key: self.makers.key_type(key) == site.key.algorithm)
         public = spec.trust.value == "public"
-        return SiteDesk(
+        kind = SiteDesk if spec.type == "acme" else OfflineDesk
+        return kind(
             self.store,
             lease,
             site.name,
