@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import sys
 
+ACTS = ("socket.", "subprocess.", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.")
+"""How the events begin that tell of a socket or a program."""
+
 
 def main() -> int:
     """Watch one run."""
@@ -19,7 +22,7 @@ def main() -> int:
     def hook(event: str, values: tuple[object, ...]) -> None:
         if event in {"open", "sqlite3.connect", "os.listdir", "os.scandir"}:
             opened.append(f"{event} {values[0]}")
-        elif event.startswith("socket.connect") or event in {"subprocess.Popen", "os.posix_spawn", "os.fork"}:
+        elif event.startswith(ACTS) and event != "socket.gethostname":
             others.append(event)
 
     sys.addaudithook(hook)
