@@ -25,6 +25,7 @@ VERBS: Final = {
     "explain": ("explain", "The documentation of a manifest field."),
     "why": ("why", "Every policy's verdict for a site."),
     "wait": ("wait", "Wait until a site is Ready."),
+    "preflight": ("preflight", "Look from outside in whether certificates can be had."),
     "verify": ("verify", "Shake hands now: is the certificate served?"),
     "renew": ("renew", "A new certificate now; nothing else changes."),
     "retry": ("renew", "Try again now what backs off or is stalled."),

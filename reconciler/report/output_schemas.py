@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from reconciler.model.findings import Check, Severity
+
 Schema = dict[str, Any]
 
 _TEXT: Final[Schema] = {"type": "string"}
@@ -146,6 +148,16 @@ _HANDSHAKE: Final[Schema] = _object({
     "chainOk": _BOOL,
 })  # fmt: skip
 
+_FINDING: Final[Schema] = _object({
+    "check": {"enum": [check.value for check in Check]},
+    "severity": {"enum": [severity.value for severity in Severity]},
+    "site": _TEXT_OR_NULL,
+    "subject": _TEXT,
+    "seen": _TEXT,
+    "expected": _TEXT,
+    "next": _TEXT,
+})  # fmt: skip
+
 
 def output_schemas() -> dict[str, Schema]:
     """Give each output's schema by its file name."""
@@ -161,6 +173,16 @@ def output_schemas() -> dict[str, Schema]:
                 "changes": _list(_CHANGE),
                 "holds": _list(plan_hold),
                 "errors": _list(_PROBLEM),
+            }
+        ),
+        "preflightreport.json": _object(
+            {
+                **api,
+                "kind": {"const": "PreflightReport"},
+                "ok": _BOOL,
+                "sites": _list(_TEXT),
+                "items": _list(_FINDING),
+                "notes": _list(_TEXT),
             }
         ),
         "verifyreport.json": _object(

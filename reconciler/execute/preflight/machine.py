@@ -1,0 +1,93 @@
+"""This machine: room in the state directory, the directories and commands of targets."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from reconciler.doors.files import api as files
+from reconciler.doors.processes import api as processes
+from reconciler.errors import Failed
+from reconciler.model.findings import Check, Finding, Severity
+from reconciler.model.ports import Refusal, SiteOnTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.model.desired import DesiredSite, MethodSpec, TargetSpec, TargetUse
+    from reconciler.model.ports import Target
+
+_LEAST: Final = 64 << 20
+_LEAST_FILES: Final = 100
+_OTHERS: Final = 0o077
+
+
+def check_state(root: str) -> Iterator[Finding]:
+    """See that there is room, and that nobody else can look in."""
+    try:
+        room = os.statvfs(root)
+        mode = files.stat_file(root)
+    except (OSError, Failed) as error:
+        seen = str(error) if isinstance(error, Failed) else (error.strerror or "it cannot be looked at")
+        yield Finding(Check.STATE, Severity.ERROR, root, seen, "a state directory", f"mkdir -m 0700 {root}")
+        return
+    free = room.f_bavail * room.f_frsize
+    expected = f"{_LEAST >> 20} MiB and {_LEAST_FILES} files free"
+    if free < _LEAST or (room.f_files and room.f_favail < _LEAST_FILES):
+        seen = f"{free >> 20} MiB and {room.f_favail} files free"
+        yield Finding(Check.STATE, Severity.ERROR, root, seen, expected, f"make room; look: df -h {root}; df -i {root}")
+    if mode is not None and mode.mode & _OTHERS:
+        seen = f"mode {mode.mode:04o}: others can look at keys"
+        yield Finding(Check.STATE, Severity.ERROR, root, seen, "mode 0700", f"chmod 0700 {root}")
+
+
+def check_target(site: DesiredSite, use: TargetUse, target: Target, live: str) -> Iterator[Finding]:
+    """See that each file of a site in a target has a directory to stand in."""
+    rendered = target.render([SiteOnTarget.of(site, use, live)]).get(site.name, ())
+    if isinstance(rendered, Refusal):
+        mend = f"correct the Target {use.spec.name}"
+        yield Finding(Check.TARGET, Severity.ERROR, use.spec.name, rendered.message, "its files", mend, site.name)
+        return
+    seen = set()
+    for artifact in rendered:
+        directory = artifact.path.rpartition("/")[0]
+        wanted = directory.rpartition("/")[0] if artifact.own_directory else directory
+        if wanted and wanted not in seen:
+            seen.add(wanted)
+            yield from _directory(site.name, use.spec.name, wanted)
+
+
+def _directory(site: str, target: str, path: str) -> Iterator[Finding]:
+    try:
+        found = files.stat_file(path)
+    except Failed as failure:
+        why: str | None = str(failure)
+    else:
+        why = None if found is not None and found.kind == "directory" else "it is no directory"
+        why = "it does not exist" if found is None else why
+        if found is not None and found.kind == "link":
+            why = None
+    if why is None and not os.access(path, os.W_OK | os.X_OK):
+        why = "we may not write there"
+    if why is not None:
+        expected = f"a directory that the Target {target} writes to"
+        yield Finding(Check.TARGET, Severity.ERROR, path, why, expected, f"mkdir -p {path}", site)
+
+
+def check_commands(targets: Sequence[TargetSpec], methods: Sequence[MethodSpec]) -> Iterator[Finding]:
+    """See that each declared command is there and may be run, each once."""
+    wanted: dict[str, str] = {}
+    for spec in targets:
+        for field, argv in (("test", spec.test), ("reload.command", spec.reload.command)):
+            if argv:
+                wanted.setdefault(argv[0], f"`{field}` of the Target {spec.name}")
+    for method in methods:
+        provider = getattr(method, "provider", None)
+        if provider is not None and provider.type == "exec":
+            wanted.setdefault(provider.command[0], f"`provider.command` of the ChallengeMethod {method.name}")
+    for program, where in sorted(wanted.items()):
+        try:
+            processes.resolve_program(program)
+        except Failed as failure:
+            mend = f"install it, or correct {where}"
+            yield Finding(Check.COMMAND, Severity.ERROR, program, str(failure), f"{where} can be run", mend)

@@ -1,0 +1,146 @@
+"""Ways to prove control, tried with an answer that nobody asked for.
+
+By http-01 and tls-alpn-01 for each name: the answer is there and the port is open. By DNS once for each zone: the
+provider takes a random TXT value at the very name where a challenge's would stand, beside others, and removes it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import CertwrightError, Failed, Stalled
+from reconciler.execute.desk import undo
+from reconciler.model.desired import Http01, TlsAlpn01
+from reconciler.model.findings import Check, Finding, Severity
+from reconciler.model.names import Switch
+from reconciler.model.ports import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.execute.probes.names import Names
+    from reconciler.model.desired import MethodSpec
+    from reconciler.model.names import Hostname
+    from reconciler.model.observed import Undo
+    from reconciler.model.ports import Challenges, Store
+
+_PORTS: Final = {"http-01": 80, "tls-alpn-01": 443}
+_WRITES: Final = frozenset({"rfc2136", "lexicon", "exec"})
+_SECONDS: Final = 3.0
+# a server that refused wrote nothing, so that nothing is left to be removed
+_NEVER_WRITTEN: Final = frozenset({"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions"})
+
+
+@dataclass
+class Trials:
+    """Tries ways; what was tried once for a zone is not tried again."""
+
+    store: Store
+    challenges: Challenges
+    names: Names
+    _written: set[tuple[str, str]] = field(default_factory=set)
+
+    def run(self, site: str, hostname: Hostname, method: MethodSpec) -> Iterator[Finding]:
+        """Try one way for one name."""
+        if isinstance(method, Http01 | TlsAlpn01):
+            yield from self._by_port(site, hostname, method)
+        elif method.type != "dns-persist-01" and method.provider.type != "manual":
+            yield from self._by_dns(site, hostname, method)
+
+    def _by_port(self, site: str, hostname: Hostname, method: Http01 | TlsAlpn01) -> Iterator[Finding]:
+        token = secrets.token_urlsafe(24)
+        answer = f"{token}.{secrets.token_urlsafe(32)}"
+        thing = None
+        try:
+            thing = self._presented(site, hostname, method, token, answer)
+            yield from self._seen(site, hostname, method, token, answer)
+        except (Failed, Stalled) as failure:
+            yield self._refused(site, hostname, method, failure)
+        finally:
+            if thing is not None:
+                undo(self.store, self.challenges, thing)
+
+    def _presented(self, site: str, hostname: Hostname, method: Http01 | TlsAlpn01, token: str, answer: str) -> Undo:
+        solver = self.challenges.solver(method)
+        thing = solver.prepare(site, hostname.text, token, Asked(answer))
+        self.store.put_undo(thing)
+        try:
+            done = solver.present(thing, answer)
+        except CertwrightError:
+            undo(self.store, self.challenges, thing)
+            raise
+        if done != thing:
+            self.store.put_undo(done)
+        return done
+
+    def _seen(
+        self, site: str, hostname: Hostname, method: Http01 | TlsAlpn01, token: str, answer: str
+    ) -> Iterator[Finding]:
+        port = _PORTS[method.type]
+        test = method.self_test
+        closed = self._closed(hostname, port)
+        expected = f"CAs come to port {port} of the name"
+        if closed is not None:
+            mend = f"let the server listen there and the firewall pass it; look: ss -ltn 'sport = :{port}'"
+            yield Finding(Check.PORT, Severity.of(test), hostname.text, closed, expected, mend, site)
+        elif test is not Switch.OFF:
+            try:
+                self.challenges.self_test(method, hostname.text, token, answer)
+            except Failed as failure:
+                mend = f"let the server of port {port} give out what the method {method.name} answers"
+                yield Finding(Check.CHALLENGE, Severity.of(test), hostname.text, str(failure), expected, mend, site)
+
+    def _closed(self, hostname: Hostname, port: int) -> str | None:
+        """Give why a port cannot be reached at any address of a name; None if it can, or if nobody knows."""
+        try:
+            found = [hostname.text] if hostname.is_address else sorted(self.names.addresses(hostname.base).addresses)
+        except Failed:
+            return None
+        last = None
+        for address in found[:4]:
+            try:
+                socket.create_connection((address, port), timeout=_SECONDS).close()
+            except OSError as error:
+                words = "no answer" if isinstance(error, TimeoutError) else (error.strerror or "no way there").lower()
+                last = f"port {port} of {address} cannot be reached from here: {words}"
+            else:
+                return None
+        return last
+
+    def _by_dns(self, site: str, hostname: Hostname, method: MethodSpec) -> Iterator[Finding]:
+        token = secrets.token_urlsafe(24)
+        asked = Asked(f"{token}.{secrets.token_urlsafe(32)}", account=f"preflight:{token}")
+        try:
+            self._written_once(site, hostname, method, token, asked)
+        except (Failed, Stalled) as failure:
+            yield self._refused(site, hostname, method, failure)
+
+    def _written_once(self, site: str, hostname: Hostname, method: MethodSpec, token: str, asked: Asked) -> None:
+        solver = self.challenges.solver(method)
+        thing = solver.prepare(site, hostname.text, token, asked)
+        kind = thing.provider.type if thing.provider is not None else ""
+        if kind not in _WRITES or (method.name, thing.place) in self._written:
+            return
+        self._written.add((method.name, thing.place))
+        self.store.put_undo(thing)
+        failure: Failed | None = None
+        try:
+            solver.present(thing, asked.key_authorization)
+        except Failed as refused:
+            failure = refused
+        left = undo(self.store, self.challenges, thing)
+        if failure is None and left is not None:
+            failure = Failed("LeftBehind", f"a value that was written cannot be removed: {left}")
+        if failure is not None:
+            if failure.reason in _NEVER_WRITTEN:
+                self.store.undone(thing)
+            raise failure
+
+    @staticmethod
+    def _refused(site: str, hostname: Hostname, method: MethodSpec, failure: Failed | Stalled) -> Finding:
+        expected = f"the method {method.name} can answer a challenge of {method.type}"
+        mend = f"mend what it names; look: certwright describe challengemethod {method.name}"
+        return Finding(Check.CHALLENGE, Severity.ERROR, hostname.text, str(failure), expected, mend, site)

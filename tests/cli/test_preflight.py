@@ -1,0 +1,201 @@
+"""`preflight` as a process, against a real name server; a tree with planted faults and one without."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.program import Program
+from tests.servers.knot import knot
+from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.pebble import Pebble
+    from tests.servers.zones import NameServer
+
+SCHEMA: dict[str, Any] = json.loads(
+    (Path(__file__).resolve().parents[2] / "schemas" / "v1" / "preflightreport.json").read_text()
+)
+HERE = "127.0.57.1"
+RECORDS = (
+    "mail A 127.0.0.1",
+    "good MX 10 mail",
+    "null MX 0 .",
+    f"here A {HERE}",
+    "away A 192.0.2.9",
+    "void TXT nothing",
+    f"banned A {HERE}",
+    'banned CAA 0 issue "other.example"',
+    '@ CAA 0 issue "letsencrypt.org"',
+    '@ CAA 0 iodef "mailto:me@good.example.com"',
+)
+
+
+@pytest.fixture(name="ns", scope="module")
+def _ns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
+    with knot(tmp_path_factory.mktemp("ns"), {"example.com": RECORDS}) as server:
+        yield server
+
+
+@pytest.fixture(name="port_80", autouse=True)
+def _port_80() -> Iterator[None]:
+    """Something listens where the CA comes to, at an address of these tests alone."""
+    with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HERE, 80))
+        listener.listen(16)
+        yield
+
+
+def document(kind: str, name: str, **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"apiVersion": "certwright/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def zone(ns: NameServer, root: Path, secret: str = SECRET) -> dict[str, Any]:
+    key = root / f"{len(secret)}{secret[:3]}.key"
+    key.write_text(secret + "\n")
+    tsig = {"name": KEY_NAME, "algorithm": ALGORITHM, "secret": {"file": str(key)}}
+    return {"type": "dns-01", "provider": {"type": "rfc2136", "server": ns.endpoint, "tsig": tsig}}
+
+
+def write(program: Program, ns: NameServer, *documents: dict[str, Any], **server: Any) -> Program:  # noqa: ANN401
+    program.manifests.mkdir(parents=True, exist_ok=True)
+    webroot = program.root / "webroot"
+    webroot.mkdir(exist_ok=True)
+    base = {"email": "me@good.example.com", "agreeToTerms": True, "addresses": [HERE], "resolvers": [ns.endpoint]}
+    both = [
+        document("Server", "home", **{**base, **server}),
+        document("ChallengeMethod", "web", type="http-01", webroot={"directory": str(webroot)}, selfTest="off"),
+        document("ChallengeMethod", "zone", **zone(ns, program.root)),
+    ]
+    (program.manifests / "all.yaml").write_text(yaml.safe_dump_all([*both, *documents]))
+    return program
+
+
+def site(name: str, *hostnames: str, way: str = "web", **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    challenges = [{"method": way}]
+    return document("Site", name, **{"hostnames": list(hostnames), "challenges": challenges, **spec})
+
+
+def found(report: dict[str, Any]) -> set[tuple[str, str, str, str]]:
+    jsonschema.validate(report, SCHEMA)
+    return {(item["check"], item["severity"], item["site"] or "", item["subject"]) for item in report["items"]}
+
+
+def test_nothing_is_found_where_all_is_well(tmp_path: Path, ns: NameServer) -> None:
+    program = write(
+        Program(tmp_path),
+        ns,
+        site("one", "here.example.com"),
+        site("two", "*.example.com", "gone.example.com", way="zone"),
+    )
+    done = program("preflight")
+    assert (done.returncode, done.stdout) == (0, "2 sites looked at: nothing is in the way\n")
+    assert list((tmp_path / "webroot").iterdir()) == []
+    assert list((program.state / "undo").iterdir()) == []
+    assert ns.query("_acme-challenge.example.com") == []
+
+
+def test_eight_planted_faults_are_found_and_nothing_else(tmp_path: Path, ns: NameServer) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    wrong = "d3JvbmcgYnV0IGxvbmcgZW5vdWdoIHRvIGJlIGEga2V5"
+    faults = [
+        site("a-away", "away.example.com"),
+        site("b-void", "void.example.com"),
+        site("c-caa", "banned.example.com"),
+        site("d-webroot", "here.example.com", way="lost"),
+        site("e-key", "key.example.com", way="wrong"),
+        site("f-target", "one.example.com", way="zone", targets=["lost"]),
+        site("g-command", "two.example.com", way="zone", targets=["mute"]),
+        site("h-well", "three.example.com", "*.three.example.com", way="zone"),
+    ]
+    lost = {"key": str(out / "no" / "{site}.key")}
+    mute = {"key": str(out / "{site}.key"), "reload": {"command": ["/no/such/program"]}}
+    program = write(
+        Program(tmp_path),
+        ns,
+        *faults,
+        document("ChallengeMethod", "lost", type="http-01", webroot={"directory": str(tmp_path / "lost")}),
+        document("ChallengeMethod", "wrong", **zone(ns, tmp_path, wrong)),
+        document("Target", "lost", type="files", **lost),
+        document("Target", "mute", type="files", **mute),
+        email="me@null.example.com",
+    )
+    report = program.json("preflight")
+    assert found(report) == {
+        ("email", "error", "", "me@null.example.com"),
+        ("name", "warning", "a-away", "away.example.com"),
+        ("name", "error", "b-void", "void.example.com"),
+        ("caa", "warning", "c-caa", "banned.example.com"),
+        ("challenge", "error", "d-webroot", "here.example.com"),
+        ("challenge", "error", "e-key", "key.example.com"),
+        ("target", "error", "f-target", str(out / "no")),
+        ("command", "error", "", "/no/such/program"),
+    }
+    assert report["ok"] is False
+    assert len(report["items"]) == 8
+    assert all(item["seen"] and item["expected"] and item["next"] for item in report["items"])
+    by_subject = {item["subject"]: item for item in report["items"]}
+    assert by_subject["away.example.com"]["next"].startswith(f"publish away.example.com. A {HERE}")
+    assert "letsencrypt.org" in by_subject["banned.example.com"]["next"]
+    assert list((program.state / "undo").iterdir()) == []
+    done = program("preflight")
+    assert done.returncode == 1
+    assert "8 sites looked at: 6 errors, 2 warnings" in done.stdout
+    assert program("preflight", "a-away").returncode == 1, "the contact is everybody's"
+
+
+def test_switches_make_errors_of_warnings_and_silence(tmp_path: Path, ns: NameServer) -> None:
+    switches = {"enforce": "error", "off": None}
+    for mode, severity in switches.items():
+        preflight = {"pointsHere": mode, "caa": mode}
+        way = [{"method": "web", "preflight": preflight}]
+        program = write(
+            Program(tmp_path),
+            ns,
+            site("one", "away.example.com", challenges=way),
+            site("two", "banned.example.com", challenges=way),
+        )
+        items = found(program.json("preflight"))
+        wanted = {("name", "away.example.com"), ("caa", "banned.example.com")} if severity else set()
+        assert {(check, subject) for check, _, _, subject in items if check in ("name", "caa")} == wanted
+        assert {level for _, level, _, _ in items if severity} <= {"error"}
+
+
+def test_a_closed_port_and_an_unknown_address(tmp_path: Path, ns: NameServer) -> None:
+    program = write(Program(tmp_path), ns, site("one", "mail.example.com"), addresses=["127.0.0.1"])
+    items = program.json("preflight")["items"]
+    assert [(item["check"], item["severity"]) for item in items] == [("port", "warning")]
+    assert "port 80 of 127.0.0.1 cannot be reached from here" in items[0]["seen"]
+
+
+def test_a_rehearsal_orders_there_and_stores_nothing(tmp_path: Path, ns: NameServer, pebble: Pebble) -> None:
+    issuer = document("Issuer", "practice", type="acme", directory=pebble.directory, caBundle=str(pebble.bundle))
+    method = {"type": "http-01", "listener": {"port": pebble.http_port}, "selfTest": "off"}
+    program = write(
+        Program(tmp_path),
+        ns,
+        issuer,
+        document("ChallengeMethod", "own", **method),
+        site("one", "here.example.com", way="own"),
+        site("two", "blocked.test", "here.example.com", way="own", issuers=["practice-private"]),
+        document("Issuer", "practice-private", type="acme", directory=pebble.directory, trust="private"),
+    )
+    done = program("preflight", "one", "--rehearse", "practice")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "practice issued for 1 names" in done.stderr
+    assert not any((program.state / "live").iterdir())
+    assert not list((program.state / "accounts").rglob("*.json"))
+    report = program.json("preflight", "two", "--rehearse", "practice")
+    assert ("rehearsal", "error", "two", "blocked.test") in found(report)
+    assert program("preflight", "--rehearse", "nobody").returncode == 2
