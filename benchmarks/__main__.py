@@ -9,7 +9,7 @@ from importlib import import_module
 
 from benchmarks.table import printed
 
-NAMES = ("issuing", "dns", "quiet", "starts", "memory", "first")
+NAMES = ("issuing", "dns", "quiet", "starts", "memory", "first", "reloads")
 
 
 def main(names: list[str]) -> int:

@@ -75,6 +75,12 @@ class Ground:
         for number in range(count):
             self.write_site(number, **site)
 
+    def retarget(self, name: str, spec: Mapping[str, object]) -> None:
+        """Declare a Target anew."""
+        path = self.manifests / "base.yaml"
+        documents = [text for text in path.read_text().split("\n---\n") if json.loads(text)["metadata"]["name"] != name]
+        path.write_text("\n---\n".join([*documents, manifest("Target", name, spec)]))
+
     def write_site(self, number: int, *more: str, **fields: object) -> None:
         """Write the manifest of one site; `more` are further hostnames, `fields` what it says, else `ca` and `copy`."""
         name = f"s{number}"

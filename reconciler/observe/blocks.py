@@ -26,6 +26,8 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
         facts = disk.facts(artifact.path)
         if facts is not None and facts.kind != "file":
             return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
+        if known is not None and facts is not None and facts.signature == known.signature and _holds(artifact, known):
+            return FileFact(artifact.path, artifact.part, FileChange.NONE)  # as this site left it, so not opened
         parts = disk.blocks(artifact.path, facts) if facts is not None else {}
     except FileFailed as error:
         if will_be_made(disk, artifact, error):
@@ -39,6 +41,11 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
     return FileFact(artifact.path, artifact.part, change, message, before if after is not None else None, after)
 
 
+def _holds(artifact: Artifact, known: InstalledFile) -> bool:
+    text = artifact.text or ""
+    return artifact.mode == known.mode and hashlib.sha256(text.encode()).hexdigest() == known.digest
+
+
 def _change(
     artifact: Artifact, known: InstalledFile | None, facts: FileStat | None, before: str | None
 ) -> tuple[FileChange, str]:
@@ -50,7 +57,7 @@ def _change(
         return FileChange.RESTORE, "its content was changed"
     if (facts.mode, facts.uid, facts.gid) != (known.mode, known.uid, known.gid):
         return FileChange.RESTORE, "its mode or owner was changed"
-    return (FileChange.NONE if before == artifact.text else FileChange.UPDATE), ""
+    return (FileChange.NONE if _holds(artifact, known) else FileChange.UPDATE), ""
 
 
 def block_left(disk: Disk, file: InstalledFile, site: str) -> FileFact:

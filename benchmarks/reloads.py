@@ -1,0 +1,202 @@
+"""`reloads`: one renewed certificate from the store to what is served, beside the server's own bare test and reload.
+
+At 10 and 1,000 sites on nginx, Apache and HAProxy; `BENCH_SITES=10000` for more. The new one stands in the store
+and is live; measured is from there to the first handshake that shows it: for ours a whole pass over that site (look,
+plan, files, test, reload), for the yardstick the server's own two commands, one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.ground import Ground, room
+from benchmarks.table import Row, seconds, turns
+from reconciler.doors import x509
+from reconciler.model.observed import Revision
+from reconciler.model.ports import Bundle, Limits, Scope
+from tests.servers.apache import apache
+from tests.servers.handshake import handshake
+from tests.servers.haproxy import haproxy
+from tests.servers.nginx import nginx
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from reconciler.wiring import App
+
+SIZES: Final = tuple(int(word) for word in os.environ.get("BENCH_SITES", "10 1000").split())
+ROUNDS: Final = 5
+_SITE: Final = "s0"
+_RATIO: Final = 1.2
+_SOCKET_GOAL: Final = 0.05
+_LIFETIME: Final = timedelta(days=90)
+_PATIENCE: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its own two commands, and the Target that stands for it."""
+
+    name: str
+    port: int
+    test: Sequence[str]
+    reload: Sequence[str]
+    spec: dict[str, object]
+    combined: Path | None = None
+
+    @property
+    def target(self) -> dict[str, object]:
+        """Give the Target's spec."""
+        return {
+            "test": list(self.test),
+            "reload": {"command": list(self.reload), "delay": "0s"},
+            "verify": {"ports": [self.port]},
+            **self.spec,
+        }
+
+
+def rows() -> Iterator[Row]:
+    """Measure every server at every size."""
+    for count in SIZES:
+        for name in ("nginx", "apache", "haproxy"):
+            with room() as folder, ExitStack() as life:
+                yield from _measured(_STARTS[name](life, folder), Ground(folder / "ground"), count)
+
+
+def _measured(server: Server, ground: Ground, count: int) -> Iterator[Row]:
+    ground.root.mkdir()
+    with_socket = {**server.target, "socket": str(server.spec.get("socket", ""))}
+    plain = {key: value for key, value in server.target.items() if key != "socket"}
+    ground.declare(count, {("Target", "web"): plain}, issuers=["ca"], targets=["web"])
+    ground.converge()
+    with _warm(ground) as app:
+        ours, bare = turns(ROUNDS, lambda: _ours(app, server), lambda: _bare(app, server))
+    what = f"one renewed certificate among {count:,} on {server.name}"
+    ratio = ours / bare
+    yield Row(what, str(ROUNDS), seconds(ours), f"test+reload {seconds(bare)}", ratio, f"<= {_RATIO}", ratio <= _RATIO)
+    if server.combined is not None:
+        ground.retarget("web", with_socket)
+        ground.converge()
+        with _warm(ground) as app:
+            (took,) = turns(ROUNDS, lambda: _ours(app, server))
+        met = took <= _SOCKET_GOAL
+        yield Row(f"{what}, runtime socket", str(ROUNDS), seconds(took), "", None, seconds(_SOCKET_GOAL), met)
+
+
+@contextmanager
+def _warm(ground: Ground) -> Iterator[App]:
+    """Give the application as `run` has it: what is loaded on first use is loaded."""
+    with ground.app() as app:
+        app.tree.refresh()
+        _pass(app)
+        _renewed(app)
+        _pass(app)
+        yield app
+
+
+def _pass(app: App) -> None:
+    scope = Scope(sites=frozenset({_SITE}))
+    app.engine.converge(scope, app.executor(), Limits(), lambda _plan: None, lambda _told: None)
+
+
+def _ours(app: App, server: Server) -> float:
+    """Give the seconds from a live revision to the handshake that shows it."""
+    fingerprint = _renewed(app)
+    return _until_served(server, fingerprint, lambda: _pass(app))
+
+
+def _bare(app: App, server: Server) -> float:
+    """Give the seconds of the server's own commands, after which it shows the same."""
+    fingerprint = _renewed(app)
+    live = app.store.live([_SITE])[_SITE]
+    assert isinstance(live, Revision)
+    bundle = app.store.bundle(_SITE, live.id)
+
+    def work() -> None:
+        if server.combined is not None:
+            server.combined.write_bytes(bundle.key.reveal() + bundle.fullchain)
+        for argv in (server.test, server.reload):
+            subprocess.run(argv, check=True, capture_output=True)
+
+    return _until_served(server, fingerprint, work)
+
+
+def _renewed(app: App) -> str:
+    """Put a further certificate into the store, make it live, and give its fingerprint."""
+    live = app.store.live([_SITE])[_SITE]
+    assert isinstance(live, Revision)
+    now = datetime.now(UTC)
+    key = x509.new_key("ecdsa-p256")
+    pem = x509.self_signed(key, [f"{_SITE}.example.com"], _LIFETIME, now, marker=False)
+    with app.store.claim(f"site/{_SITE}", "bench", 10.0) as lease:
+        new = app.store.put_revision(lease, _SITE, Bundle(key, pem, b""), replace(live.meta, at=now))
+        app.store.activate(lease, _SITE, new, live.id)
+    return x509.facts(pem).fingerprint
+
+
+def _until_served(server: Server, fingerprint: str, work: Callable[[], None]) -> float:
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException as failure:  # noqa: BLE001  told below, in the thread that measures
+            failures.append(failure)
+
+    thread = threading.Thread(target=guarded)
+    began = time.perf_counter()
+    thread.start()
+    try:
+        while time.perf_counter() - began < _PATIENCE:
+            if failures:
+                raise failures[0]
+            if handshake(server.port, f"{_SITE}.example.com").fingerprint == fingerprint:
+                return time.perf_counter() - began
+            time.sleep(0.002)
+    finally:
+        thread.join()
+    raise RuntimeError(f"{server.name} did not show the new certificate within {_PATIENCE:.0f} s")
+
+
+def _nginx(life: ExitStack, folder: Path) -> Server:
+    port = free_port()
+    running = life.enter_context(nginx(folder / "nginx", "server_names_hash_max_size 65536;"))
+    spec: dict[str, object] = {"type": "nginx", "layout": "vhost", "configDirectory": str(running.include)}
+    return Server("nginx", port, running.test_argv, running.reload_argv, spec)
+
+
+def _apache(life: ExitStack, folder: Path) -> Server:
+    port = free_port()
+    running = life.enter_context(apache(folder / "apache", f"Listen 127.0.0.1:{port}"))
+    spec: dict[str, object] = {"type": "apache", "layout": "vhost", "configDirectory": str(running.include)}
+    return Server("Apache", port, running.test_argv, running.reload_argv, spec)
+
+
+def _haproxy(life: ExitStack, folder: Path) -> Server:
+    """HAProxy cannot start without a list: with an empty one and `strict-sni` it can."""
+    running = life.enter_context(haproxy(folder / "haproxy"))
+    listed = running.include / "crt-list.txt"
+    listed.touch()
+    running.start()
+    listed.unlink()
+    spec: dict[str, object] = {
+        "type": "haproxy", "configDirectory": str(running.include), "socket": str(running.socket),
+    }  # fmt: skip
+    combined = running.include / f"{_SITE}.pem"
+    return Server("HAProxy", running.port, running.test_argv, running.reload_argv, spec, combined)
+
+
+_STARTS: Final = {
+    "nginx": _nginx,
+    "apache": _apache,
+    "haproxy": _haproxy,
+}
