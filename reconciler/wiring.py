@@ -80,6 +80,12 @@ def _dovecot(app: App, spec: Any) -> Target:  # noqa: ANN401
     return Dovecot(spec, app.renderer)
 
 
+def _exec(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
+    from reconciler.targets.command import Command
+
+    return Command(spec)
+
+
 def _haproxy(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
     from reconciler.targets.haproxy import Haproxy
 
@@ -112,6 +118,7 @@ TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {
     "nginx": _nginx,
     "postfix": _postfix,
     "files": _files,
+    "exec": _exec,
 }
 
 
@@ -234,6 +241,13 @@ class App:
         from reconciler.execute.executor import Executor, Pace
 
         return Executor(self._steps(), self._batches(), self.clock, pace or Pace(self.options.workers), self.on_bug)
+
+    @property
+    def stages(self) -> Any:  # noqa: ANN401
+        """Give what takes orders apart by hand."""
+        from reconciler.execute.stages import Stages
+
+        return Stages(self._steps().obtaining, *self._manners)
 
     def _steps(self) -> Any:  # noqa: ANN401
         from reconciler.execute.issue import Makers, SiteSteps

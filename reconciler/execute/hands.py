@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Named
 
-_SECONDS: Final = {"test": 120.0, "reload": 120.0}
+_SECONDS: Final = {"test": 120.0, "reload": 120.0, "install": 120.0}
 _SHOWN: Final = 4000
 
 
@@ -31,8 +31,16 @@ class LocalHands:
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         """Run it; -1 with a sentence if it could not be started or did not end in time."""
+        return self._ran(what, argv, b"")
+
+    def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
+        """Run it with a task on its standard input; -1 as for `run`."""
+        return self._ran("install", argv, task.encode() + b"\n")
+
+    @staticmethod
+    def _ran(what: str, argv: Sequence[str], stdin: bytes) -> tuple[int, str]:
         try:
-            finished = processes.run(argv, timeout=_SECONDS[what])
+            finished = processes.run(argv, stdin=stdin, timeout=_SECONDS[what])
         except Failed as failure:
             return -1, str(failure)
         if finished.timed_out:

@@ -15,6 +15,7 @@ from reconciler.execute.activation import activate
 from reconciler.execute.adopting import Adopting
 from reconciler.execute.batch import Batch, Bench, first_lines
 from reconciler.execute.expel import expel
+from reconciler.execute.giving import give
 from reconciler.execute.isolate import Isolation, Verdict
 from reconciler.execute.staging import swaps_of
 from reconciler.model.changes import Reason
@@ -84,6 +85,7 @@ def run(batch: Batch) -> list[Outcome]:
     broken = _judge(batch, switch, _tested(batch, switch))
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
+    give(batch, switch)
     outcomes = []
     if batch.reload is not None:
         outcomes.append(activate(batch, switch, batch.reload))

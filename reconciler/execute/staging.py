@@ -50,11 +50,11 @@ def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[s
     bundle = _bundle(batch, site, artifacts)
     found = []
     for artifact in artifacts:
-        before = _standing(batch, site, artifact.path, fragment=artifact.fragment, ours=artifact.path in ours)
+        before = _standing(batch, site, artifact, ours=artifact.path in ours)
         after = swaps.wanted(artifact, bundle)
         if before is not None and artifact.path not in ours and before.data != after.data and not artifact.fragment:
             _check_foreign(batch, artifact)
-        held = revision if artifact.text is None else None
+        held = revision if artifact.part is not Part.CONFIG else None
         own = artifact.own_directory or artifact.part is Part.CONFIG
         found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own))
     kept = {artifact.path for artifact in artifacts}
@@ -65,12 +65,14 @@ def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[s
 
 
 def _removal(batch: Batch, site: str, file: InstalledFile) -> swaps.Swap:
-    before = _standing(batch, site, file.path, fragment=file.fragment, ours=True)
+    before = _standing(batch, site, file, ours=True)
     return swaps.Swap(site, file.path, file.part, before, None, fragment=file.fragment)
 
 
-def _standing(batch: Batch, site: str, path: str, *, fragment: bool, ours: bool) -> Content | None:
-    return batch.shared.block(path, site, ours=ours) if fragment else swaps.read(path)
+def _standing(batch: Batch, site: str, file: Artifact | InstalledFile, *, ours: bool) -> Content | None:
+    if file.part is Part.TASK:
+        return None
+    return batch.shared.block(file.path, site, ours=ours) if file.fragment else swaps.read(file.path)
 
 
 def _bundle(batch: Batch, site: str, artifacts: Collection[Artifact]) -> Bundle | None:

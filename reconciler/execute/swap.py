@@ -53,6 +53,11 @@ class Swap:
         return self.before != self.after
 
     @property
+    def moves(self) -> bool:
+        """Tell whether there is a file to change."""
+        return self.differs and self.part is not Part.TASK
+
+    @property
     def changed(self) -> Changed:
         """Tell what the swap does to its path."""
         if self.fragment or (self.before and self.after):
@@ -127,7 +132,7 @@ class Switch:
                 "digest": swap.after.digest if swap.after else None,
             }
             for swap in self.swaps
-            if swap.differs and not swap.fragment
+            if swap.moves and not swap.fragment
         ]
         shared = dict.fromkeys(swap.path for swap in self.swaps if swap.differs and swap.fragment)
         rows += [{"path": path, "before": _plain(blocks.read(path)), "shared": True} for path in shared]
@@ -135,7 +140,7 @@ class Switch:
 
     def forward(self, sites: Collection[str] | None = None) -> None:
         """Put the new files of these sites in place: all staged first, so that a full disk changes nothing."""
-        swaps = [swap for swap in self._of(sites) if swap.differs]
+        swaps = [swap for swap in self._of(sites) if swap.moves]
         shared = self._shared(swaps, {(swap.path, swap.site): swap.after for swap in swaps if swap.fragment})
         whole = [*shared, *((swap.path, swap.after) for swap in swaps if not swap.fragment)]
         new = [(path, after) for path, after in whole if after is not None]
@@ -161,7 +166,7 @@ class Switch:
         target begins with putting back what is left.
         """
         left: list[str] = []
-        swaps = [swap for swap in self._of(sites) if swap.differs]
+        swaps = [swap for swap in self._of(sites) if swap.moves]
         try:
             shared = self._shared(swaps, {(swap.path, swap.site): swap.before for swap in swaps if swap.fragment})
         except Failed as failure:
@@ -193,7 +198,7 @@ class Switch:
 
     def returned(self, file: InstalledFile) -> InstalledFile:
         """Give the record of a file that was put back: a new inode has a new signature."""
-        facts = files.stat_file(file.path)
+        facts = files.stat_file(file.path) if file.part is not Part.TASK else None
         return file if facts is None else replace(file, signature=facts.signature)
 
     def _of(self, sites: Collection[str] | None) -> Iterable[Swap]:
@@ -205,7 +210,7 @@ class Switch:
         for swap in self.swaps:
             if swap.site != site or swap.after is None:
                 continue
-            facts = self.done.get(swap.path) or files.stat_file(swap.path)
+            facts = self.done.get(swap.path) or (files.stat_file(swap.path) if swap.part is not Part.TASK else None)
             after = swap.after
             signature = facts.signature if facts else ""
             rows.append(

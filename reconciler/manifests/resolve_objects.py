@@ -123,6 +123,8 @@ class ObjectResolver:
         if spec.type == "files":
             rules = tuple(_file_rules(resource, spec))
             return desired.FilesTarget(**common, files=rules)
+        if spec.type == "exec":
+            return desired.ExecTarget(**common, install=tuple(spec.install))
         common |= {"config_directory": beside(resource, spec.config_directory), "default_site": spec.default_site}
         if spec.type == "haproxy":
             socket = beside(resource, spec.socket) if spec.socket else None

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     HOSTNAME_TAKEN = "HostnameTaken"
     TARGET_BROKEN = "TargetBroken"
     REJECTED_BY_SERVER = "RejectedByServer"
+    COMMAND_FAILED = "CommandFailed"
     RELOAD_DELAYED = "ReloadDelayed"
     FOREIGN_FILE = "ForeignFile"
     PATH_REFUSED = "PathRefused"

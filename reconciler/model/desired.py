@@ -40,6 +40,7 @@ from reconciler.model.references import Place, SecretRef, Value, Values
 from reconciler.model.targets import (
     ApacheTarget,
     DovecotTarget,
+    ExecTarget,
     FileRule,
     FilesTarget,
     HaproxyTarget,
@@ -68,6 +69,7 @@ __all__ = [  # the whole language of resolved manifests, whichever module holds 
     "DnsProviderSpec",
     "DnsSpec",
     "DovecotTarget",
+    "ExecTarget",
     "ExecProvider",
     "ExternalAccount",
     "Failover",

@@ -72,7 +72,10 @@ class Switch(StrEnum):
 
 
 class Part(StrEnum):
-    """What a file that we install holds. All but `config` are material of a revision."""
+    """What a file that we install holds. All but `config` and `task` are material of a revision.
+
+    A `task` is no file: it is what a command is given, and its path only names it.
+    """
 
     CONFIG = "config"
     KEY = "key"
@@ -80,6 +83,7 @@ class Part(StrEnum):
     CHAIN = "chain"
     FULLCHAIN = "fullchain"
     COMBINED = "combined"
+    TASK = "task"
 
     @property
     def is_secret(self) -> bool:

@@ -553,6 +553,10 @@ class Hands(Protocol):
         """Run a declared command; exit code (or -1 at the deadline) and cleaned output."""
         ...
 
+    def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
+        """Run a declared command with a task (JSON) on its standard input; as `run`."""
+        ...
+
     def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
         """Check every certificate and key that the files of a target's directory name: readable, parsed, a pair.
 

@@ -134,4 +134,12 @@ class FilesTarget(TargetBase):
     type: Literal["files"] = "files"
 
 
-TargetSpec = ApacheTarget | DovecotTarget | HaproxyTarget | NginxTarget | PostfixTarget | FilesTarget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecTarget(TargetBase):
+    """A command of the user's own, which gets JSON on its standard input for each site."""
+
+    install: tuple[str, ...]
+    type: Literal["exec"] = "exec"
+
+
+TargetSpec = ApacheTarget | DovecotTarget | ExecTarget | HaproxyTarget | NginxTarget | PostfixTarget | FilesTarget

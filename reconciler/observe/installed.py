@@ -67,7 +67,11 @@ def leaving(
 ) -> tuple[FileFact, ...]:
     """Give a REMOVE for each file of ours that is not wanted, unless the path has become another site's."""
     left = [file for file in ours if file.path not in wanted and (file.fragment or holder(file.path) is None)]
-    return tuple(_left(disk, file, site) for file in left)
+    return tuple(_forgotten(file) if file.part is Part.TASK else _left(disk, file, site) for file in left)
+
+
+def _forgotten(file: InstalledFile) -> FileFact:
+    return FileFact(file.path, file.part, FileChange.REMOVE, "only forgotten: the command is not told")
 
 
 def _left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
@@ -90,6 +94,8 @@ def _left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
 def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
     if artifact.fragment:
         return block_fact(disk, artifact, known, case.site)
+    if artifact.part is Part.TASK:
+        return _task(artifact, known, case)
     try:
         owner = owner_of(artifact)
         facts = disk.facts(artifact.path)
@@ -107,6 +113,16 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
     if known and change is FileChange.NONE and artifact.text is None:
         change, message = _revision(known, case.live)
     return FileFact(artifact.path, artifact.part, change, message, before, after)
+
+
+def _task(artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
+    """Compare what a command shall be given with what it was given last."""
+    if known is None:
+        return FileFact(artifact.path, artifact.part, FileChange.CREATE)
+    if known.digest != hashlib.sha256((artifact.text or "").encode()).hexdigest():
+        return FileFact(artifact.path, artifact.part, FileChange.UPDATE, "other values than it was given")
+    change, message = _revision(known, case.live)
+    return FileFact(artifact.path, artifact.part, change, message)
 
 
 def _before(disk: Disk, artifact: Artifact, facts: FileStat | None, change: FileChange) -> str | None:
@@ -197,7 +213,7 @@ def _is_part(disk: Disk, part: Part, content: bytes, case: Case) -> bool:
             return _fits(content, fullchain)
         case Part.COMBINED:
             return content.endswith(fullchain) and _fits(content.removesuffix(fullchain), fullchain)
-        case Part.CONFIG:
+        case Part.CONFIG | Part.TASK:
             return False
 
 

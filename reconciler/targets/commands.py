@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Hands
 
-TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "postfix", "files"]
+TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "postfix", "files", "exec"]
 
 _TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("apachectl", "-t"),
@@ -21,6 +21,7 @@ _TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "postfix": ("postfix", "check"),
     "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
     "files": None,
+    "exec": None,
 }
 _RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "apache": ("systemctl", "reload", "apache2"),
@@ -29,6 +30,7 @@ _RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
     "postfix": ("postfix", "reload"),
     "haproxy": ("systemctl", "reload", "haproxy"),
     "files": None,
+    "exec": None,
 }
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]+", re.ASCII)
 _NEWLINE: Final = re.compile(r"\r?\n|\\x0d\\x0a|\\x0a")  # cleaned output may hold its line ends escaped

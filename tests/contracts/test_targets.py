@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.manifests import builtins
-from reconciler.model.desired import ApacheTarget, DovecotTarget, FileRule, FilesTarget, HaproxyTarget, NginxTarget, PostfixTarget, Verify
+from reconciler.model.desired import (
+    ApacheTarget,
+    DovecotTarget,
+    ExecTarget,
+    FileRule,
+    FilesTarget,
+    HaproxyTarget,
+    NginxTarget,
+    PostfixTarget,
+    Verify,
+)
 from reconciler.model.names import Part
 from reconciler.model.ports import Refusal
 from reconciler.targets.apache import Apache
+from reconciler.targets.command import Command
 from reconciler.targets.commands import default_reload, default_test
 from reconciler.targets.dovecot import Dovecot
 from reconciler.targets.files import Files
@@ -59,6 +70,10 @@ def _files(verify: Verify) -> Target:
     return Files(FilesTarget(name="t", files=rules, verify=verify))
 
 
+def _exec(verify: Verify) -> Target:
+    return Command(ExecTarget(name="t", install=("/x/deploy",), verify=verify))
+
+
 TARGETS: dict[str, Make] = {
     "nginx snippet": _nginx("snippet"),
     "nginx vhost": _nginx("vhost"),
@@ -70,6 +85,7 @@ TARGETS: dict[str, Make] = {
     "dovecot": _dovecot,
     "postfix": _postfix,
     "files": _files,
+    "exec": _exec,
 }
 NAMES = ("a", "b", "c.d")
 
@@ -121,7 +137,7 @@ def test_text_is_for_configuration_and_copies_are_told(target: Target) -> None:
     for files in target.render(sites).values():
         assert not isinstance(files, Refusal)
         for artifact in files:
-            assert (artifact.part is Part.CONFIG) == (artifact.text is not None)
+            assert (artifact.part in (Part.CONFIG, Part.TASK)) == (artifact.text is not None)
             assert target.copies == (artifact.part is not Part.CONFIG) or artifact.fragment
             assert not (artifact.part.is_secret and artifact.mode & 0o007)
 
@@ -161,7 +177,7 @@ def test_each_type_has_its_defaults() -> None:
     assert (default_test("files"), default_reload("files")) == (None, None)
 
 
-@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "postfix", "files"])
+@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "postfix", "files", "exec"])
 def test_the_defaults_of_a_manifest_are_those_of_the_target(type_: str) -> None:
     assert default_test(type_) == builtins.TESTS.get(type_)  # type: ignore[arg-type]
     assert default_reload(type_) == builtins.RELOADS.get(type_)  # type: ignore[arg-type]

@@ -188,6 +188,7 @@ OTHER: Final[dict[tuple[str, str], dict[str, Any]]] = {
         **WEB,
         "configDirectory": "/srv/conf", "postmap": ["/bin/true"], "defaultSite": "one",
     },
+    ("Target", "exec"): {**WEB, "install": ["/bin/true"]},
     ("Target", "files"): {
         **WEB,
         **{
@@ -228,6 +229,7 @@ BASES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("Target", "dovecot"): {},
     ("Target", "haproxy"): {},
     ("Target", "postfix"): {},
+    ("Target", "exec"): {"install": ["/bin/false"]},
     ("Target", "files"): {"key": "/srv/key"},
     ("Site", ""): {"hostnames": ["a.b.example.com"]},
 }

@@ -27,7 +27,7 @@ def test_what_is_not_there_is_created(ground: Ground) -> None:
 
 def test_what_stands_as_we_left_it_is_no_change(ground: Ground) -> None:
     ground.issue("a")
-    for spec in (ground.nginx(), ground.copies(*(part for part in Part if part is not Part.CONFIG))):
+    for spec in (ground.nginx(), ground.copies(*(part for part in Part if part not in (Part.CONFIG, Part.TASK)))):
         site = ground.site("a", spec)
         ground.install(site, spec)
         on = ground.world(site).sites["a"].on[spec.name]
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_ours_is_foreign_or_adopted(ground: Ground) -> None:
 
 def test_after_a_lost_inventory_our_files_are_known_by_their_content(ground: Ground) -> None:
     ground.issue("a")
-    parts = tuple(part for part in Part if part is not Part.CONFIG)
+    parts = tuple(part for part in Part if part not in (Part.CONFIG, Part.TASK))
     for spec in (ground.nginx(), ground.copies(*parts)):
         site = ground.site("a", spec)
         ground.install(site, spec)
@@ -156,7 +156,7 @@ def test_after_a_lost_inventory_our_files_are_known_by_their_content(ground: Gro
 
 
 def test_a_key_or_certificate_of_another_is_not_taken_for_ours(ground: Ground) -> None:
-    parts = tuple(part for part in Part if part is not Part.CONFIG and part is not Part.CHAIN)
+    parts = tuple(part for part in Part if part not in (Part.CONFIG, Part.TASK) and part is not Part.CHAIN)
     ground.issue("a")
     spec = ground.copies(*parts)
     site = ground.site("a", spec)

@@ -35,6 +35,10 @@ class RealHands:
         finished = run(argv)
         return finished.returncode, finished.output.decode()
 
+    def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
+        finished = run(argv, stdin=task.encode())
+        return finished.returncode, finished.output.decode()
+
     def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
         return LocalHands().unusable(directory, suffix, named)
 
@@ -55,6 +59,9 @@ class ScriptedHands:
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         self.asked.append((what, tuple(argv)))
         return self.code, self.output
+
+    def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:  # noqa: ARG002
+        return self.run("reload", argv)
 
     def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
         self.asked.append(("unusable", (directory, suffix, named.__name__)))

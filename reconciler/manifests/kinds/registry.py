@@ -9,12 +9,12 @@ from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
 from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
 from reconciler.manifests.kinds.site import SiteSpec
-from reconciler.manifests.kinds.target import ApacheSpec, DovecotSpec, FilesSpec, HaproxySpec, NginxSpec, PostfixSpec
+from reconciler.manifests.kinds.target import ApacheSpec, DovecotSpec, ExecSpec, FilesSpec, HaproxySpec, NginxSpec, PostfixSpec
 
 API_VERSION: Final = "certwright/v1"
 
 IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
-TargetKind = ApacheSpec | DovecotSpec | HaproxySpec | NginxSpec | PostfixSpec | FilesSpec
+TargetKind = ApacheSpec | DovecotSpec | HaproxySpec | NginxSpec | PostfixSpec | FilesSpec | ExecSpec
 MethodKind = Http01Spec | TlsAlpn01Spec | Dns01Spec | DnsAccount01Spec | DnsPersist01Spec
 Spec = ServerSpec | IssuerKind | MethodKind | HostnameSetSpec | TargetKind | SiteSpec
 
@@ -36,6 +36,7 @@ KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
         "dovecot": DovecotSpec,
         "postfix": PostfixSpec,
         "files": FilesSpec,
+        "exec": ExecSpec,
     },
     "Site": SiteSpec,
 }

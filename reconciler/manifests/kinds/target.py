@@ -218,6 +218,17 @@ class PostfixSpec(TargetSpec):
     )
 
 
+class ExecSpec(TargetSpec):
+    """Whatever else: a command of your own that puts a certificate to use."""
+
+    type: Literal["exec"] = Field(description="exec: a command of your own, without a shell.")
+    install: Argv = Field(
+        description="The command. It gets JSON on its standard input (site, hostnames, server, target, values; key, "
+        "certificate, chain, fullchain as paths; revision, fingerprint, notAfter, placeholder) for each site whose "
+        "certificate or values are new, and exits with 0 when it is done. It may be run again with the same."
+    )
+
+
 class FilesSpec(TargetSpec):
     """Plain files anywhere, and a command that makes their reader take them up."""
 
