@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from reconciler.execute.blocks import SharedFiles
 from reconciler.execute.remember import Concerned
 from reconciler.model.changes import Change, Verb
-from reconciler.model.observed import Inventory, Revision
+from reconciler.model.observed import BrokenRevision, Inventory, Revision
+from reconciler.model.ports import Tested
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.execute.swap import Switch
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
-    from reconciler.model.ports import Changed, Clock, Lease, SiteOnTarget, Store, Target, Tested
+    from reconciler.model.ports import Changed, Clock, Lease, SiteOnTarget, Store, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,19 @@ class Batch:
         return bool(entry.files) and (entry.loaded, entry.loaded_digest) != (self.live_id(site), entry.digest)
 
     def test(self, paths: list[str]) -> Tested:
-        """Ask the server whether what stands there is good."""
+        """Ask the server whether what stands there is good, after what it cannot see of the store's own files."""
+        broken = self._broken_live() if self.spec.type == "apache" and self.spec.layout == "live" else None
+        if broken is not None:
+            return Tested(
+                ok=False, output=f"the certificate of site {broken} cannot be used, and Apache would end by it"
+            )
         return self.target.test(self.bench.hands, paths)
+
+    def _broken_live(self) -> str | None:
+        """Give a site of this target whose certificate cannot be used; the user's own configuration names its files."""
+        names = {*self.seats, *self.bench.store.inventory(self.name)}
+        live = self.bench.store.live(names)
+        return next((name for name in sorted(names) if isinstance(live.get(name), BrokenRevision)), None)
 
 
 def first_lines(output: str) -> str:

@@ -37,7 +37,8 @@ class Yard:
             "verify": {"ports": [self.port]},
             **target,
         }
-        self.stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", values))
+        given = {name: value for name, value in values.items() if value is not None}
+        self.stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", given))
         self.stage.write("sites.yaml", *sites)
 
     def site(self, name: str, **spec: object) -> dict[str, object]:
@@ -182,3 +183,48 @@ def test_the_reload_under_load_waits_but_fails_nobody(yard: Yard) -> None:
     assert failed(seen) == []
     assert len({what for _, what in seen}) == 2
     assert max(took for took, _ in seen) < 5, "Apache lets new connections wait while it reads its configuration"
+
+
+def test_three_things_broken_at_once_among_fifty_sites(yard: Yard) -> None:
+    """A garbage certificate, a broken value and a deleted file: 49 sites are Ready, one says why not."""
+    names = [f"s{number}" for number in range(50)]
+    yard.write(*(yard.site(name) for name in names))
+    yard.stage.settle()
+    yard.stage.path("s10", "fullchain.pem").write_text("garbage\n")
+    (yard.web.include / "s20.conf").unlink()
+    broken = {"targets": [{"name": "web", "values": {"extra": "/nowhere/x.conf"}}]}
+    with asking(yard.port, "s0.example.com") as seen:
+        yard.write(*(yard.site(name, **(broken if name == "s30" else {})) for name in names))
+        reports = yard.stage.apply()
+    assert failed(seen) == []
+    bad = {(subject, text.split()[0]) for _, subject, status, text in yard.stage.outcomes(reports) if status != "done"}
+    assert bad == {("site/s30", "RejectedByServer")}
+    yard.assert_served(*names)  # s30 with the file that was good
+    assert "/nowhere/x.conf" in yard.stage.memory("s30").failures["target/web"].last.detail  # type: ignore[union-attr]
+
+
+def test_with_the_stores_own_files_in_the_users_hosts_a_broken_one_stops_the_reload(yard: Yard) -> None:
+    live = yard.stage.state / "live"
+    hosts = "\n".join(
+        f"<VirtualHost *:{yard.port}>\nServerName {name}.example.com\nSSLEngine on\n"
+        f"SSLCertificateFile {live}/{name}/fullchain.pem\nSSLCertificateKeyFile {live}/{name}/privkey.pem\n"
+        "</VirtualHost>"
+        for name in "ab"
+    )
+    yard.web.configure(f"Listen 127.0.0.1:{yard.port}\n{hosts}")
+    target = {"layout": "live", "configDirectory": None}
+    yard.write(yard.site("a"), yard.site("b"), **target)
+    yard.stage.settle()
+    yard.assert_served("a", "b")
+    yard.stage.path("b", "fullchain.pem").write_text("garbage\n")
+    again = {"annotations": {"certwright/renewAt": "now"}}
+    yard.write(yard.site("a", **again), yard.site("b", suspend=True), **target)
+    with asking(yard.port, "a.example.com") as seen:
+        reports = yard.stage.apply()
+    assert failed(seen) == []
+    assert any("site b cannot be used" in text for *_, text in yard.stage.outcomes(reports))
+    yard.write(yard.site("a", **again), yard.site("b"), **target)
+    yard.stage.apply()
+    yard.stage.shift = timedelta(minutes=10)
+    yard.stage.settle()
+    yard.assert_served("a", "b")
