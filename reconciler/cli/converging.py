@@ -83,6 +83,8 @@ class Run:
                 reports = self.app.engine.converge(scope, self.app.execute, limits, planned, progress.tell)
             else:
                 reports = self._reviewed(scope, limits, progress)
+        if scope.full:
+            self.app.store.tidy(self.app.clock.now())
         self.results.take(reports)
         self.results.tell()
         return self.results

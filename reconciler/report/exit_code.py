@@ -1,6 +1,6 @@
 """The exit code, the same meaning for every verb.
 
-0 it holds, 1 not (or differences), 2 manifests, 4 only nobody's waits.
+0 it holds, 1 not (or differences), 2 manifests, 3 the state directory or a lock, 4 only nobody's waits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 OK: Final = 0
 NOT_OK: Final = 1
 INVALID: Final = 2
+MACHINE: Final = 3
 WAITS: Final = 4
+_MACHINES: Final = frozenset({"StoreError", "NewerStore", "HeldBy", "LeaseLost", "Conflict"})
+"""The classes of `errors.StoreError`, by which an outcome names a failure of the state directory or a lock."""
 _NOBODYS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
 _ASKED_FOR: Final = frozenset(
     {
@@ -55,8 +58,10 @@ def exit_code(
     """
     if errors:
         return INVALID
-    held = tuple(holds)
-    if any(_fails(outcome) for outcome in _last(outcomes)) or any(_is_failure(hold) for hold in held):
+    held, outcomes = tuple(holds), _last(outcomes)
+    if any(outcome.status is Status.FAILED and outcome.reason in _MACHINES for outcome in outcomes):
+        return MACHINE
+    if any(_fails(outcome) for outcome in outcomes) or any(_is_failure(hold) for hold in held):
         return NOT_OK
     if any(_is_not_ready(condition) for condition in ready):
         return NOT_OK

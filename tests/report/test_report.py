@@ -275,3 +275,9 @@ def test_durations(duration: timedelta, text: str) -> None:
 def test_sites_with_short_names_are_folded_too() -> None:
     small = Small(declared(*(site(name, targets=(COPY,)) for name in "abcdopy")))
     assert "install 7 sites on copy: the same change" in plan_text(small.plan(), NOW)
+
+
+@pytest.mark.parametrize("reason", ["StoreError", "HeldBy", "NewerStore", "LeaseLost", "Conflict"])
+def test_a_change_that_the_state_directory_failed_is_the_machines_failure(reason: str) -> None:
+    change = Change(Verb.ISSUE, "site/a", Reason.MISSING, "", site="a")
+    assert exit_code(outcomes=[Outcome(change, Status.FAILED, reason, "the disk is full")]) == 3
