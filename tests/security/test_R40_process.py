@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def test_harden_closes_what_the_kernel_lets_us_close() -> None:
     script = """
@@ -31,3 +33,42 @@ with opened(settings, Screen(settings), "diff", read_only=True):
     argv = [sys.executable, "-I", "-c", script, "/nonexistent"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
+
+
+VICTIM = """
+import ctypes, os, sys
+from reconciler.cli.hardening import harden
+if os.geteuid() == 0:
+    os.setresgid(60001, 60001, 60001); os.setresuid(60001, 60001, 60001)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as a process that never was root
+if sys.argv[1] == "hardened":
+    harden()
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+PEER = """
+import os, sys
+if os.geteuid() == 0:
+    os.setresgid(60001, 60001, 60001); os.setresuid(60001, 60001, 60001)
+for name in ("mem", "environ", "maps"):
+    try:
+        os.close(os.open(f"/proc/{sys.argv[1]}/{name}", os.O_RDONLY))
+        print(name, "open")
+    except PermissionError:
+        print(name, "denied")
+"""
+
+
+@pytest.mark.parametrize("how", ["hardened", "plain"])
+def test_another_process_of_the_same_user_cannot_look_into_ours(how: str) -> None:
+    """The plain one shows that the look itself works."""
+    argv = [sys.executable, "-I", "-c", VICTIM, how]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdin is not None
+        assert victim.stdout is not None
+        pid = victim.stdout.readline().strip()
+        looking = [sys.executable, "-I", "-c", PEER, pid]
+        seen = subprocess.run(looking, capture_output=True, text=True, check=True, timeout=30).stdout
+        victim.stdin.close()
+    word = "denied" if how == "hardened" else "open"
+    assert {line.split()[1] for line in seen.splitlines()} == {word}, seen
