@@ -43,7 +43,7 @@ def renew(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> in
 @_which
 def retry(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> int:
     """Try again now what backs off or is stalled; what a CA limits or has paused goes on waiting."""
-    return _wished("retry", sites, settings, _forget_failures, everything=everything)
+    return _wished("retry", sites, settings, forget_failures, everything=everything)
 
 
 def _wished(
@@ -86,7 +86,8 @@ def _left(app: App, names: Collection[str]) -> list[str]:
     return sorted(name for name, memory in app.store.memory(names).items() if memory.renew_requested)
 
 
-def _forget_failures(app: App, scope: Scope) -> None:
+def forget_failures(app: App, scope: Scope) -> None:
+    """Clear what holds these sites back, save what a CA limits or has paused; orders in a person's hands go on."""
     from reconciler.model.observed import Failures, Memory, NameMemory
     from reconciler.plan.backoff import NEVER_RELEASED
 

@@ -33,7 +33,11 @@ class Groups:
             if change.verb in _FILES and change.id not in followed:
                 loose.setdefault(change.target or "", set()).add(change.id)
         for target, parts in loose.items():
-            self._add(f"target/{target}", parts, {name for name in parts if waits[name]})
+            # what comes after a certificate is a batch of its own: the certificate waits for the first one
+            late = {name for name in parts if _comes_after(name, parts, waits)}
+            for key, those in ((f"target/{target}", parts - late), (f"target/{target}/late", late)):
+                if those:
+                    self._add(key, those, {name for name in those if waits[name]})
 
     def _add(self, key: str, parts: set[str], blocked: set[str]) -> None:
         self._parts[key], self._blocked[key] = parts, blocked
@@ -64,3 +68,17 @@ class Groups:
     def due(self) -> list[set[str]]:
         """Give the batches that nothing keeps, each as the ids of its changes."""
         return [set(self._parts[key]) for key in self._due]
+
+
+def _comes_after(name: str, parts: set[str], waits: Mapping[str, set[str]]) -> bool:
+    """Tell whether a change waits, however indirectly, for one of these parts."""
+    seen: set[str] = set()
+    row = list(waits[name])
+    while row:
+        before = row.pop()
+        if before in parts:
+            return True
+        if before not in seen:
+            seen.add(before)
+            row.extend(waits[before])
+    return False

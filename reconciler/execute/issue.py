@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Transient, Waiting
 from reconciler.execute.desk import undo
+from reconciler.execute.publishing import Publishing
 from reconciler.execute.obtaining import Obtaining, issuer_named
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
@@ -97,6 +98,8 @@ class SiteSteps:
                 return self._clean_up(change)
             case Verb.ARCHIVE:
                 return self._archive(change)
+            case Verb.PUBLISH | Verb.UNPUBLISH:
+                return self._addresses(change, declared.sites.get(change.site or ""))
             case _:
                 return self._with_lease(change, declared.sites[change.site or ""])
 
@@ -111,6 +114,13 @@ class SiteSteps:
                 if problem:
                     return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
         return Outcome(change, Status.DONE)
+
+    def _addresses(self, change: Change, site: DesiredSite | None) -> Outcome:
+        publishing = Publishing(self.store, self.challenges, self.clock, self.rules, self.say)
+        with self.store.claim(f"site/{change.site}", self.verb, self.wait) as lease:
+            if site is not None:
+                self.store.put_meaning(lease, site)
+            return publishing.publish(change, site) if site and change.verb is Verb.PUBLISH else publishing.withdraw(change, site)
 
     def _archive(self, change: Change) -> Outcome:
         site = change.site or ""
@@ -155,8 +165,9 @@ class SiteSteps:
                 raise
         bundle = Bundle(key, issued.certificate, issued.chain)
         revision = self.store.put_revision(lease, site.name, bundle, self._meta(change, site, issued))
-        # before it goes live: after a crash in between it is activated, and nothing of the order is left to go on with
-        self.store.drop_order(lease, site.name, keep_key=False)
+        if change.verb is Verb.ISSUE:
+            # before it goes live: after a crash in between it is activated, and nothing of the order is left
+            self.store.drop_order(lease, site.name, keep_key=False)
         self.store.activate(lease, site.name, revision, _id(live))
         return self._activated(change, site, revision)
 

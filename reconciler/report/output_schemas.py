@@ -1,4 +1,4 @@
-"""The JSON that others may rely on, as JSON Schema (draft 7): `get sites`, `diff` and `apply`, `verify`."""
+"""The JSON that others may rely on, as JSON Schema (draft 7): `get sites`, `diff` and `apply`, `challenges`, `verify`."""
 
 from __future__ import annotations
 
@@ -148,6 +148,20 @@ _HANDSHAKE: Final[Schema] = _object({
     "chainOk": _BOOL,
 })  # fmt: skip
 
+
+_CHALLENGE: Final[Schema] = _object({
+    "hostname": _TEXT,
+    "status": _TEXT,
+    "type": _TEXT,
+    "method": _TEXT_OR_NULL,
+    "url": _TEXT,
+    "token": _TEXT_OR_NULL,
+    "payload": _TEXT_OR_NULL,
+    "expires": _TIME_OR_NULL,
+    "dns": _object({"name": _TEXT, "type": {"const": "TXT"}, "value": _TEXT, "ttl": _COUNT}, null=True),
+    "http": _object({"url": _TEXT, "body": _TEXT}, null=True),
+})  # fmt: skip
+
 _FINDING: Final[Schema] = _object({
     "check": {"enum": [check.value for check in Check]},
     "severity": {"enum": [severity.value for severity in Severity]},
@@ -164,6 +178,16 @@ def output_schemas() -> dict[str, Schema]:
     api = {"apiVersion": {"const": "certwright/v1"}}
     plan_hold = _object({"site": _TEXT_OR_NULL, "target": _TEXT_OR_NULL, **_HOLD, "failed": _BOOL})
     return {
+        "challengelist.json": _object(
+            {
+                **api,
+                "kind": {"const": "ChallengeList"},
+                "site": _TEXT,
+                "order": _TEXT,
+                "expires": _TIME_OR_NULL,
+                "items": _list(_CHALLENGE),
+            }
+        ),
         "list.json": _object({**api, "kind": {"const": "List"}, "items": _list(_SITE)}),
         "plan.json": _object(
             {

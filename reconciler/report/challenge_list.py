@@ -1,0 +1,94 @@
+"""What `challenges`, `solve` and `request` tell of an order: as JSON for another system, as text for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.report.times import both, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from reconciler.model.stages import Offer, OfferedChallenge, OfferedName
+
+Json = dict[str, Any]
+
+
+def challenge_list(site: str, offer: Offer) -> Json:
+    """Give every challenge of every name, declared or not."""
+    items = [_item(name, one) for name in offer.names for one in _sorted(name)]
+    expires = rfc3339(offer.expires)
+    order = {"site": site, "order": offer.order, "expires": expires}
+    return {"apiVersion": "certwright/v1", "kind": "ChallengeList", **order, "items": items}
+
+
+def _sorted(name: OfferedName) -> list[OfferedChallenge]:
+    """Order the challenges, which a CA may give in another order each time: declared ways first."""
+    return sorted(name.challenges, key=lambda one: (one.method is None, one.type))
+
+
+def _item(name: OfferedName, one: OfferedChallenge) -> Json:
+    record = one.record
+    dns = None
+    if record is not None:
+        dns = {"name": record.name, "type": "TXT", "value": record.value, "ttl": record.ttl}
+    return {
+        "hostname": name.hostname,
+        "status": one.status,
+        "type": one.type,
+        "method": one.method,
+        "url": one.url,
+        "token": one.token or None,
+        "payload": one.payload or None,
+        "expires": rfc3339(name.expires),
+        "dns": dns,
+        "http": {"url": _url(name.hostname, one), "body": one.payload} if one.type == "http-01" else None,
+    }
+
+
+def _url(hostname: str, one: OfferedChallenge) -> str:
+    place = f"[{hostname}]" if ":" in hostname else hostname
+    return f"http://{place}/.well-known/acme-challenge/{one.token}"
+
+
+def offer_text(site: str, offer: Offer, now: datetime) -> str:
+    """Say how an order stands: what is proven, what can be published for the rest, and what comes next."""
+    lines = [f"site/{site}: order {offer.order} ({offer.status})"]
+    if offer.expires is not None:
+        lines.append(f"  expires {both(offer.expires, now)}")
+    for name in offer.names:
+        lines += ["", *_name_lines(name)]
+    return "\n".join([*lines, "", f"next: {next_command(site, offer)}"])
+
+
+def next_command(site: str, offer: Offer) -> str:
+    """Give the exact next command."""
+    if offer.status == "invalid":
+        return f"certwright challenges {site}   (makes a new order)"
+    if not offer.missing:
+        return f"certwright request {site}"
+    first = next((name for name in offer.names if name.status != "valid"), None)
+    offered = [one for one in first.challenges if one.method is not None] if first is not None else []
+    if offered:
+        return f"certwright solve {site}"
+    kinds = [one.type for one in first.challenges] if first is not None else []
+    kind = next(iter(kinds), "dns-01")
+    named = " ".join(f"'{name}={kind}'" if "*" in name else f"{name}={kind}" for name in offer.missing)
+    return f"publish what is shown, then: certwright solve {site} {named}"
+
+
+def _name_lines(name: OfferedName) -> Iterator[str]:
+    yield f"{name.hostname}: {name.status}" + (f" ({name.problem})" if name.problem else "")
+    if name.status == "valid":
+        return
+    for one in _sorted(name):
+        by = f"method {one.method}" if one.method is not None else "no method declared"
+        yield f"  {one.type}, {by}"
+        if one.record is not None:
+            yield f'    {one.record.name} {one.record.ttl} IN TXT "{one.record.value}"'
+        elif one.type == "http-01":
+            yield f"    {_url(name.hostname, one)}"
+            yield f"    {one.payload}"
+        elif one.payload:
+            yield f"    {one.payload}"

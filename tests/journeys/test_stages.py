@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.journeys.stage import SERVER, document, site
+from tests.program import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.front import Front
+    from tests.servers.pebble import Pebble
+
+NAMES = ("a.example.com", "b.example.com")
+
+
+class Desk:
+    """A person at the command line, with one site `one`."""
+
+    def __init__(self, root: Path, pebble: Pebble, ca: Front) -> None:
+        self.run, self.pebble, self.ca = Program(root), pebble, ca
+        self.run.manifests.mkdir()
+        self.run.out.mkdir()
+        self.write()
+
+    def write(self, *names: str, **spec: Any) -> None:
+        target = {"type": "files", "key": f"{self.run.out}/{{site}}.key", "fullchain": f"{self.run.out}/{{site}}.pem"}
+        issuer = {"type": "acme", "directory": self.ca.directory, "caBundle": str(self.ca.bundle), "trust": "test"}
+        documents = [
+            document("Server", "home", SERVER),
+            document("Issuer", "pebble", issuer),
+            document("ChallengeMethod", "web", {"type": "http-01", "listener": {"port": self.pebble.http_port}}),
+            document("ChallengeMethod", "alpn", {"type": "tls-alpn-01", "listener": {"port": self.pebble.tls_port}}),
+            document("Target", "disk", target),
+            site(
+                "one",
+                *(names or NAMES),
+                **{"issuers": ["pebble"], "challenges": [{"method": "web"}], "targets": ["disk"], **spec},
+            ),
+        ]
+        (self.run.manifests / "all.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
+
+    def offered(self) -> dict[str, Any]:
+        done = self.run("challenges", "one", "-o", "json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        (item,) = self.run.json("get", "sites")["items"]
+        status: dict[str, Any] = item["status"]
+        return status
+
+    def orders(self) -> int:
+        return self.ca.count("/order-plz")
+
+
+@pytest.fixture(name="desk")
+def _desk(tmp_path: Path, pebble: Pebble, front: Front) -> Desk:
+    return Desk(tmp_path, pebble, front)
+
+
+def _of(items: list[dict[str, Any]], hostname: str, kind: str) -> dict[str, Any]:
+    return next(one for one in items if (one["hostname"], one["type"]) == (hostname, kind))
+
+
+def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, dns: Challtestsrv) -> None:
+    first = desk.offered()
+    again = desk.offered()
+    assert (first["kind"], first["site"]) == ("ChallengeList", "one")
+    assert first["order"] == again["order"]
+    assert [one["token"] for one in first["items"]] == [one["token"] for one in again["items"]]
+    web, record = (_of(first["items"], NAMES[0], kind) for kind in ("http-01", "dns-01"))
+    assert (web["method"], record["method"]) == ("web", None)
+    assert web["http"]["url"].endswith(f"/.well-known/acme-challenge/{web['token']}")
+    assert web["http"]["body"] == web["payload"]
+    assert record["dns"]["name"] == "_acme-challenge.a.example.com."
+    assert record["payload"].startswith(record["token"])
+
+    early = desk.run("request", "one")
+    assert early.returncode == 1
+    assert all(name in early.stderr for name in NAMES)
+
+    for name in NAMES:
+        found = _of(first["items"], name, "dns-01")["dns"]
+        dns.set_txt(found["name"], found["value"])
+    solved = desk.run("solve", "one", *(f"{name}=dns-01" for name in NAMES))
+    assert solved.returncode == 0, solved.stderr
+    assert "certwright request one" in solved.stdout
+    done = desk.run("request", "one")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert desk.orders() == 1
+    assert (desk.run.out / "one.pem").exists()
+    assert desk.status()["conditions"][0]["status"] == "True"
+    assert {one["type"] for one in desk.status()["certificate"]["challenges"].values()} == {"dns-01"}
+
+
+def test_by_methods_of_ours_one_name_after_the_other(desk: Desk) -> None:
+    desk.write(challenges=[{"method": "web"}, {"method": "alpn"}])
+    desk.offered()
+    one = desk.run("solve", "one", f"{NAMES[0]}=alpn")
+    assert one.returncode == 0, one.stderr
+    assert f"{NAMES[1]}: pending" in one.stdout
+    rest = desk.run("solve", "one")
+    assert rest.returncode == 0, rest.stderr
+    assert desk.run("request", "one").returncode == 0
+    challenges = desk.status()["certificate"]["challenges"]
+    assert {name: one["method"] for name, one in challenges.items()} == {NAMES[0]: "alpn", NAMES[1]: "web"}
+
+
+def test_stop_at_challenges_is_a_wait_that_the_manifest_asked_for(desk: Desk) -> None:
+    desk.write(stopAt="challenges")
+    for _ in range(2):
+        applied = desk.run("apply")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert desk.orders() == 1
+    ready = desk.status()["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("False", "WaitingForSolve")
+    assert desk.run("solve", "one").returncode == 0
+    done = desk.run("request", "one")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert desk.orders() == 1
+    assert desk.status()["conditions"][0]["status"] == "True"
+    assert desk.run("diff").returncode == 0
+
+
+def test_killed_in_the_middle_of_each_stage(desk: Desk) -> None:
+    _kill(desk, ("challenges", "one"), desk.run.state / "orders" / "one" / "order.json")
+    desk.offered()
+    assert desk.orders() <= 2, "one more at most, where it died before it knew the order's URL"
+    _kill(desk, ("solve", "one"), desk.run.state / "tokens")
+    solved = desk.run("solve", "one")
+    if solved.returncode:
+        # the CA came when nobody was there: back by one stage
+        assert "certwright challenges one" in solved.stderr
+        desk.offered()
+        assert desk.run("solve", "one").returncode == 0
+    _kill(desk, ("request", "one"), desk.run.state / "certificates" / "one")
+    done = desk.run("request", "one")
+    if done.returncode:
+        assert "no order" in done.stderr, done.stderr
+        assert desk.run("apply").returncode == 0
+    assert (desk.run.out / "one.pem").exists()
+    assert list((desk.run.state / "tokens").iterdir()) == []
+
+
+def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(desk: Desk, dns: Challtestsrv) -> None:
+    first = desk.offered()
+    dns.set_txt("_acme-challenge.a.example.com", "something else")
+    failed = desk.run("solve", "one", f"{NAMES[0]}=dns-01")
+    dns.clear_txt("_acme-challenge.a.example.com")
+    assert failed.returncode == 1
+    assert NAMES[0] in failed.stderr
+    assert "/authZ/" in failed.stderr
+    assert "certwright challenges one" in failed.stderr
+    assert desk.offered()["order"] != first["order"]
+
+
+def test_retry_lets_the_order_go_on_by_itself(desk: Desk) -> None:
+    desk.offered()
+    assert desk.run("apply").returncode == 0
+    assert desk.status()["holds"][0]["reason"] == "WaitingForSolve"
+    done = desk.run("retry", "one")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert desk.orders() == 1
+    assert desk.status()["conditions"][0]["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("solve", "one", "a.example.com"), "NAME=METHOD"),
+        (("solve", "one", "z.example.com=web"), "not among the names"),
+        (("solve", "one", "a.example.com=wed"), "no method"),
+        (("challenges", "two"), "two"),
+    ],
+)
+def test_wrong_words_touch_nothing(desk: Desk, arguments: tuple[str, ...], words: str) -> None:
+    desk.offered()
+    done = desk.run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def _kill(desk: Desk, arguments: tuple[str, ...], seen: Path) -> None:
+    """Start a verb, and kill it as soon as this path is there (a directory: as something is in it)."""
+    child = subprocess.Popen(
+        desk.run.argv(*arguments), env=desk.run.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 30
+    while child.poll() is None and time.monotonic() < end:
+        if seen.is_file() or (seen.is_dir() and any(seen.iterdir())):
+            child.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.001)
+    child.wait()
