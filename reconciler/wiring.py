@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every concrete plug-in. Tables of builders, and no decisions."""
+"""The composition root: makes everything of one process, each part from the others. No decisions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from reconciler.manifests.tree import ManifestTree
 from reconciler.model.observed import Revision
 from reconciler.observe.world import Observer
 from reconciler.plan import backoff, names, renewal
+from reconciler.plugins import ISSUERS, TARGETS
 from reconciler.store.files import FileStore, open_store
 
 if TYPE_CHECKING:
@@ -45,81 +46,6 @@ class Options:
     lenient: bool = False
     read_only: bool = False
     workers: int = 8
-
-
-# --- builders, a line for each plug-in -------------------------------------------------------------------------------
-
-
-def _acme(app: App, spec: Any) -> Issuer:  # noqa: ANN401  each builder knows its own spec
-    from reconciler.issuers.acme.issuer import AcmeIssuer
-
-    return AcmeIssuer(spec, app.means, app.sessions)
-
-
-def _ca(app: App, spec: Any) -> Issuer:  # noqa: ANN401
-    from reconciler.issuers.local_ca import CaIssuer
-
-    return CaIssuer(spec, app.means)
-
-
-def _self_signed(app: App, spec: Any) -> Issuer:  # noqa: ANN401
-    from reconciler.issuers.self_signed import SelfSignedIssuer
-
-    return SelfSignedIssuer(spec, app.means)
-
-
-def _apache(app: App, spec: Any) -> Target:  # noqa: ANN401
-    from reconciler.targets.apache import Apache
-
-    return Apache(spec, app.renderer)
-
-
-def _dovecot(app: App, spec: Any) -> Target:  # noqa: ANN401
-    from reconciler.targets.dovecot import Dovecot
-
-    return Dovecot(spec, app.renderer)
-
-
-def _exec(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
-    from reconciler.targets.command import Command
-
-    return Command(spec)
-
-
-def _haproxy(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
-    from reconciler.targets.haproxy import Haproxy
-
-    return Haproxy(spec)
-
-
-def _nginx(app: App, spec: Any) -> Target:  # noqa: ANN401
-    from reconciler.targets.nginx import Nginx
-
-    return Nginx(spec, app.renderer)
-
-
-def _postfix(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
-    from reconciler.targets.postfix import Postfix
-
-    return Postfix(spec)
-
-
-def _files(app: App, spec: Any) -> Target:  # noqa: ANN401, ARG001
-    from reconciler.targets.files import Files
-
-    return Files(spec)
-
-
-ISSUERS: Final[Mapping[str, Callable[[App, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
-TARGETS: Final[Mapping[str, Callable[[App, Any], Target]]] = {
-    "apache": _apache,
-    "dovecot": _dovecot,
-    "haproxy": _haproxy,
-    "nginx": _nginx,
-    "postfix": _postfix,
-    "files": _files,
-    "exec": _exec,
-}
 
 
 # --- the application -------------------------------------------------------------------------------------------------
@@ -257,8 +183,8 @@ class App:
 
     def _batches(self) -> Any:  # noqa: ANN401
         from reconciler.execute.hands import LocalHands
-        from reconciler.execute.named import NamedFiles
         from reconciler.execute.install import TargetBatches
+        from reconciler.execute.named import NamedFiles
         from reconciler.execute.remember import Remembering
 
         memory = Remembering(self.store, self.clock, RULES)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
 
-from reconciler import wiring
+from reconciler import plugins
 from reconciler.challenges.dns import making
 from reconciler.challenges.dns.means import Means
 from reconciler.challenges.solvers import Solvers
@@ -66,11 +66,11 @@ def test_it_has_a_builder(kind: str, type_: str) -> None:
         solver = Solvers(MemoryStore(), ports, means).solver(spec_of(kind, type_))
         assert solver.type == type_
     else:
-        assert type_ in {"Issuer": wiring.ISSUERS, "Target": wiring.TARGETS}[kind]
+        assert type_ in {"Issuer": plugins.ISSUERS, "Target": plugins.TARGETS}[kind]
 
 
 def test_no_builder_is_for_nothing() -> None:
-    assert set(wiring.ISSUERS) | set(wiring.TARGETS) == {type_ for kind, type_ in TYPES if kind != "ChallengeMethod"}
+    assert set(plugins.ISSUERS) | set(plugins.TARGETS) == {type_ for kind, type_ in TYPES if kind != "ChallengeMethod"}
     assert {type_ for kind, type_ in TYPES if kind == "ChallengeMethod"} == METHOD_TYPES
 
 
