@@ -108,7 +108,7 @@ class Transient(CertwrightError):
 class Failed(CertwrightError):
     """This attempt failed. `blame` picks the backoff: `local` 5 s to 5 min, `ca` 1 min to 1 day.
 
-    `hostname`, `method`, `type` (a problem URN) and `url` say where, if known; `until` overrules the backoff (Retry-After).
+    `hostname`, `method`, `type` (a problem URN) and `url` say where, if known; `until` overrules the backoff.
     """
 
     def __init__(  # noqa: PLR0913  one failure has this many facts

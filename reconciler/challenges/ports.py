@@ -31,7 +31,7 @@ _LINGER: Final = 1.0
 
 
 class Published(Protocol):
-    """The part of the store that holds our listeners' answers, for all certwright processes. See `model.ports.Material`."""
+    """The part of the store that holds what our listeners answer, in all processes. See `model.ports.Material`."""
 
     def put_token(self, token: str, key_authorization: str) -> None:
         """Publish an answer."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Transient, Waiting
 from reconciler.execute.desk import undo
-from reconciler.execute.publishing import Publishing
 from reconciler.execute.obtaining import Obtaining, issuer_named
+from reconciler.execute.publishing import Publishing
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
 from reconciler.model.outcomes import Outcome, Status
@@ -120,7 +120,9 @@ class SiteSteps:
         with self.store.claim(f"site/{change.site}", self.verb, self.wait) as lease:
             if site is not None:
                 self.store.put_meaning(lease, site)
-            return publishing.publish(change, site) if site and change.verb is Verb.PUBLISH else publishing.withdraw(change, site)
+            if site is not None and change.verb is Verb.PUBLISH:
+                return publishing.publish(change, site)
+            return publishing.withdraw(change, site)
 
     def _archive(self, change: Change) -> Outcome:
         site = change.site or ""

@@ -10,9 +10,9 @@ from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
 from reconciler.plan.backoff import hold_for, waits_until
 from reconciler.plan.failover import choose
+from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Case, Finding, first_finding
-from reconciler.plan.names import RETRY_AT, left_out
-from reconciler.plan.renewal import duration_text
+from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.observed import Live, NameMemory, ObservedSite, World
 
 _ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
+_NEVER_ASKED: Final = frozenset(set(Reason) - _ALWAYS)
 _NOT_COUNTED: Final = frozenset(
     {Reason.MISSING, Reason.PLACEHOLDER, Reason.RENEWAL_DUE, Reason.CORRUPT, Reason.KEY_MISMATCH}
 )
@@ -86,6 +87,9 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     finding = first_finding(case)
     if finding is None:
         return Wish(desired, observed, observed.live)
+    pinned = _pinned(case, finding)
+    if pinned is not None:
+        return Wish(desired, observed, observed.live, holds=(pinned,), issue=finding, rank=rank_of(case))
     stored = _stored(case, observed)
     if stored is None:
         return _issue(Wish(desired, observed, observed.live), case, finding, world)
@@ -96,6 +100,24 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     after = replace(case, live=stored)
     still = first_finding(after, without=_ALWAYS)
     return wish if still is None else _issue(wish, after, still, world)
+
+
+def _pinned(case: Case, finding: Finding) -> Hold | None:
+    """Hold a site whose certificate a person went back to, until a sixth of its lifetime is left."""
+    pin, revision = case.memory.pinned, case.revision
+    if pin is None or revision is None or (pin.revision, pin.digest) != (revision.id, case.desired.digest):
+        return None
+    until = revision.facts.not_after - lifetime(revision) / LATE_SHARE
+    asked = first_finding(case, without=_NEVER_ASKED)
+    if asked is not None or case.now >= until:
+        return None
+    return Hold(
+        Reason.PINNED,
+        f"`certwright rollback` went back to {revision.id}, so nothing is done although {finding.message}",
+        site=case.desired.name,
+        until=until,
+        ends_when="`certwright renew` asks for a new one, or the site's spec changes",
+    )
 
 
 def _stored(case: Case, observed: ObservedSite) -> Revision | None:

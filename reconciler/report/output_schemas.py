@@ -1,4 +1,4 @@
-"""The JSON that others may rely on, as JSON Schema (draft 7): `get sites`, `diff` and `apply`, `challenges`, `verify`."""
+"""The JSON that others rely on, as JSON Schema (draft 7): `get sites`, `diff` and `apply`, `challenges`, `verify`."""
 
 from __future__ import annotations
 

@@ -108,7 +108,9 @@ def test_a_silent_client_loses_the_line_after_two_seconds(ground: Ground, monkey
         assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("junk", [b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\xff\xff", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"])
+@pytest.mark.parametrize(
+    "junk", [b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\xff\xff", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"]
+)
 def test_what_is_no_client_hello_is_hung_up_on(ground: Ground, junk: bytes) -> None:
     ground.present("a.example.com")
     with socket.create_connection(("127.0.0.1", ground.port), timeout=5) as client:

@@ -31,7 +31,7 @@ class Desk:
         self.run.out.mkdir()
         self.write()
 
-    def write(self, *names: str, **spec: Any) -> None:
+    def write(self, *names: str, **spec: Any) -> None:  # noqa: ANN401  any field
         target = {"type": "files", "key": f"{self.run.out}/{{site}}.key", "fullchain": f"{self.run.out}/{{site}}.pem"}
         issuer = {"type": "acme", "directory": self.ca.directory, "caBundle": str(self.ca.bundle), "trust": "test"}
         documents = [

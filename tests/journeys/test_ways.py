@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tests.servers.pebble import Pebble
 
 
-
-def write(stage: Stage, ca: Pebble | Front, pebble: Pebble, *sites: dict[str, object], **http: Any) -> None:
+def write(stage: Stage, ca: Pebble | Front, pebble: Pebble, *sites: dict[str, object], **http: Any) -> None:  # noqa: ANN401  any field
     """Write a tree with the methods `web` (http-01) and `alpn` (tls-alpn-01), both by our own listener."""
+    issuer = {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle), "trust": "test"}
     stage.write(
         "base.yaml",
         document("Server", "home", SERVER),
-        document("Issuer", "pebble", {"type": "acme", "directory": ca.directory, "caBundle": str(ca.bundle), "trust": "test"}),
+        document("Issuer", "pebble", issuer),
         document("ChallengeMethod", "web", {"type": "http-01", "listener": {"port": pebble.http_port}, **http}),
         document("ChallengeMethod", "alpn", {"type": "tls-alpn-01", "listener": {"port": pebble.tls_port}}),
         # nobody comes there
@@ -30,7 +30,7 @@ def write(stage: Stage, ca: Pebble | Front, pebble: Pebble, *sites: dict[str, ob
     stage.write("sites.yaml", *sites)
 
 
-def of(name: str, *hostnames: str, ways: tuple[str, ...] = ("web",), **spec: Any) -> dict[str, object]:
+def of(name: str, *hostnames: str, ways: tuple[str, ...] = ("web",), **spec: Any) -> dict[str, object]:  # noqa: ANN401  any field
     challenges = [{"method": way} for way in ways]
     return site(name, *hostnames, issuers=["pebble"], challenges=challenges, **spec)
 
@@ -140,9 +140,7 @@ def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns
     dns.set_servfail("gone.example.com", fails=False)
 
 
-def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(
-    stage: Stage, pebble: Pebble, front: Front
-) -> None:
+def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(stage: Stage, pebble: Pebble, front: Front) -> None:
     write(stage, front, pebble, of("one", "127.0.0.1"), selfTest="enforce")
     reports = stage.apply()
     hold = held(reports[-1])["one", "SelfTestFailed"]
@@ -151,9 +149,7 @@ def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(
     assert front.count("/chalZ/") == 0
 
 
-def test_a_key_type_that_changes_while_an_order_is_in_flight(
-    stage: Stage, pebble: Pebble, front: Front
-) -> None:
+def test_a_key_type_that_changes_while_an_order_is_in_flight(stage: Stage, pebble: Pebble, front: Front) -> None:
     from tests.servers import faults
 
     front.inject(faults.refuse(503), "/finalize-order/", times=None)

@@ -1,5 +1,4 @@
-"""The stages of an order one by one (RFC 8555 section 7.4): make it and show what is offered; prove names; the rest is
-`order`.
+"""The stages of an order one by one (RFC 8555 section 7.4): make it and show what is offered; prove names.
 
 What the CA says of the order decides; the record on the desk tells which order it is. So each stage may run on another
 day in another process.
@@ -47,7 +46,7 @@ class Staged:
     def prove(self, ways: Mapping[str, Way]) -> Offer:
         """Prove these names, and give what then stands. What was presented stays until `desk.clean_up`.
 
-        Raises NamesFailed with the CA's words; the order is over then, and forgotten. Failed(OrderGone) if there is none.
+        Raises NamesFailed with the CA's words: the order is over then, and forgotten; Failed(OrderGone) without one.
         """
         record, order = self._run.taken_up() or self._gone()
         named = self._proof.found(order.authorizations)

@@ -90,8 +90,8 @@ class Transport:
     def send(self, method: Literal["GET", "HEAD", "POST"], url: str, body: bytes | None, wanted: Wanted) -> Answer:
         """Send one request and read the answer whole, within 30 s; any status but a redirect is an answer.
 
-        Raises Transient (no or half an answer; Broken if the request was sent), Failed: CaMisbehaves, CaUntrusted, AddressNotAllowed,
-        CaBundleUnreadable.
+        Raises Transient (no or half an answer; Broken if the request was sent), Failed: CaMisbehaves, CaUntrusted,
+        AddressNotAllowed, CaBundleUnreadable.
         """
         target = self.origin.target(url)
         connection = self._pool.take()
