@@ -22,9 +22,11 @@ import yaml
 
 from reconciler.manifests import builtins
 from tests.journeys.stage import Stage
+from tests.servers.dovecot import dovecot
 from tests.servers.handshake import handshake
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
+from tests.servers.postfix import postfix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +56,7 @@ _MADE = {
         "/etc/haproxy/ssl.d",
     ),
     "letsencrypt-nginx": ("/etc/nginx/certwright.d", "/etc/nginx/sites"),
+    "mail": ("/etc/dovecot", "/etc/postfix"),
     "nginx-live": (),
     "private-ca": ("/etc/nginx/snippets/certwright",),
     "quickstart": ("/srv/quickstart/tls",),
@@ -316,6 +319,47 @@ def test_haproxy(machine: Callable[[str], Machine], pebble: Pebble, dns: Challte
     here.stage.settle()
     assert_serves(here, tls, "shop", "shop.example.com")
     assert haproxy.reloads == reloads
+
+
+def test_mail(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, tmp_path: Path) -> None:
+    here = machine("mail")
+    with dovecot(tmp_path / "dovecot") as imap, postfix() as smtp:
+        own = {
+            "/etc/dovecot/certwright.d": str(imap.include),
+            "/etc/postfix/certwright.d": str(smtp.include),
+        }
+        for name, config in (("dovecot.conf", imap.config), ("main.cf", smtp.run / "conf" / "main.cf")):
+            text = (EXAMPLES / "mail" / name).read_text()
+            for old, new in own.items():
+                text = text.replace(old, str(new))
+            assert text.splitlines()[0] in config.read_text(), "what is pasted is what the server has"
+        ports = {"imap": [imap.imaps, {"port": imap.imap, "starttls": "imap"}]}
+        ports |= {"smtp": [smtp.smtps, {"port": smtp.smtp, "starttls": "smtp"}]}
+        overrides: Overrides = {
+            ("Target", name): {
+                "configDirectory": str(server.include),
+                "test": list(server.test_argv),
+                "reload": {"command": list(server.reload_argv)},
+                "verify": {"ports": ports[name]},
+            }
+            for name, server in (("imap", imap), ("smtp", smtp))
+        }
+        overrides["Target", "smtp"]["postmap"] = list(smtp.postmap_argv)
+        overrides["ChallengeMethod", "own"] = {"listener": {"address": f"127.0.0.1:{pebble.http_port}"}}
+        here.copy({**lets_encrypt(pebble, dns, "mail1"), **overrides})
+        here.stage.settle()
+        smtp.configure(smtp.include / "mail.pem")
+        subprocess.run(smtp.reload_argv, check=True, capture_output=True)
+        verify = ("verify", "--state", str(here.stage.state), "-o", "json")
+        report = json.loads(certwright(here, *verify, "mail").stdout)
+        fingerprint = here.stage.live("mail").facts.fingerprint
+        assert report["ok"]
+        assert {item["fingerprint"] for item in report["items"]} == {fingerprint}
+        assert [item["starttls"] for item in report["items"]] == [None, "imap", None, "smtp"]
+        place = f"127.0.0.1:{smtp.smtp}"
+        nameless = json.loads(certwright(here, *verify, place, "--starttls", "smtp").stdout)
+        assert (nameless["ok"], nameless["items"][0]["fingerprint"]) == (True, fingerprint)
+        assert certwright(here, *verify, "mail", "--starttls", "smtp").returncode == 2
 
 
 def _customer(here: Machine, site: str, hostname: str, tls: int) -> str:
