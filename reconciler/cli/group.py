@@ -32,6 +32,7 @@ VERBS: Final = {
     "request": ("stages", "Stage 3: fetch and install the certificate of an order that is proven."),
     "renew": ("renew", "A new certificate now; nothing else changes."),
     "retry": ("renew", "Try again now what backs off or is stalled."),
+    "rollback": ("rollback", "A stored certificate again, that is still valid."),
     "schema": ("schema", "The manifest language as JSON Schema."),
     "completion": ("completion", "The completion script of a shell."),
     "version": ("version", "Which certwright this is."),

@@ -63,6 +63,7 @@ class Reason(StrEnum):
     TERMS_NOT_AGREED = "TermsNotAgreed"
     WOULD_LOSE_TRUST = "WouldLoseTrust"
     ACCOUNT_MISSING = "AccountMissing"
+    PINNED = "Pinned"
     RATE_LIMITED = "RateLimited"
     PAUSED = "Paused"
     CLOCK_WRONG = "ClockWrong"

@@ -161,6 +161,14 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """A person went back to a stored `revision`; it stays while it is live and the site's spec has this `digest`."""
+
+    revision: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What we remember of a site between passes. Goes to `status/<site>.json`; `version` counts its writes.
 
@@ -177,6 +185,7 @@ class Memory:
     served: Mapping[str, Served] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, NameMemory] = field(default_factory=dict)
+    pinned: Pin | None = None
     v: int = 1
 
 
