@@ -169,13 +169,19 @@ def test_a_key_or_certificate_of_another_is_not_taken_for_ours(ground: Ground) -
     assert {fact.change for fact in ground.facts(site, "copies")} == {FileChange.FOREIGN}
 
 
+def test_a_target_s_own_directory_is_made_where_only_that_is_missing(ground: Ground) -> None:
+    missing = str(ground.root / "none")
+    (fact,) = ground.facts(ground.site("a", ground.nginx(config_directory=missing)), "web")
+    assert fact.change is FileChange.CREATE
+
+
 def test_a_path_that_cannot_be_used_is_refused_with_a_sentence(ground: Ground) -> None:
     def refused(directory: Path) -> str:
         (fact,) = ground.facts(ground.site("a", ground.nginx(config_directory=str(directory))), "web")
         assert fact.change is FileChange.REFUSED
         return fact.message
 
-    assert "no such directory" in refused(ground.root / "none")
+    assert "no such directory" in refused(ground.root / "none" / "deeper")
     (ground.root / "file").write_text("")
     assert "is not a directory" in refused(ground.root / "file")
     open_to_all = ground.root / "open"
