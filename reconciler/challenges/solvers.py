@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from reconciler.challenges.dns.addresses import Addresses, withdraw_address
 from reconciler.challenges.dns.making import provider_of, solver_of
 from reconciler.challenges.dns.names import (
     account_name,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.challenges.ports import Ports, Published
     from reconciler.model.desired import DnsSpec, Listener, MethodSpec, TlsAlpn01, Webroot
     from reconciler.model.observed import Undo
-    from reconciler.model.ports import Asked, Solver
+    from reconciler.model.ports import AddressBook, Asked, Solver
 
 
 class Solvers:
@@ -44,6 +45,10 @@ class Solvers:
                 self._solvers[way] = self._new(way)
             return self._solvers[way]
 
+    def addresses(self, method: DnsSpec) -> AddressBook:
+        """Give what publishes address records by a method."""
+        return Addresses(method, self._dns)
+
     def clean_up(self, thing: Undo) -> None:
         """Undo one thing, also of a method that is no longer declared. Raises Failed where it cannot be done now."""
         match thing.kind:
@@ -53,6 +58,8 @@ class Solvers:
                 remove(thing, self._made)
             case "alpn":
                 withdraw(self._published, thing)
+            case "address":
+                withdraw_address(thing, self._dns)
             case "txt":
                 if thing.provider is not None:
                     provider_of(thing.provider, self._dns).remove(thing.place, thing.name, thing.value)

@@ -102,7 +102,7 @@ class SiteDesk:
                 raise _of_names(failure, mine) from None
 
     def self_test(self) -> Sequence[Failed]:
-        """Look at what was presented, side by side and for ten seconds at most; tell failures, give those that count."""
+        """Look at what was presented, for ten seconds at most; tell failures, and give those that count."""
         looked_at = [one for one in self._presented if self._tests(one)]
         refusals = []
         for one, failure in zip(looked_at, run_tests(self._challenges, looked_at), strict=True):
@@ -119,7 +119,7 @@ class SiteDesk:
     def clean_up(self) -> None:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""
         for thing in self._store.undo():
-            if thing.site == self._site:
+            if thing.site == self._site and thing.kind != "address":
                 undo(self._store, self._challenges, thing)
 
     def say(self, message: str) -> None:

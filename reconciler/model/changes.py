@@ -25,6 +25,8 @@ class Verb(StrEnum):
     UNINSTALL = "uninstall"
     RELOAD = "reload"
     ARCHIVE = "archive"
+    PUBLISH = "publish"
+    UNPUBLISH = "unpublish"
     CLEAN_UP = "clean-up"
     REFRESH = "refresh"
 
@@ -56,14 +58,16 @@ class Reason(StrEnum):
     NOT_DECLARED = "NotDeclared"
     NO_LONGER_WANTED = "NoLongerWanted"
     LEFT_BEHIND = "LeftBehind"
+    # publish
+    NOT_PUBLISHED = "NotPublished"
     # holds
     BACKOFF = "Backoff"
     STALLED = "Stalled"
+    PINNED = "Pinned"
     SUSPENDED = "Suspended"
     TERMS_NOT_AGREED = "TermsNotAgreed"
     WOULD_LOSE_TRUST = "WouldLoseTrust"
     ACCOUNT_MISSING = "AccountMissing"
-    PINNED = "Pinned"
     RATE_LIMITED = "RateLimited"
     PAUSED = "Paused"
     CLOCK_WRONG = "ClockWrong"

@@ -231,12 +231,13 @@ class Undo:
     challenge's token as `value`. `kind` `webroot`: `place` is the directory and `name` the file; `identity`
     (`device:inode`) is known once it was written. `kind` `txt`: `place` is the DNS zone ("" where none is needed),
     `name` the owner name, `value` the text, `provider` who takes it away (without secrets, so that it works also when
-    the method is gone).
+    the method is gone). `kind` `address`: the same for an A or AAAA record, which stays for as long as its site wants
+    it; `identity` is `ours` once it was published, `theirs` where it stood there before.
     """
 
     id: str
     site: str
-    kind: Literal["token", "webroot", "alpn", "txt"]
+    kind: Literal["token", "webroot", "alpn", "txt", "address"]
     place: str
     name: str
     identity: str | None = None
@@ -391,7 +392,8 @@ class World:
     """What one pass observed. `accounts` maps issuer names to their account, None where there is none yet.
 
     `orphaned_accounts` maps an issuer to the account URL that revisions in the store name although its key is gone.
-    `abandoned` is filled by a full pass only; `known` counts the sites the store knows.
+    `abandoned` is filled by a full pass only; `known` counts the sites the store knows. `addresses` are the machine's
+    global ones, if a site publishes them.
     """
 
     sites: Mapping[str, ObservedSite] = field(default_factory=dict)
@@ -401,3 +403,4 @@ class World:
     abandoned: tuple[Abandoned, ...] = ()
     undo: tuple[Undo, ...] = ()
     known: int = 0
+    addresses: tuple[str, ...] = ()

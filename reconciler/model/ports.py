@@ -13,7 +13,15 @@ from typing import Literal, Protocol
 
 from reconciler.errors import Failed
 from reconciler.model.changes import Hold, Plan
-from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, StartTlsProtocol, TargetSpec, TargetUse
+from reconciler.model.desired import (
+    DesiredSite,
+    DnsSpec,
+    IssuerSpec,
+    MethodSpec,
+    StartTlsProtocol,
+    TargetSpec,
+    TargetUse,
+)
 from reconciler.model.names import Part
 from reconciler.model.observed import (
     AccountRecord,
@@ -425,11 +433,31 @@ class DnsProvider(Protocol):
         ...
 
 
+class AddressBook(Protocol):
+    """Publishes A and AAAA records by one method, one value at a time."""
+
+    def prepare(self, site: str, name: str, address: str) -> Undo:
+        """Give the record of what `publish` will do; `identity` is `theirs` if it stands there already. Raises Failed."""
+        ...
+
+    def publish(self, thing: Undo, ttl: int) -> None:
+        """Add it. Raises Failed."""
+        ...
+
+    def settle(self, things: Sequence[Undo], say: Callable[[str], None]) -> None:
+        """Wait until every name server has them. Raises Failed(NotPropagated)."""
+        ...
+
+
 class Challenges(Protocol):
     """All ways to prove control, by their specs; and the way to take away what any of them left."""
 
     def solver(self, method: MethodSpec) -> Solver:
         """Give the solver of a method."""
+        ...
+
+    def addresses(self, method: DnsSpec) -> AddressBook:
+        """Give what publishes address records by a method."""
         ...
 
     def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from reconciler.doors.addresses import global_addresses
+from reconciler.model.addresses import publishes_own
 from reconciler.model.observed import World
 from reconciler.model.ports import SiteOnTarget
 from reconciler.observe.abandoned import abandoned_sites
@@ -80,6 +82,7 @@ class Observer:
                 abandoned=abandoned_sites(reader, gone, views),
                 undo=reader.undo(),
                 known=len(known),
+                addresses=global_addresses() if any(map(publishes_own, sites.values())) else (),
             )
         self._traces.update({name: traces_of(reader, site, world.targets) for name, site in world.sites.items()})
         return world

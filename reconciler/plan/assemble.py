@@ -1,6 +1,6 @@
 """The whole plan: every site decided, the guards, and one order that respects what must come first.
 
-Order of the phases: clean-up, register, activate, install, reload, issue, install, reload, archive.
+Order of the phases: clean-up, unpublish, publish, register, activate, install, reload, issue, install, reload, archive.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from reconciler.model.changes import Change, Hold, Plan, Reason
 from reconciler.model.observed import ObservedSite
 from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
 from reconciler.plan.due import due_of
+from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
 from reconciler.plan.reloads import Batch
 from reconciler.plan.removal import Removal, plan_removal
 from reconciler.plan.safety import guard_reissues, left_behind, removals
@@ -38,6 +39,9 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     draft = _Draft(declared, world, gate, specs)
     for wish in guarded:
         draft.add(steps_of(wish, gate, specs))
+    unwanted = (*(one.name for one in gone), *(forgotten(declared, world) if scope.full else ()))
+    draft.published = plan_publishing(declared, world, [wish.desired.name for wish in guarded], unwanted, now)
+    draft.holds.extend(draft.published.holds)
     changes = draft.changes(gone, left_behind(declared, world, scope, now))
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
@@ -83,6 +87,7 @@ class _Draft:
     specs: Mapping[str, TargetSpec]
     steps: list[Steps] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    published: Publishing = field(default_factory=Publishing)
 
     def add(self, steps: Steps) -> None:
         """Take one site's steps."""
@@ -105,8 +110,10 @@ class _Draft:
         self._late(second, issues)
         second_installs, second_reloads = second.close()
         archives = self._archives(removal, first, second)
-        made = (clean_ups, registers.values(), activates.values(), first_installs, first_reloads, issues.values())
-        return _once(change for group in (*made, second_installs, second_reloads, archives) for change in group)
+        published = (*self.published.unpublish, *self.published.publish.values())
+        before = (clean_ups, published, registers.values(), activates.values(), first_installs, first_reloads)
+        after = (issues.values(), second_installs, second_reloads, archives)
+        return _once(change for group in (*before, *after) for change in group)
 
     def _registers(self) -> dict[str, Change]:
         """Make one registration for each account that a planned order needs, under each issuer's name."""
@@ -173,6 +180,7 @@ class _Draft:
                 continue
             after = [registers[wish.issuer.name].id] if wish.issuer.name in registers else []
             after += [activates[name].id] if name in activates else []
+            after += [self.published.publish[name].id] if name in self.published.publish else []
             early = {work.target for work in steps.early if not work.remove}
             shared = (
                 {work.target for work in steps.late if first.has_shared(work.target)}

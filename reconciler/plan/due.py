@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
+from reconciler.model.addresses import publishes_own
 from reconciler.plan.names import LATE_SHARE
 from reconciler.plan.policies import Case
 from reconciler.plan.renewal import choose_renewal, lifetime
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from reconciler.plan.steps import Steps
 
+# the kernel tells nobody of a new address
+ADDRESSES_AGAIN: Final = timedelta(hours=1)
 
 def due_of(steps: Iterable[Steps], now: datetime) -> Mapping[str, datetime]:
     """Give the next instant after `now` at which a decision about each site may change.
@@ -40,6 +44,8 @@ def _instants(one: Steps, now: datetime) -> Iterator[datetime]:
             ).at
         if wish.desired.on_name_failure == "dropLate" and wish.observed.memory.names:
             yield case.revision.facts.not_after - lifetime(case.revision) / LATE_SHARE
+    if publishes_own(wish.desired) and not wish.desired.suspend:
+        yield now + ADDRESSES_AGAIN
     ends = gives_up_at(case)
     if ends is not None:
         yield ends

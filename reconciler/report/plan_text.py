@@ -29,6 +29,8 @@ SIGN: Final = {
     Verb.UNINSTALL: "-",
     Verb.RELOAD: "~",
     Verb.ARCHIVE: "-",
+    Verb.PUBLISH: "+",
+    Verb.UNPUBLISH: "-",
     Verb.CLEAN_UP: "-",
     Verb.REFRESH: "~",
 }

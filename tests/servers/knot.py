@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def knot(
-    directory: Path, zones: Mapping[str, Sequence[str]], *, address: str = LOOPBACK, ns: str | None = None
+    directory: Path,
+    zones: Mapping[str, Sequence[str]],
+    *,
+    address: str = LOOPBACK,
+    ns: str | None = None,
+    updates: str = "TXT",
 ) -> Iterator[NameServer]:
-    """Run Knot with these zones and their further records; `ns` is the address that the NS records lead to."""
+    """Run Knot with these zones and their further records.
+
+    `ns` is the address that the NS records lead to; `updates` are the types that the key may change.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port(address)
     blocks = [
@@ -27,7 +35,7 @@ def knot(
         f"database:\n  storage: {directory}\n",
         "log:\n  - target: stderr\n    any: info\n",
         f"key:\n  - id: {KEY_NAME}\n    algorithm: {ALGORITHM}\n    secret: {SECRET}\n",
-        f"acl:\n  - id: updates\n    key: {KEY_NAME}\n    action: update\n    update-type: TXT\n",
+        f"acl:\n  - id: updates\n    key: {KEY_NAME}\n    action: update\n    update-type: [{updates}]\n",
         f'template:\n  - id: default\n    storage: {directory}\n    file: "%s.zone"\n    acl: updates\n',
         "    zonefile-sync: -1\n    journal-content: all\n    zonefile-load: whole\n",
         "zone:\n" + "".join(f"  - domain: {zone}\n" for zone in zones),

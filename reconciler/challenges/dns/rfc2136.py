@@ -26,6 +26,14 @@ class Rfc2136:
         """Delete this value. Raises Failed."""
         dns.remove_txt(self._server, zone, self._key(), name, value)
 
+    def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
+        """Add an A or AAAA record. Raises Failed."""
+        dns.add_address(self._server, zone, self._key(), name, address, ttl)
+
+    def remove_address(self, zone: str, name: str, address: str) -> None:
+        """Delete this A or AAAA record. Raises Failed."""
+        dns.remove_address(self._server, zone, self._key(), name, address)
+
     def _key(self) -> dns.TsigKey:
         tsig = self._spec.tsig
         return dns.parse_key_file(tsig.name, tsig.algorithm, self._means.read_secret(tsig.secret))

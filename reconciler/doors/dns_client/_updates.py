@@ -1,4 +1,4 @@
-"""Signed updates (RFC 2136, TSIG by RFC 8945) that add and delete single TXT values, and do nothing else."""
+"""Signed updates (RFC 2136, TSIG by RFC 8945) that add and delete single TXT values and addresses, nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.doors.dns_client._failures import DnsFailed, failed
@@ -67,12 +68,33 @@ def remove_txt(server: Endpoint, zone: str, key: TsigKey, name: str, value: str)
     _send(server, zone, key, name, lambda update, record: update.delete(f"{name}.", record), value)
 
 
-def _send(server: Endpoint, zone: str, key: TsigKey, name: str, put: Any, value: str) -> None:  # noqa: ANN401
-    if name == zone or not below(name, zone):
-        raise DnsFailed("ZoneNotOurs", f"a TXT record at {name} is not written into the zone {zone}")
+def add_address(server: Endpoint, zone: str, key: TsigKey, name: str, address: str, ttl: int) -> None:
+    """Add one A or AAAA record to a name. Raises DnsFailed."""
+    _send(server, zone, key, name, lambda update, record: update.add(f"{name}.", ttl, record), address, text=False)
+
+
+def remove_address(server: Endpoint, zone: str, key: TsigKey, name: str, address: str) -> None:
+    """Delete this A or AAAA record; one that is not there is no failure. Raises DnsFailed."""
+    _send(server, zone, key, name, lambda update, record: update.delete(f"{name}.", record), address, text=False)
+
+
+def _send(  # noqa: PLR0913  whom, where, what
+    server: Endpoint,
+    zone: str,
+    key: TsigKey,
+    name: str,
+    put: Any,  # noqa: ANN401
+    value: str,
+    *,
+    text: bool = True,
+) -> None:
+    # addresses belong at an apex; a TXT there would stand beside SPF and the like
+    if (text and name == zone) or not below(name, zone):
+        kind = "a TXT" if text else "an address"
+        raise DnsFailed("ZoneNotOurs", f"{kind} record at {name} is not written into the zone {zone}")
     what = f"the update of {name}"
     try:
-        answer = _exchanged(server, zone, key, put, value)
+        answer = _exchanged(server, zone, key, put, _txt(value) if text else _address(value))
     except DnsFailed:
         raise
     except Exception as error:  # noqa: BLE001  what a server sends may trip any line of a parser
@@ -80,19 +102,30 @@ def _send(server: Endpoint, zone: str, key: TsigKey, name: str, put: Any, value:
     _judge(server, zone, key, answer, what)
 
 
-def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, value: str) -> Any:  # noqa: ANN401
-    import dns.query
+def _txt(value: str) -> Any:  # noqa: ANN401
     import dns.rdataclass
     import dns.rdatatype
     import dns.rdtypes.ANY.TXT
+
+    raw = value.encode("ascii")
+    strings = [raw[start : start + _STRING] for start in range(0, len(raw), _STRING)]
+    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
+
+
+def _address(value: str) -> Any:  # noqa: ANN401
+    import dns.rdata
+
+    return dns.rdata.from_text("IN", "AAAA" if ":" in value else "A", str(ip_address(value)))
+
+
+def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, record: Any) -> Any:  # noqa: ANN401
+    import dns.query
     import dns.tsig
     import dns.update
 
     signer = dns.tsig.Key(f"{key.name}.".replace("..", "."), key.secret.reveal(), f"{key.algorithm}.")
     update = dns.update.UpdateMessage(f"{zone}.", keyring=signer)
-    raw = value.encode("ascii")
-    strings = [raw[start : start + _STRING] for start in range(0, len(raw), _STRING)]
-    put(update, dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings))
+    put(update, record)
     return dns.query.tcp(update, server.address, timeout=_SECONDS, port=server.port)
 
 
@@ -108,7 +141,7 @@ def _judge(server: Endpoint, zone: str, key: TsigKey, answer: Any, what: str) ->
         hints = {
             "NOTAUTH": ("ZoneNotOurs", f"it is not the primary of {zone}, or does not know the key {key.name}"),
             "NOTZONE": ("ZoneNotOurs", f"the name is not in the zone {zone}"),
-            "REFUSED": ("DnsRefused", f"it does not let the key {key.name} update TXT records there"),
+            "REFUSED": ("DnsRefused", f"it does not let the key {key.name} update such records there"),
         }
         reason, hint = hints[rcode]
         raise DnsFailed(reason, f"the name server {server} refused {what} ({rcode}): {hint}")

@@ -4,7 +4,15 @@ from reconciler.doors.dns_client._asking import Answer, ask, lookup
 from reconciler.doors.dns_client._endpoint import Endpoint, parse_endpoint, system_resolvers
 from reconciler.doors.dns_client._failures import NO_ROUTE, DnsFailed
 from reconciler.doors.dns_client._names import HOPS, below, checked_name, parent
-from reconciler.doors.dns_client._updates import ALGORITHMS, TsigKey, add_txt, parse_key_file, remove_txt
+from reconciler.doors.dns_client._updates import (
+    ALGORITHMS,
+    TsigKey,
+    add_address,
+    add_txt,
+    parse_key_file,
+    remove_address,
+    remove_txt,
+)
 from reconciler.doors.dns_client._zones import NameServer, Zone, name_servers, zone_at, zone_of
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "NameServer",
     "TsigKey",
     "Zone",
+    "add_address",
     "add_txt",
     "ask",
     "below",
@@ -26,6 +35,7 @@ __all__ = [
     "parent",
     "parse_endpoint",
     "parse_key_file",
+    "remove_address",
     "remove_txt",
     "system_resolvers",
     "zone_at",

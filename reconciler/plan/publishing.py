@@ -1,0 +1,111 @@
+"""Address records that are missing or no longer wanted, by what was written down of those that were published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from reconciler.model.addresses import publishes_own, wanted_addresses
+from reconciler.model.changes import Change, Hold, Reason, Verb
+from reconciler.plan.backoff import hold_for
+from reconciler.plan.digests import digest_of
+from reconciler.plan.policies import some
+from reconciler.plan.site import is_released
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from reconciler.model.desired import DesiredSite
+    from reconciler.model.observed import ObservedSite, Undo, World
+    from reconciler.model.ports import Declared
+
+FAILURES: Final = "publish"
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """The changes, `publish` by site, and what is held."""
+
+    publish: Mapping[str, Change] = field(default_factory=dict)
+    unpublish: tuple[Change, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
+def forgotten(declared: Declared, world: World) -> list[str]:
+    """Give the sites of which nothing is left but address records."""
+    known = {*declared.names, *(one.name for one in world.abandoned)}
+    return sorted(_written(world).keys() - known) if declared.complete else []
+
+
+def plan_publishing(
+    declared: Declared, world: World, names: Sequence[str], gone: Sequence[str], now: datetime
+) -> Publishing:
+    """Compare what the sites `names` want with what was published; sites that are `gone` want nothing."""
+    written = _written(world)
+    publish: dict[str, Change] = {}
+    unpublish, holds = [], []
+    for name in names:
+        site, seen = declared.sites[name], world.sites.get(name)
+        if site.suspend or (site.address_records is None and name not in written):
+            continue
+        hold = _hold(site, seen, now) if seen is not None else None
+        wanted, things = set(wanted_addresses(site, world.addresses)), written.get(name, [])
+        missing = wanted - {(one.name, one.value) for one in things if one.identity is not None}
+        # an address that cannot be seen for a moment takes nothing away
+        blind = publishes_own(site) and not world.addresses
+        surplus = {(one.name, one.value) for one in things} - wanted if not blind else set()
+        if hold is not None and (missing or surplus):
+            holds.append(hold)
+            continue
+        if missing:
+            publish[name] = _publish(site, missing)
+        if surplus:
+            unpublish.append(_unpublish(name, surplus, Reason.NO_LONGER_WANTED))
+    for name in gone:
+        if name in written:
+            pairs = {(thing.name, thing.value) for thing in written[name]}
+            unpublish.append(_unpublish(name, pairs, Reason.NOT_DECLARED))
+    return Publishing(publish, tuple(unpublish), tuple(holds))
+
+
+def _written(world: World) -> dict[str, list[Undo]]:
+    found: dict[str, list[Undo]] = {}
+    for thing in world.undo:
+        if thing.kind == "address":
+            found.setdefault(thing.site, []).append(thing)
+    return found
+
+
+def _hold(site: DesiredSite, seen: ObservedSite, now: datetime) -> Hold | None:
+    failures = seen.memory.failures.get(FAILURES)
+    return hold_for(failures, site.digest, now, site=site.name, released=is_released(site, seen))
+
+
+def _publish(site: DesiredSite, pairs: set[Pair]) -> Change:
+    return Change(
+        verb=Verb.PUBLISH,
+        subject=f"site/{site.name}",
+        reason=Reason.NOT_PUBLISHED,
+        message=f"address records: {_shown(pairs)}",
+        desired_digest=site.digest,
+        decided_on=digest_of(sorted(map(" ".join, pairs))),
+        site=site.name,
+        rank=1,
+    )
+
+
+def _unpublish(site: str, pairs: set[Pair], reason: Reason) -> Change:
+    return Change(
+        verb=Verb.UNPUBLISH,
+        subject=f"site/{site}",
+        reason=reason,
+        message=f"address records that we published: {_shown(pairs)}",
+        decided_on=digest_of(sorted(map(" ".join, pairs))),
+        site=site,
+    )
+
+
+def _shown(pairs: set[Pair]) -> str:
+    return some(tuple(f"{name} {'AAAA' if ':' in address else 'A'} {address}" for name, address in sorted(pairs)))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dns.message
+import dns.query
+import dns.tsig
+import dns.update
+import pytest
+
+from tests.journeys.stage import SERVER, Stage, document, held, site, told
+from tests.servers.knot import knot
+from tests.servers.pebble import pebble
+from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.pebble import Pebble
+    from tests.servers.zones import NameServer
+
+OWN = "127.0.0.1"
+
+
+@dataclass
+class Scene:
+    """A machine, a zone that it may write to, and a CA that asks that zone."""
+
+    stage: Stage
+    ns: NameServer
+    ca: Pebble
+
+    def write(self, *sites: dict[str, object], secret: str = SECRET, **server: Any) -> None:  # noqa: ANN401
+        key = self.stage.root / "tsig.key"
+        key.write_text(secret + "\n")
+        tsig = {"name": KEY_NAME, "algorithm": ALGORITHM, "secret": {"file": str(key)}}
+        provider = {"type": "rfc2136", "server": self.ns.endpoint, "tsig": tsig}
+        issuer = {"type": "acme", "directory": self.ca.directory, "caBundle": str(self.ca.bundle)}
+        listener = {"type": "http-01", "listener": {"port": self.ca.http_port}, "selfTest": "off"}
+        machine = {**SERVER, "addresses": [OWN], "resolvers": [self.ns.endpoint], **server}
+        self.stage.write(
+            "base.yaml",
+            document("Server", "home", machine),
+            document("Issuer", "pebble", issuer),
+            document("ChallengeMethod", "own", {**listener, "preflight": {"pointsHere": "enforce"}}),
+            document("ChallengeMethod", "zone", {"type": "dns-01", "provider": provider}),
+        )
+        self.stage.write("sites.yaml", *sites)
+
+    def site(self, name: str, *hostnames: str, **spec: Any) -> dict[str, object]:  # noqa: ANN401
+        wanted = {"issuers": ["pebble"], "challenges": [{"method": "own"}], "addressRecords": {"provider": "zone"}}
+        return site(name, *hostnames, **{**wanted, **spec})
+
+    def records(self, name: str) -> list[str]:
+        return self.ns.query(name, "A") + self.ns.query(name, "AAAA")
+
+    def by_hand(self, name: str, address: str) -> None:
+        signer = dns.tsig.Key(f"{KEY_NAME}.", base64.b64decode(SECRET), f"{ALGORITHM}.")
+        change = dns.update.UpdateMessage("example.com.", keyring=signer)
+        change.add(f"{name}.", 60, "A", address)
+        assert dns.query.tcp(change, self.ns.address, timeout=5, port=self.ns.port).rcode() == 0
+
+
+@pytest.fixture(name="scene")
+def _scene(stage: Stage) -> Iterator[Scene]:
+    with (
+        knot(stage.root / "ns", {"example.com": ()}, updates="TXT, A, AAAA") as server,
+        pebble(stage.root, server.endpoint) as ca,
+    ):
+        yield Scene(stage, server, ca)
+
+
+def test_a_servers_own_hostname_is_brought_up_from_nothing_but_a_zone(scene: Scene) -> None:
+    scene.write(scene.site("svr1", "svr1.example.com"))
+    assert told(scene.stage.diff())[0] == ("publish", "site/svr1", "NotPublished")
+    assert scene.records("svr1.example.com") == []
+    scene.stage.settle()
+    assert scene.records("svr1.example.com") == [OWN]
+    assert scene.stage.live("svr1").facts.hostnames == ("svr1.example.com",)
+
+
+def test_only_what_was_published_is_removed(scene: Scene) -> None:
+    scene.by_hand("one.example.com", OWN)
+    scene.by_hand("two.example.com", "127.0.0.9")
+    scene.write(scene.site("one", "one.example.com", "two.example.com", "example.com", issuers=["ca"], challenges=None))
+    scene.stage.settle()
+    assert scene.records("one.example.com") == [OWN]
+    assert scene.records("two.example.com") == [OWN, "127.0.0.9"]
+    assert scene.records("example.com") == [OWN], "an apex may have addresses"
+    scene.write(scene.site("one", "one.example.com", "two.example.com", issuers=["ca"], addressRecords=None))
+    assert ("unpublish", "site/one", "NoLongerWanted") in told(scene.stage.diff())
+    scene.stage.settle()
+    assert scene.records("one.example.com") == [OWN], "it stood there before"
+    assert scene.records("two.example.com") == ["127.0.0.9"]
+    assert scene.records("example.com") == []
+    assert list((scene.stage.state / "undo").iterdir()) == []
+
+
+def test_addresses_that_change_and_a_site_that_goes(scene: Scene) -> None:
+    sites = [scene.site(name, f"{name}.example.com", issuers=["ca"]) for name in ("one", "two", "three", "four")]
+    scene.write(*sites)
+    scene.stage.settle()
+    scene.write(*sites, addresses=[OWN, "::1"])
+    scene.stage.settle()
+    assert scene.records("one.example.com") == [OWN, "::1"]
+    scene.write(*sites[1:], addresses=["::1"])
+    scene.stage.settle()
+    assert scene.records("one.example.com") == []
+    assert scene.records("two.example.com") == ["::1"]
+
+
+def test_a_key_that_is_refused_backs_off_and_heals(scene: Scene) -> None:
+    wanted = scene.site("one", "one.example.com")
+    scene.write(wanted, secret="d3JvbmcgYnV0IGxvbmcgZW5vdWdoIHRvIGJlIGEga2V5")
+    reports = scene.stage.apply()
+    failed = [row for row in scene.stage.outcomes(reports) if row[0] == "publish"]
+    assert [(row[2], row[3].split()[0]) for row in failed] == [("failed", "TsigRefused")]
+    assert "secret" in held(scene.stage.diff())["one", "Backoff"].message
+    again = {**wanted, "metadata": {"name": "one", "annotations": {"certwright/retryAt": "now"}}}
+    scene.write(again)
+    scene.stage.settle()
+    assert scene.records("one.example.com") == [OWN]
