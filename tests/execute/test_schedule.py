@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.execute.schedule import TARGET_VERBS, Schedule
-from reconciler.model.changes import Change, Plan, Verb
+from reconciler.model.changes import Change, Plan, Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from tests.execute.plans import chain, change, done, failed, install, issue, reload
 
@@ -34,6 +34,18 @@ def test_what_rests_on_a_failure_is_skipped_and_the_others_go_on() -> None:
     book.finish(done(plan.changes[1]))
     [(_, parts)] = book.batches()
     assert parts == (plan.changes[3], plan.changes[4])
+
+
+def test_files_that_no_reload_follows_wait_for_no_certificate_that_waits_for_them() -> None:
+    early = install("a")
+    made = issue("a", early)
+    late = replace(install("a", made), reason=Reason.CERTIFICATE_CHANGED)
+    book = Schedule(Plan((early, made, late)))
+    assert book.batches() == [("web", (early,))]
+    started, _ = book.finish(done(early))
+    assert started == [made]
+    book.finish(done(made))
+    assert book.batches() == [("web", (late,))]
 
 
 def test_reload_is_lost_only_if_nothing_before_it_succeeded() -> None:

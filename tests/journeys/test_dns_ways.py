@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.journeys.dns_street import DnsStreet
+from tests.journeys.stage import document
 from tests.servers.bind import bind
 from tests.servers.pdns import API_KEY, Pdns, pdns
 from tests.servers.pebble import pebble
@@ -138,3 +139,21 @@ def test_acme_dns(stage: Stage) -> None:
                 street.later()
             credentials.write_text(json.dumps({"one.test": ACCOUNT}))
             stage.settle()
+
+
+def test_three_ways_in_one_certificate(stage: Stage) -> None:
+    ways = {"zone": "*.one.test", "web": "a.two.test", "alpn": "b.two.test"}
+    challenges = [{"method": method, "hostnames": [name]} for method, name in ways.items()]
+    zones = {"one.test": (), "two.test": ("a A 127.0.0.1", "b A 127.0.0.1")}
+    with bind(stage.root / "ns", zones) as server, pebble(stage.root, server.endpoint) as ca:
+        street = DnsStreet(stage, server, ca)
+        street.write(street.site("one", *ways.values(), challenges=challenges))
+        stage.write(
+            "listeners.yaml",
+            document("ChallengeMethod", "web", {"type": "http-01", "listener": {"port": ca.http_port}}),
+            document("ChallengeMethod", "alpn", {"type": "tls-alpn-01", "listener": {"port": ca.tls_port}}),
+        )
+        stage.settle()
+    found = stage.live("one").meta.challenges
+    assert {how.method: name for name, how in found.items()} == ways
+    assert street.left() == []

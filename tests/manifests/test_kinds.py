@@ -224,6 +224,15 @@ def test_bad_metadata_is_one_problem(kind: str, metadata: str, message: str) -> 
     assert message in problem.message
 
 
+def test_a_method_is_not_named_like_a_type() -> None:
+    spec = "{type: tls-alpn-01, listener: {port: 443}}"
+    text = f"apiVersion: certwright/v1\nkind: ChallengeMethod\nmetadata: {{name: dns-01}}\nspec: {spec}\n"
+    (problem,) = refused(text).problems
+    assert problem.line == 3
+    assert "is the name of a type" in problem.message
+    assert isinstance(outcome(text.replace("dns-01", "alpn")), Resource)
+
+
 def test_annotations_of_others_are_free() -> None:
     text = ENVELOPE.replace("{{name: x}}", "{{name: x, annotations: {{example.com/note: 'any text, at all'}}}}")
     assert isinstance(outcome(text.format(kind="Server", spec="{}")), Resource)

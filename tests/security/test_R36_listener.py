@@ -13,6 +13,7 @@ import pytest
 from reconciler.challenges import listener
 from reconciler.challenges.http01 import ListenerSolver
 from reconciler.challenges.ports import Ports
+from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, check_listener
 from reconciler.model.desired import Listener
 from tests.builders import MemoryStore, SteadyClock
 from tests.servers.ports import free_port
@@ -111,3 +112,22 @@ def test_the_listener_goes_on_after_all_that(port: int) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
             sock.sendall(ASKED[:30])
     assert _ask(port).endswith(PROOF.encode())
+
+
+def test_a_thousand_silent_visitors_and_the_handshake_of_the_ca_succeeds(tmp_path: Path) -> None:
+    store, way, threads = MemoryStore(), Listener(free_port(), "127.0.0.1"), threading.active_count()
+    ports = Ports(store, str(tmp_path / "locks"), SteadyClock())
+    solver = TlsAlpnSolver(way, store, ports)
+    solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+    with ExitStack() as stack:
+        for number in range(1000):
+            sock = stack.enter_context(socket.socket())
+            sock.bind((f"127.0.{number // 250}.{number % 250 + 2}", 0))
+            sock.settimeout(5)
+            sock.connect(("127.0.0.1", way.port))
+            sock.sendall(b"\x16\x03\x01\x02\x00")
+
+        check_listener(way, "a.test", PROOF)
+
+        assert threading.active_count() <= threads + 1
+    ports.close()

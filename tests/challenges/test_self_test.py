@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.challenges.self_test import check_fetch
+from reconciler.doors.fetching import fetch
+from reconciler.errors import Failed
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = "t" * 43
+PROOF = f"{TOKEN}.{'k' * 43}"
+PATH = f"/.well-known/acme-challenge/{TOKEN}"
+
+
+@contextmanager
+def answering(status: int, body: bytes = b"", location: str | None = None) -> Iterator[int]:
+    """Run a web server that answers everything so, but PATH from `/moved` on; give its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            moved = self.path.startswith("/moved")
+            self.send_response(200 if moved else status)
+            if location is not None and not moved:
+                self.send_header("Location", location)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_our_own_answer() -> None:
+    with answering(200, f"{PROOF}\n".encode()) as port:
+        check_fetch("127.0.0.1", TOKEN, PROOF, port)
+    with answering(302, PROOF.encode(), "/moved") as port:
+        check_fetch("127.0.0.1", TOKEN, PROOF, port)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "location", "words"),
+    [
+        (404, b"", None, "answers 404"),
+        (200, b"<html>\x1b[31m", None, r"something else here, beginning with: <html>\\x1b"),
+        (200, b"x" * 100_000, None, "something else"),
+        (302, b"", "http://127.0.0.1:9/x", "where no CA goes"),
+        (302, b"", "ftp://127.0.0.1/x", "where no CA goes"),
+        (302, b"", "/again", "more than 5 redirects"),
+    ],
+)
+def test_what_else_is_there(status: int, body: bytes, location: str | None, words: str) -> None:
+    with answering(status, body, location) as port, pytest.raises(Failed, match=words) as caught:
+        check_fetch("127.0.0.1", TOKEN, PROOF, port)
+    assert (caught.value.reason, caught.value.blame) == ("SelfTestFailed", "local")
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(Failed, match="cannot be fetched from here: Connection refused"):
+        check_fetch("127.0.0.1", TOKEN, PROOF, free_port())
+
+
+def test_who_never_answers_is_waited_for_no_longer_than_told() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Failed, match="no answer within"):
+        fetch("127.0.0.1", silent.getsockname()[1], PATH, seconds=0.2)
