@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.targets import apache, haproxy, nginx
+from reconciler.targets import apache, dovecot, haproxy, nginx, postfix
 
 if TYPE_CHECKING:
     from reconciler.model.desired import TargetSpec
@@ -14,6 +14,10 @@ def paste_lines(spec: TargetSpec, live: str) -> tuple[str, ...]:
     """Give the lines, with comments that say where; `live` is the directory of the live pointers."""
     if spec.type == "apache":
         return apache.paste_lines(spec, live)
+    if spec.type == "dovecot":
+        return dovecot.paste_lines(spec)
+    if spec.type == "postfix":
+        return postfix.paste_lines(spec)
     if spec.type == "haproxy":
         return haproxy.paste_lines(spec)
     if spec.type == "nginx":
