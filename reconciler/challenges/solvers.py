@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.challenges.dns.addresses import Addresses, withdraw_address
@@ -17,6 +18,7 @@ from reconciler.challenges.dns.names import (
 from reconciler.challenges.http01 import ListenerSolver, WebrootSolver, remove
 from reconciler.challenges.self_test import check
 from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, withdraw
+from reconciler.model.desired import Preflight
 from reconciler.model.stages import Record
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class Solvers:
 
     def solver(self, method: MethodSpec) -> Solver:
         """Give the solver of a method; two methods for http-01 that say the same share it."""
-        way = method.way if method.type == "http-01" else method
+        # what is looked at first is none of a solver's business
+        way = method.way if method.type == "http-01" else replace(method, preflight=Preflight())
         with self._lock:
             if way not in self._solvers:
                 self._solvers[way] = self._new(way)

@@ -179,6 +179,24 @@ def test_a_closed_port_and_an_unknown_address(tmp_path: Path, ns: NameServer) ->
     assert "port 80 of 127.0.0.1 cannot be reached from here" in items[0]["seen"]
 
 
+def test_our_own_listeners_are_opened_for_the_trial_alone(tmp_path: Path, ns: NameServer) -> None:
+    """Both ways have their port here; nothing listens there before and after."""
+    http, alpn = "127.0.57.2", "127.0.57.3"
+    methods = [
+        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{http}:80"}, selfTest="off"),
+        document("ChallengeMethod", "alpn", type="tls-alpn-01", listener={"address": f"{alpn}:443"}),
+    ]
+    addresses = {"addresses": [http, alpn]}
+    sites = [site("one", http, way="own"), site("two", alpn, way="alpn")]
+    issuer = document("Issuer", "letsencrypt", type="acme", directory="letsencrypt", trust="private")
+    program = write(Program(tmp_path), ns, *methods, *sites, issuer, **addresses)
+    done = program("preflight", "-o", "json")
+    assert json.loads(done.stdout)["items"] == [], done.stdout + done.stderr
+    for place in ((http, 80), (alpn, 443)):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place, timeout=2).close()
+
+
 def test_a_rehearsal_orders_there_and_stores_nothing(tmp_path: Path, ns: NameServer, pebble: Pebble) -> None:
     issuer = document("Issuer", "practice", type="acme", directory=pebble.directory, caBundle=str(pebble.bundle))
     method = {"type": "http-01", "listener": {"port": pebble.http_port}, "selfTest": "off"}

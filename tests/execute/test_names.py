@@ -1,0 +1,73 @@
+"""Where names lead, by name servers that misbehave."""
+
+from __future__ import annotations
+
+import time
+
+import dns.flags
+import dns.message
+import pytest
+
+from reconciler.doors.addresses import global_addresses
+from reconciler.errors import Failed
+from reconciler.execute.probes.names import Names
+from reconciler.execute.probes.routing import own_addresses, route_of
+from reconciler.model.desired import Machine
+from reconciler.model.names import Hostname
+from tests.servers.crooked import crooked, honest
+from tests.servers.ports import free_port
+
+
+def _broken_signature(query: dns.message.Message, _how: str) -> bytes:
+    """A validating resolver and a zone whose signatures have expired."""
+    if not query.flags & dns.flags.CD:
+        return honest(query, rcode="SERVFAIL")
+    return honest(query, "signed.example.com 30 A 192.0.2.1")
+
+
+def test_a_broken_signature_is_told_from_a_broken_server() -> None:
+    with crooked(_broken_signature) as server, pytest.raises(Failed) as told:
+        Names([server.endpoint]).addresses("signed.example.com")
+    assert told.value.reason == "DnssecBroken"
+    with crooked(lambda query, _: honest(query, rcode="SERVFAIL")) as server, pytest.raises(Failed) as told:
+        Names([server.endpoint]).addresses("signed.example.com")
+    assert told.value.reason == "DnsBroken"
+
+
+def test_aliases_are_followed_where_the_server_does_not_and_circles_end() -> None:
+    chain = {
+        "a.example.com.": "a.example.com 30 CNAME b.example.com.",
+        "b.example.com.": "b.example.com 30 A 192.0.2.1",
+    }
+    with crooked(lambda query, _: honest(query, chain[str(query.question[0].name)])) as server:
+        assert Names([server.endpoint]).addresses("a.example.com").addresses == {"192.0.2.1"}
+    circle = {"a.example.com.": "b", "b.example.com.": "a"}
+    with crooked(
+        lambda query, _: honest(
+            query, f"{str(query.question[0].name)[:-1]} 30 CNAME {circle[str(query.question[0].name)]}.example.com."
+        )
+    ) as server:
+        with pytest.raises(Failed) as told:
+            Names([server.endpoint]).addresses("a.example.com")
+        assert told.value.reason == "DnsBroken"
+        assert len(server.asked) < 30
+
+
+def test_a_resolver_that_is_gone_is_not_asked_for_each_name() -> None:
+    names = Names([f"127.0.0.1:{free_port()}"])
+    began = time.monotonic()
+    for number in range(50):
+        route = route_of(names, Hostname(f"h{number}.example.com"), frozenset({"192.0.2.1"}))
+        assert route.how == "unanswered"
+    assert time.monotonic() - began < 25
+
+
+def test_addresses_as_hostnames_are_compared_themselves() -> None:
+    names, own = Names(["127.0.0.1:1"]), own_addresses(Machine(addresses=("2001:0db8::0001", "192.0.2.1")))
+    assert route_of(names, Hostname("2001:db8::1"), own).how == "here"
+    assert route_of(names, Hostname("192.0.2.2"), own).how == "elsewhere"
+    assert route_of(names, Hostname("192.0.2.2"), frozenset()).how == "unknown"
+
+
+def test_the_machines_addresses_are_global_ones() -> None:
+    assert not any(address.startswith(("127.", "10.", "192.168.", "fe80:")) for address in global_addresses())
