@@ -127,7 +127,7 @@ class ManifestTree:
         if self.problems and not self.settings.lenient:
             raise ManifestError(self.problems)
         self._fresh = dict(meaning.sites)
-        self._digests = {name: seal_of(site) for name, site in meaning.sites.items()}
+        self._digests = {name: _sealed(site, meaning.held.get(name)) for name, site in meaning.sites.items()}
         self._held = self._holds(meaning.held)
         self._keep(walked, readings, stamp, meaning.templates)
 
@@ -262,3 +262,9 @@ def seal_of(site: DesiredSite) -> str:
         return site.digest
     text = json.dumps([site.digest, sorted(site.annotations.items())])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sealed(site: DesiredSite, held: str | None) -> str:
+    """Sign a site; with what it is held for, so that no pass takes a site whose manifest is broken for a quiet one."""
+    seal = seal_of(site)
+    return seal if held is None else hashlib.sha256(f"{seal}\0{held}".encode()).hexdigest()

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -115,6 +116,18 @@ def test_passes_over_one_site_each_say_what_a_full_pass_says(deeds: list[tuple[s
                 key: hold for key, hold in held(full).items() if key[0] == name
             }
             assert all(change.site in {name, None, ""} for change in part.plan.changes)
+
+
+def test_a_broken_manifest_is_told_while_another_site_alone_has_something_to_do(tmp_path: Path) -> None:
+    stage = settled(tmp_path)
+    for _ in range(3):
+        time.sleep(0.03)  # what is younger than a tick of the kernel's clock is looked at once more
+        stage.apply()
+    DEEDS["break"](stage, "three")
+    DEEDS["drift"](stage, "one")
+    report = look(stage)
+    assert report.quiet == 1
+    assert [(hold.site, hold.reason) for hold in report.plan.holds] == [("three", "InvalidManifest")]
 
 
 def test_a_pass_over_some_sites_takes_nothing_away(tmp_path: Path) -> None:
