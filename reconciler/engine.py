@@ -137,12 +137,13 @@ class Engine:
         """Keep what readers show, and which sites need no look until when."""
         self._keep_views(report)
         self.keeping(report.declared, report.world)
-        busy = {change.site for change in report.plan.changes} | {hold.site for hold in report.plan.holds}
-        targets = {change.target for change in report.plan.changes if not change.site}
+        plan = report.plan
+        busy = {change.site for change in plan.changes} | {hold.site for hold in plan.holds} | plan.stopped
+        targets = {change.target for change in plan.changes if not change.site}
         calm = {}
         for name, site in report.declared.sites.items():
             if name not in busy and not targets & {use.spec.name for use in site.targets}:
-                calm[name] = report.plan.due.get(name)
+                calm[name] = plan.due.get(name)
         self.observer.settle(report.declared, calm)
 
     def _keep_views(self, report: Report) -> None:

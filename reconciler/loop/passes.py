@@ -242,7 +242,7 @@ class Loop:
         """Keep when each site is due; of a site that waits for what only a change ends, that it is restless."""
         self._restless.difference_update(report.declared.sites)
         held = {hold.site for hold in report.plan.holds if hold.site is not None}
-        self._restless.update(held & report.declared.sites.keys())
+        self._restless.update((held | report.plan.stopped) & report.declared.sites.keys())
         for name in report.declared.sites:
             self._timers.set(name, report.plan.due.get(name))
         for hold in report.plan.holds:

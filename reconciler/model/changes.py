@@ -176,11 +176,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one pass wants: changes in an order that respects `after`, and what is held. `due` is when to look again."""
+    """What one pass wants: changes in an order that respects `after`, and what is held. `due` is when to look again.
+
+    `stopped` are the sites that a hold on the whole tree stops: they want something and no hold bears their names.
+    """
 
     changes: tuple[Change, ...] = ()
     holds: tuple[Hold, ...] = ()
     due: Mapping[str, datetime] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:

@@ -45,8 +45,9 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     changes = draft.changes(gone, left_behind(declared, world, scope, now))
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
+    stopped = frozenset(hold.site for hold in draft.holds if hold.site and hold.reason in guard_reasons)
     due = due_of(draft.steps, now)
-    return Plan(changes, _told(declared.held, bugs, reissue_holds, removal_holds, holds), due)
+    return Plan(changes, _told(declared.held, bugs, reissue_holds, removal_holds, holds), due, stopped)
 
 
 def _decided(names: Iterable[str], declared: Declared, world: World, now: datetime) -> tuple[list[Wish], list[Hold]]:
