@@ -39,7 +39,7 @@ def check_issued(
     leaf = facts_of_leaf(chain, key, "ca")
     _check_names(leaf, hostnames)
     _check_dates(leaf, now)
-    _check_chain(chain, now)
+    check_chain(chain, now)
     if roots is not None:
         _check_anchor(chain[-1], load_chain(roots, "local"))
     return leaf
@@ -93,9 +93,10 @@ def _check_dates(leaf: CertificateFacts, now: datetime) -> None:
         raise Failed("Expired", f"the certificate expired at {leaf.not_after.isoformat()}", blame="ca")
 
 
-def _check_chain(chain: list[x509.Certificate], now: datetime) -> None:
+def check_chain(chain: list[x509.Certificate], now: datetime) -> None:
+    """Check that each certificate above the leaf issued the one below, is a CA's and valid. Raises Failed(BadChain)."""
     for place, (lower, upper) in enumerate(pairwise(chain), start=1):
-        if not _issued_by(lower, upper):
+        if not issued_by(lower, upper):
             raise _bad_chain(f"certificate {place} is not signed by certificate {place + 1}")
         if not _is_authority(upper):
             raise _bad_chain(f"certificate {place + 1} is not one of a CA")
@@ -104,7 +105,7 @@ def _check_chain(chain: list[x509.Certificate], now: datetime) -> None:
 
 
 def _check_anchor(last: x509.Certificate, roots: list[x509.Certificate]) -> None:
-    if not any(last == root or _issued_by(last, root) for root in roots):
+    if not any(last == root or issued_by(last, root) for root in roots):
         raise _bad_chain("it does not end at the root that was declared")
 
 
@@ -114,10 +115,11 @@ def is_linked(chain_der: Sequence[bytes]) -> bool:
         loaded = [x509.load_der_x509_certificate(der) for der in chain_der]
     except BAD:
         return False
-    return all(_issued_by(lower, upper) for lower, upper in pairwise(loaded))
+    return all(issued_by(lower, upper) for lower, upper in pairwise(loaded))
 
 
-def _issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+def issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+    """Tell whether one certificate was issued and signed by the other."""
     try:
         lower.verify_directly_issued_by(upper)
     except (*BAD, InvalidSignature):
