@@ -53,15 +53,22 @@ class Archive(Pointer, Orders, Memories, Meanings):
     def sweep(self, now: datetime, needed: Collection[str]) -> int:
         """Delete what was archived over 30 days ago, but no revision in `needed`; give how many."""
         self._must_be_writable()
-        root, before, swept = self._layout.fixed("archive"), (now - KEPT).timestamp(), 0
-        for site in filter(is_segment, reading.names(root)):
-            for name in filter(is_revision, reading.names(f"{root}/{site}")):
-                since = reading.changed_at(f"{root}/{site}/{name}")
-                if name not in needed and since is not None and since < before:
-                    atomic.remove_tree(f"{root}/{site}/{name}")
-                    swept += 1
+        root, old = self._layout.fixed("archive"), [item for item in self.expired(now) if item[1] not in needed]
+        for site, name in old:
+            atomic.remove_tree(f"{root}/{site}/{name}")
+        for site in {site for site, _ in old}:
             atomic.remove_directory(f"{root}/{site}")
-        return swept
+        return len(old)
+
+    def expired(self, now: datetime) -> tuple[tuple[str, str], ...]:
+        """Give site and revision of what was archived over 30 days ago; opens nothing but directories."""
+        root, before = self._layout.fixed("archive"), (now - KEPT).timestamp()
+        found = (
+            (site, name, reading.changed_at(f"{root}/{site}/{name}"))
+            for site in filter(is_segment, reading.names(root))
+            for name in filter(is_revision, reading.names(f"{root}/{site}"))
+        )
+        return tuple((site, name) for site, name, since in found if since is not None and since < before)
 
     def _put_away(self, site: str, name: str) -> None:
         atomic.make_directory(self._layout.archive(site))

@@ -50,7 +50,9 @@ class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Sources):
 
     def tidy(self, now: datetime) -> None:
         """Delete what has been in the archive for over 30 days and no target has loaded."""
-        self.sweep(now, self.loaded())
+        self._must_be_writable()
+        if self.expired(now):  # else what is loaded need not be read: a file for each site
+            self.sweep(now, self.loaded())
 
     def cache(self) -> Index:
         """Give the cache of inputs beside the store."""
