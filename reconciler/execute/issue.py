@@ -132,7 +132,7 @@ class SiteSteps:
         return Outcome(change, Status.DONE)
 
     def skipped(self, change: Change, why: str, declared: Declared) -> None:
-        """Remember that an order could not be begun (its account, its server failed), so that it is not tried at once."""
+        """Remember that an order could not be begun (account or server failed), so that it is not tried at once."""
         site = declared.sites.get(change.site or "")
         if change.verb is Verb.ISSUE and site is not None:
             live = self.store.live([site.name])[site.name]

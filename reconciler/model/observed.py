@@ -172,7 +172,8 @@ class Pin:
 class Memory:
     """What we remember of a site between passes. Goes to `status/<site>.json`; `version` counts its writes.
 
-    `failures` has the key `issue` or `target/<name>`; `names` are the hostnames whose proof failed. `renew_requested` is set by the verb `renew` and cleared by success.
+    `failures` has the key `issue` or `target/<name>`; `names` are hostnames whose proof failed. `renew_requested` is
+    set by the verb `renew` and cleared by success.
     """
 
     version: int = 0
@@ -298,7 +299,7 @@ class Inventory:
 
     @property
     def digest(self) -> str:
-        """Digest the files as we wrote them: paths, contents, modes and owners. What `loaded_digest` is compared with."""
+        """Digest the files as we wrote them: paths, contents, modes, owners. `loaded_digest` is compared with it."""
         rows = sorted(f"{file.path}\0{file.digest}\0{file.mode:o}\0{file.uid}\0{file.gid}" for file in self.files)
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 

@@ -437,7 +437,7 @@ class AddressBook(Protocol):
     """Publishes A and AAAA records by one method, one value at a time."""
 
     def prepare(self, site: str, name: str, address: str) -> Undo:
-        """Give the record of what `publish` will do; `identity` is `theirs` if it stands there already. Raises Failed."""
+        """Give the record of what `publish` will do; `identity` is `theirs` if it stands there already."""
         ...
 
     def publish(self, thing: Undo, ttl: int) -> None:
@@ -664,7 +664,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a person allowed on the command line. `batching` is true under the watch loop: `reload.delay` holds there alone."""
+    """What a person allowed. `batching` is true under the watch loop: `reload.delay` holds there alone."""
 
     removals: int | None = None
     reissues: int | None = None

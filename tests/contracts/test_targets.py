@@ -153,7 +153,7 @@ def test_a_bad_site_is_refused_alone(target: Target) -> None:
 def test_the_servers_word_is_taken(target: Target) -> None:
     declared = replace(target.spec, test=("check",), reload=replace(target.spec.reload, command=("load",)))
     rest = (RENDERER,) if isinstance(target, WebServer | Dovecot) else ()
-    target = type(target)(declared, *rest)  # type: ignore[call-arg,arg-type]
+    target = type(target)(declared, *rest)  # type: ignore[call-arg]
     assert target.test(ScriptedHands(0, "fine"), ["/x"]).ok
     assert not target.test(ScriptedHands(1, "no"), ["/x"]).ok
     assert target.test(ScriptedHands(1, "no"), ["/x"]).output == "no"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.journeys.stage import document, told
+from tests.journeys.stage import WAY, document, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

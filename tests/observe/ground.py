@@ -42,7 +42,10 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 def build(spec: TargetSpec) -> Target:
     """Build a target as wiring does."""
-    return Nginx(spec, RENDERER) if isinstance(spec, NginxTarget) else Files(spec)
+    if isinstance(spec, NginxTarget):
+        return Nginx(spec, RENDERER)
+    assert isinstance(spec, FilesTarget)
+    return Files(spec)
 
 
 def meta(at: datetime = NOW, account: str | None = None, directory: str | None = None) -> RevisionMeta:

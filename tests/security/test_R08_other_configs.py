@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.servers.apache import Apache as ApacheServer
 
 HOSTILE = [
-    "x\n", "x\nInclude /etc/shadow", "x>", "<x", "</VirtualHost>", "${PATH}", "%{HTTP_HOST}", "'", '"', "\\", "x y", "#",
+    "x\n", "x\nInclude /etc/shadow", "x>", "<x", "</VirtualHost>", "${PATH}", "%{HTTP_HOST}", "'", '"', "\\", "x y",
+    "#",
     "\0", "\uff58", "é", "\u2028", "\r", "\t", "x\\\n", "x \\", "{{ 7 * 7 }}", "{% raw %}", "`id`", "x|y", "x;y",
     "x&y", "[alpn h2]", "[", "]", "!*", "x\n\nshow info", "<<", "(x)", "%00", ",", "=", "*", "^", "$1",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Postfix: a real mail server with a configuration of its own in a directory, on high ports. It must be started by root."""
+"""Postfix: a real mail server with a configuration of its own, on high ports. It must be started by root."""
 
 from __future__ import annotations
 

@@ -9,7 +9,15 @@ from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
 from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
 from reconciler.manifests.kinds.site import SiteSpec
-from reconciler.manifests.kinds.target import ApacheSpec, DovecotSpec, ExecSpec, FilesSpec, HaproxySpec, NginxSpec, PostfixSpec
+from reconciler.manifests.kinds.target import (
+    ApacheSpec,
+    DovecotSpec,
+    ExecSpec,
+    FilesSpec,
+    HaproxySpec,
+    NginxSpec,
+    PostfixSpec,
+)
 
 API_VERSION: Final = "certwright/v1"
 
