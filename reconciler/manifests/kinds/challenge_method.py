@@ -78,8 +78,8 @@ class Http01Spec(Shape):
     self_test: SelfTest = Field(
         "warn",
         description="Whether our own answer is fetched, from port 80 of the name as this machine resolves it, before "
-        "the CA is asked to. enforce: the CA is not asked while that fails. warn: it is asked all the same, and a failure "
-        "is told; for issuers of trust public only. off: nothing is fetched.",
+        "the CA is asked to. enforce: the CA is not asked while that fails. warn: the CA is asked all the same, and "
+        "a failure is told; for issuers of trust public only. off: nothing is fetched.",
     )
     preflight: Preflight = Field(Preflight.model_construct(), description="What is looked at before a CA is asked.")
 
