@@ -43,7 +43,7 @@ def not_ready(state: str) -> list[Item]:
 def _items(state: str, query: str) -> list[Item]:
     found = []
     for row in _ask(f"{state}/index.sqlite", query, (__version__,)):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             item = json.loads(row[1])
             if isinstance(item, dict):
                 found.append(item)
@@ -64,7 +64,7 @@ def _time(seconds: float) -> str | None:
 
 def source(state: str) -> str | None:
     """Give the manifest tree that the state follows, None if it follows none yet."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         descriptor = os.open(f"{state}/source", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             tree = at(json.loads(os.read(descriptor, _SOURCE_LIMIT)), "data", "tree")
@@ -111,6 +111,8 @@ def holds(items: list[Item]) -> list[Item]:
 def _ask(path: str, query: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
     # `mode=ro` makes files beside a database, or fails where it may not; `immutable=1` is blind to a WAL
     modes = ("mode=ro", "immutable=1") if os.path.lexists(f"{path}-wal") else ("immutable=1", "mode=ro")
+    if not os.path.isfile(path):  # noqa: PTH113  pathlib costs a reader its start
+        return []  # sqlite would wait at a pipe until somebody writes into it
     for mode in modes:
         with suppress(sqlite3.Error):
             uri = f"file:{os.path.abspath(path).translate(_ESCAPES)}?{mode}"  # noqa: PTH100  the same

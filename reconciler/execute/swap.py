@@ -15,6 +15,7 @@ from reconciler.doors.files import api as files
 from reconciler.errors import Failed
 from reconciler.execute import blocks
 from reconciler.execute.content import Content
+from reconciler.execute.former import read_record
 from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
 from reconciler.model.ports import Changed
@@ -257,23 +258,20 @@ def put_back(record: bytes, known: Mapping[str, str]) -> list[str]:
     """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record).
 
     `known` are the digests by inventory, which is written when a switch is over: what it knows of is not put back.
+    Raises StoreError if the record is damaged.
     """
     left: list[str] = []
-    rows = json.loads(record)["files"]
-    sweep(row["path"].rpartition("/")[0] for row in rows)
+    rows = read_record(record)
+    sweep(row.path.rpartition("/")[0] for row in rows)
     for row in rows:
-        if "digest" in row and known.get(row["path"]) == row["digest"]:
+        if not row.shared and known.get(row.path) == row.digest:
             continue
-        before = row["before"]
-        content = None
-        if before is not None:
-            content = Content(base64.b64decode(before["data"]), before["mode"], before["uid"], before["gid"])
         try:
-            now = read(row["path"])
-            if row.get("shared") or (now is not None and now.digest == row["digest"]) or not (row["digest"] or now):
-                restore(row["path"], content)
+            now = read(row.path)
+            if row.shared or (now is not None and now.digest == row.digest) or not (row.digest or now):
+                restore(row.path, row.before)
         except Failed:
-            left.append(row["path"])
+            left.append(row.path)
     return left
 
 

@@ -17,6 +17,7 @@ _PATIENCE: Final = 10.0
 
 def writer(path: str, schema: Sequence[str]) -> sqlite3.Connection:
     """Open for writing, made if missing; every thread may use it, one at a time. Raises sqlite3.Error."""
+    _must_be_plain(path)
     atomic.create_empty(path)
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
@@ -38,6 +39,7 @@ def ask(path: str, query: str, values: Sequence[object] = ()) -> list[tuple[obje
     """
     if not reading.exists(path):
         return []
+    _must_be_plain(path)
     modes = ("mode=ro", "immutable=1") if reading.exists(f"{path}-wal") else ("immutable=1", "mode=ro")
     trouble: sqlite3.Error | None = None
     for mode in modes:
@@ -49,6 +51,12 @@ def ask(path: str, query: str, values: Sequence[object] = ()) -> list[tuple[obje
                 return []
             trouble = trouble or error
     raise trouble or sqlite3.OperationalError("cannot be opened")
+
+
+def _must_be_plain(path: str) -> None:
+    """Raise sqlite3.OperationalError for what is no file: sqlite would wait at a pipe until somebody writes into it."""
+    if not reading.is_plain(path):
+        raise sqlite3.OperationalError("it is not a plain file")
 
 
 def is_damaged(error: sqlite3.Error) -> bool:

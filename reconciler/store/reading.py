@@ -81,6 +81,14 @@ def exists(path: str) -> bool:
     return os.path.lexists(path)
 
 
+def is_plain(path: str) -> bool:
+    """Tell whether a plain file is there, or nothing at all."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
 def signature(paths: Iterable[str]) -> tuple[int, ...] | None:
     """Give what tells that files are as they were: change time, inode and mode of each.
 

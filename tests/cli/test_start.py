@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,3 +120,12 @@ def test_a_bug_is_told_shortly_and_kept(
 def test_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert tell(error, Screen()) == code
     assert capsys.readouterr().err.strip()
+
+
+def test_readers_neither_wait_nor_fall_for_what_stands_in_the_store(tmp_path: Path) -> None:
+    for name in ("index.sqlite", "ledger.sqlite"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "source").write_text("[" * 100_000)
+    state = str(tmp_path)
+    assert (views.sites(state, datetime.now(UTC)), views.not_ready(state), views.events(state)) == ([], [], [])
+    assert views.source(state) is None

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.errors import Failed
+from reconciler.errors import Failed, StoreError
 from reconciler.execute.content import Content
 from reconciler.execute.swap import Swap, Switch, SwitchStuck, put_back, read
 from reconciler.model.names import Part
@@ -102,6 +103,35 @@ def test_record_sweeps_staged_files(here: Path) -> None:
     (here / ".certwright-0123456789abcdef").write_text("half")
     put_back(record, {})
     assert sorted(state(here)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b'{"v": 1}',
+        b'{"files": [7]}',
+        b'{"files": [{"path": 1, "before": null, "digest": null}]}',
+        b'{"files": [{"path": "/x", "before": {}, "digest": null}]}',
+        b'{"files": [{"path": "/x", "before": {"data": "?", "mode": 1, "uid": 0, "gid": 0}, "digest": null}]}',
+    ],
+)
+def test_damaged_record_is_told_and_nothing_is_put_back(damaged: bytes) -> None:
+    with pytest.raises(StoreError, match="damaged"):
+        put_back(damaged, {})
+
+
+def test_damaged_row_keeps_the_others_from_being_put_back(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", "new")))
+    record = json.loads(switch.record())
+    del record["files"][1]["before"]
+    switch.forward()
+    with pytest.raises(StoreError, match="damaged"):
+        put_back(json.dumps(record).encode(), {})
+    assert state(here) == {"a": "new", "b": "new", "c": "old c"}
 
 
 def test_installed_describes_what_stands_there(here: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.errors import StoreError
 from reconciler.store.index import Index
 from reconciler.store.ledger import EVENTS_A_SITE
 from tests.store.material import NOW
@@ -46,6 +47,19 @@ def test_a_damaged_ledger_is_moved_aside(store: FileStore, root: Path, damage: b
     store.event("a", "Issued", "x", NOW)
     assert len(store.events()) == 1
     assert (root / "ledger.sqlite.broken").exists() is bool(damage)
+
+
+def test_a_pipe_in_a_databases_place_is_not_waited_for(store: FileStore, root: Path, tmp_path: Path) -> None:
+    (root / "ledger.sqlite").unlink(missing_ok=True)
+    os.mkfifo(root / "ledger.sqlite")
+    with pytest.raises(StoreError, match="not a plain file; stop certwright, move the file away"):
+        store.event("a", "Issued", "certificate", NOW)
+    with pytest.raises(StoreError, match="not a plain file"):
+        store.changes(0)
+    os.mkfifo(tmp_path / "index.sqlite")
+    cache = index(tmp_path)
+    cache.put("view", {"a": ("", "{}")})
+    assert cache.rows("view") == {}
 
 
 def test_the_cache_gives_back_what_was_put(tmp_path: Path) -> None:
