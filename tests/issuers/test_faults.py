@@ -22,6 +22,11 @@ Fronted = tuple["Rig", "Front"]
 STEPS = ["/order-plz", "/authZ/", "/my-order/", "/certZ/"]
 
 
+def _orders(front: Front) -> int:
+    """Count orders that were sent; a refused nonce (400) is none."""
+    return sum("/order-plz" in one.path and one.status != 400 for one in front.seen)
+
+
 def _fails(fronted: Fronted, act: Act, path: str, *, times: int | None = None) -> CertwrightError:
     machine, front = fronted
     issuer = machine.registered()
