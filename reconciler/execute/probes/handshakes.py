@@ -82,9 +82,7 @@ def look(one: Expected) -> PortSeen:
     port = one.probe.port
     place = f"{one.probe.address} port {port}"
     try:
-        peer = tls.handshake(
-            one.probe.address, port, one.probe.sni, timeout=_TIMEOUT, starttls=one.probe.starttls
-        )
+        peer = tls.handshake(one.probe.address, port, one.probe.sni, timeout=_TIMEOUT, starttls=one.probe.starttls)
     except Failed as failure:
         return PortSeen(port, None, Reason.NOTHING_LISTENS, str(failure))
     if peer.fingerprint == one.fingerprint:
