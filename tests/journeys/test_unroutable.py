@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.doors.dns_client import api as dns
+from reconciler.model.text import Secret
 from tests.journeys.stage import SERVER, Stage, document, held, site
 from tests.servers.knot import knot
 from tests.servers.ports import free_port
+from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.servers.front import Front
     from tests.servers.pebble import Pebble
+    from tests.servers.zones import NameServer
 
 RECORDS = (
     "here A 127.0.0.1",
@@ -38,6 +42,7 @@ class Scene:
     front: Front
     port: int
     resolver: str
+    ns: NameServer
 
     def write(self, *names: str, preflight: dict[str, str] | None = None, trust: str = "public", **more: Any) -> None:  # noqa: ANN401
         issuer = {"type": "acme", "directory": self.front.directory, "caBundle": str(self.front.bundle)}
@@ -54,11 +59,16 @@ class Scene:
     def orders(self) -> int:
         return self.front.count("order-plz", method="POST")
 
+    def publish(self, name: str, address: str) -> None:
+        key = dns.parse_key_file(KEY_NAME, ALGORITHM, Secret(SECRET.encode()))
+        endpoint = dns.parse_endpoint(self.ns.endpoint)
+        dns.add_address(endpoint, "example.com", key, name, address, 30)
+
 
 @pytest.fixture(name="scene")
 def _scene(stage: Stage, front: Front, pebble: Pebble) -> Iterator[Scene]:
-    with knot(stage.root / "ns", {"example.com": RECORDS}) as server:
-        yield Scene(stage, front, pebble.http_port, server.endpoint)
+    with knot(stage.root / "ns", {"example.com": RECORDS}, updates="TXT, A") as server:
+        yield Scene(stage, front, pebble.http_port, server.endpoint, server)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,17 @@ def test_it_is_tried_slowly_again_and_at_once_after_an_edit(scene: Scene) -> Non
     stage.shift = timedelta()
     scene.write("here.example.com")
     stage.settle()
+
+
+def test_a_person_who_mended_it_need_not_wait(scene: Scene) -> None:
+    scene.write("late.example.com")
+    scene.stage.apply()
+    scene.publish("late.example.com", "127.0.0.1")
+    scene.stage.apply()
+    assert scene.orders == 0, "held, until its time has come"
+    scene.write("late.example.com", annotations={"certwright/retryAt": "now"})
+    scene.stage.settle()
+    assert scene.orders == 1
 
 
 def test_a_good_name_goes_on_without_the_bad_one(scene: Scene) -> None:

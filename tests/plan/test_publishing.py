@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.addresses import wanted_addresses
+from reconciler.model.desired import AddressRecords, Dns01, Machine, ManualDns
+from reconciler.model.names import Hostname
+from reconciler.model.observed import Undo, World
+from reconciler.model.ports import Declared
+from reconciler.plan.publishing import forgotten, plan_publishing
+from tests.plan.world import NOW, site
+
+ZONE = Dns01(name="zone", provider=ManualDns())
+NAMES = (Hostname("one.example.com"), Hostname("192.0.2.8"))
+SITE = replace(
+    site(),
+    name="one",
+    hostnames=NAMES,
+    address_records=AddressRecords(ZONE),
+    machine=Machine(addresses=("192.0.2.1", "2001:db8::1")),
+)
+OWN = replace(SITE, machine=Machine())
+
+
+def thing(address: str, identity: str | None = "ours", site: str = "one") -> Undo:
+    return Undo(f"{site}{address}", site, "address", "example.com", "one.example.com", identity, value=address)
+
+
+def declared(site: object = SITE) -> Declared:
+    return Declared(names=frozenset({"one"}), sites={"one": site})  # type: ignore[dict-item]
+
+
+def test_each_name_gets_each_address_and_addresses_get_none() -> None:
+    pairs = {("one.example.com", "192.0.2.1"), ("one.example.com", "2001:db8::1")}
+    assert set(wanted_addresses(SITE, ("203.0.113.1",))) == pairs
+    assert wanted_addresses(OWN, ("203.0.113.1",)) == (("one.example.com", "203.0.113.1"),)
+
+
+@pytest.mark.parametrize(
+    ("things", "verbs"),
+    [
+        ((), ["publish"]),
+        ((thing("192.0.2.1"), thing("2001:db8::1", "theirs")), []),
+        ((thing("192.0.2.1"), thing("2001:db8::1", None)), ["publish"]),
+        ((thing("192.0.2.1"), thing("2001:db8::1"), thing("192.0.2.9")), ["unpublish"]),
+        ((thing("192.0.2.9", None),), ["publish", "unpublish"]),
+    ],
+)
+def test_what_is_missing_and_what_is_too_much(things: tuple[Undo, ...], verbs: list[str]) -> None:
+    """What was written down and never confirmed counts as missing, and as ours where it is not wanted."""
+    plan = plan_publishing(declared(), World(undo=things), ["one"], (), NOW)
+    assert [*(change.verb for change in plan.publish.values()), *(change.verb for change in plan.unpublish)] == verbs
+
+
+def test_a_moment_without_addresses_takes_nothing_away() -> None:
+    world = World(undo=(thing("203.0.113.1"),))
+    assert plan_publishing(declared(OWN), world, ["one"], (), NOW).unpublish == ()
+    moved = replace(world, addresses=("203.0.113.2",))
+    plan = plan_publishing(declared(OWN), moved, ["one"], (), NOW)
+    assert list(plan.publish) == ["one"]
+    assert len(plan.unpublish) == 1
+
+
+def test_a_suspended_site_and_one_that_is_gone() -> None:
+    world = World(undo=(thing("192.0.2.9"), thing("192.0.2.9", site="old")))
+    still = plan_publishing(declared(replace(SITE, suspend=True)), world, ["one"], ("old",), NOW)
+    assert still.publish == {}
+    assert [(change.verb, change.site, change.reason) for change in still.unpublish] == [
+        ("unpublish", "old", "NotDeclared")
+    ]
+    assert forgotten(declared(), world) == ["old"]
+    assert forgotten(replace(declared(), complete=False), world) == []
