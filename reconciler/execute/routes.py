@@ -94,7 +94,7 @@ class Routes:
         return None
 
     def _astray(self, hostname: Hostname, way: MethodSpec) -> str | None:
-        route = route_of(self.names, hostname, self.own)
+        route = route_of(self.names, hostname, self.site.machine, self.own)
         enforced = way.preflight.points_here is Switch.ENFORCE
         match route.how:
             case "nowhere":

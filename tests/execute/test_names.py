@@ -57,16 +57,24 @@ def test_a_resolver_that_is_gone_is_not_asked_for_each_name() -> None:
     names = Names([f"127.0.0.1:{free_port()}"])
     began = time.monotonic()
     for number in range(50):
-        route = route_of(names, Hostname(f"h{number}.example.com"), frozenset({"192.0.2.1"}))
+        route = route_of(names, Hostname(f"h{number}.example.com"), Machine(), frozenset({"192.0.2.1"}))
         assert route.how == "unanswered"
     assert time.monotonic() - began < 25
 
 
 def test_addresses_as_hostnames_are_compared_themselves() -> None:
-    names, own = Names(["127.0.0.1:1"]), own_addresses(Machine(addresses=("2001:0db8::0001", "192.0.2.1")))
-    assert route_of(names, Hostname("2001:db8::1"), own).how == "here"
-    assert route_of(names, Hostname("192.0.2.2"), own).how == "elsewhere"
-    assert route_of(names, Hostname("192.0.2.2"), frozenset()).how == "unknown"
+    machine = Machine(addresses=("2001:0db8::0001", "192.0.2.1"))
+    names, own = Names(["127.0.0.1:1"]), own_addresses(machine)
+    assert route_of(names, Hostname("2001:db8::1"), machine, own).how == "here"
+    assert route_of(names, Hostname("192.0.2.2"), machine, own).how == "elsewhere"
+    assert route_of(names, Hostname("192.0.2.2"), Machine(), frozenset()).how == "unknown"
+
+
+def test_a_family_of_which_no_address_is_known_is_judged_only_where_a_person_says_so() -> None:
+    names, six = Names(["127.0.0.1:1"]), frozenset({"2001:db8::1"})
+    assert route_of(names, Hostname("192.0.2.2"), Machine(), six).how == "unknown"
+    assert route_of(names, Hostname("2001:db8::2"), Machine(), six).how == "elsewhere"
+    assert route_of(names, Hostname("192.0.2.2"), Machine(addresses=tuple(six)), six).how == "elsewhere"
 
 
 def test_the_machines_addresses_are_global_ones() -> None:

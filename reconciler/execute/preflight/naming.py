@@ -44,7 +44,7 @@ class Naming:
         ways = self.site.methods.get(hostname.text, ())
         modes = [one.preflight.points_here for one in ways if one.type in BY_ADDRESS]
         mode = _strictest(modes)
-        route = route_of(self.names, hostname, self.own) if mode is not Switch.OFF else None
+        route = route_of(self.names, hostname, self.site.machine, self.own) if mode is not Switch.OFF else None
         found = list(self._astray(hostname, route, mode, others=len(modes) < len(ways))) if route else []
         found += self._caa(hostname, ways)
         return route, list({one.check: one for one in reversed(found)}.values())[::-1]

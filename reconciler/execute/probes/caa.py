@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client import api as dns
+from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ _RECORD: Final = re.compile(r'(\d{1,3}) ([A-Za-z0-9]{1,63}) "((?:[^"\\]|\\.)*)"'
 _PARAMETER: Final = re.compile(r"\s*([A-Za-z0-9-]+)\s*=\s*([!-:<-~]*)\s*", re.ASCII)
 _CRITICAL: Final = 128
 _MOST: Final = 100
+_SHOWN: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def read(owner: str, records: Sequence[str]) -> Policy:
             critical = tag
         elif tag in ("issue", "issuewild"):
             (issue if tag == "issue" else wild).append(_property(match[3]))
-    return Policy(owner, tuple(issue), tuple(wild), critical, " / ".join(sorted(records)[:4]))
+    return Policy(owner, tuple(issue), tuple(wild), critical, clean(" / ".join(sorted(records)[:4]), _SHOWN))
 
 
 def _property(value: str) -> Property:
@@ -99,8 +101,11 @@ def _property(value: str) -> Property:
 
 def forbidden(policy: Policy | None, *, wildcard: bool, by: Issuing) -> str | None:
     """Say why the issuer may not sign for a name; None if it may, or if that cannot be known."""
-    if policy is None:
-        return None
+    why = _forbidden(policy, wildcard=wildcard, by=by) if policy is not None else None
+    return clean(why, _SHOWN) if why is not None else None
+
+
+def _forbidden(policy: Policy, *, wildcard: bool, by: Issuing) -> str | None:
     if policy.critical is not None:
         return f"a critical property {policy.critical} stands there that no CA may pass over"
     relevant = policy.wild if wildcard and policy.wild else policy.issue

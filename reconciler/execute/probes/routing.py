@@ -40,17 +40,22 @@ def own_addresses(machine: Machine) -> frozenset[str]:
     return frozenset(str(ip_address(text)) for text in given)
 
 
-def route_of(names: Names, hostname: Hostname, own: frozenset[str]) -> Route:
-    """Find out where a name leads. What its registered domain points at is as good as we are: a CDN may stand there."""
+def route_of(names: Names, hostname: Hostname, machine: Machine, own: frozenset[str]) -> Route:
+    """Find out where a name leads. What its registered domain points at is as good as we are: a CDN may stand there.
+
+    `own` are the machine's addresses. Where they are not declared, a family of which none is known is not judged:
+    behind a NAT a machine sees its IPv6 addresses alone.
+    """
+    whole = machine.addresses is not None
     if hostname.is_address:
-        return _judged(frozenset({str(ip_address(hostname.text))}), own)
+        return _judged(frozenset({str(ip_address(hostname.text))}), own, whole=whole)
     try:
         found = names.addresses(hostname.base)
     except Failed as failure:
         return Route("unanswered", str(failure), failure)
     if not found.addresses:
         return Route("nowhere", "it has neither A nor AAAA" if found.exists else "the name does not exist")
-    route = _judged(found.addresses, own)
+    route = _judged(found.addresses, own, whole=whole)
     if route.how == "elsewhere" and hostname.registered not in ("", hostname.base):
         try:
             apex = names.addresses(hostname.registered).addresses
@@ -61,12 +66,14 @@ def route_of(names: Names, hostname: Hostname, own: frozenset[str]) -> Route:
     return route
 
 
-def _judged(found: frozenset[str], own: frozenset[str]) -> Route:
+def _judged(found: frozenset[str], own: frozenset[str], *, whole: bool) -> Route:
     seen = shown(found)
-    if not own:
+    families = {":" in address for address in own}
+    judged = found if whole else frozenset(address for address in found if (":" in address) in families)
+    if not own or not judged:
         return Route("unknown", seen)
     # a CA asks any of them, IPv6 first: all must be ours
-    return Route("here" if found <= own else "elsewhere", seen)
+    return Route("here" if judged <= own else "elsewhere", seen)
 
 
 def shown(addresses: frozenset[str]) -> str:
