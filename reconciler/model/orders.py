@@ -1,0 +1,80 @@
+"""What is in flight at a CA or stands in the world for it, and the accounts there (RFC 8555)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from reconciler.model.desired import DnsProviderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenChallenge:
+    """The challenge that was picked for one name of an order."""
+
+    hostname: str
+    method: str
+    type: str
+    token: str
+    url: str
+    authorization: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order in flight. Written as an intent (no `url`) before newOrder goes out, and with the URL right after."""
+
+    issuer: str
+    directory: str
+    account: str
+    hostnames: tuple[str, ...]
+    reason: str
+    spec_digest: str
+    intent_at: datetime
+    profile: str | None = None
+    url: str | None = None
+    finalize: str | None = None
+    expires: datetime | None = None
+    chosen: Mapping[str, ChosenChallenge] = field(default_factory=dict)
+    answered: tuple[str, ...] = ()
+    finalized: bool = False
+    stage: Literal["auto", "byHand"] = "auto"
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Something we put into the world for a challenge: written down before it is done, undone by value.
+
+    `kind` `token`: `place` is empty and `name` the token, in the store's `tokens/`; `kind` `alpn`: the same, with the
+    challenge's token as `value`. `kind` `webroot`: `place` is the directory and `name` the file; `identity`
+    (`device:inode`) is known once it was written. `kind` `txt`: `place` is the DNS zone ("" where none is needed),
+    `name` the owner name, `value` the text, `provider` who takes it away (without secrets, so that it works also when
+    the method is gone). `kind` `address`: the same for an A or AAAA record, which stays for as long as its site wants
+    it; `identity` is `ours` once it was published, `theirs` where it stood there before.
+    """
+
+    id: str
+    site: str
+    kind: Literal["token", "webroot", "alpn", "txt", "address"]
+    place: str
+    name: str
+    identity: str | None = None
+    made: tuple[str, ...] = ()
+    value: str = ""
+    provider: DnsProviderSpec | None = None
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """A registered ACME account; the key is kept apart. `url` is None between making the key and the CA's answer."""
+
+    directory: str
+    name: str
+    url: str | None = None
+    contact: tuple[str, ...] = ()
+    terms: str | None = None
+    v: int = 1

@@ -1,0 +1,83 @@
+"""What a certificate says, who made it and how, and whether what is live can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from reconciler.model.names import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What a certificate says. `serial` hex; `fingerprint` sha256 of the DER; `spki` sha256 of the public key's DER."""
+
+    serial: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    hostnames: tuple[str, ...]
+    key_type: str
+    spki: str
+    issuer_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """How control of one name was proven."""
+
+    method: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionMeta:
+    """Who made a revision, how and why. Goes to `meta.json`.
+
+    `requested` are the requests of a person (annotation, `renew`) that it answers: known although memory was lost.
+    """
+
+    issuer: str
+    trust: Trust
+    directory: str | None
+    account: str | None
+    profile: str | None
+    challenges: Mapping[str, Proven]
+    spec_digest: str
+    reason: str
+    at: datetime
+    placeholder: bool = False
+    requested: tuple[str, ...] = ()
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NoRevision:
+    """Nothing is live."""
+
+    type: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRevision:
+    """Something is live but cannot be used. `reason` is `Corrupt` or `KeyMismatch`."""
+
+    id: str
+    reason: Literal["Corrupt", "KeyMismatch"]
+    message: str
+    type: Literal["broken"] = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A complete, immutable revision: the pair fits, the chain is there."""
+
+    id: str
+    facts: CertificateFacts
+    meta: RevisionMeta
+    type: Literal["revision"] = "revision"
+
+
+Live = NoRevision | BrokenRevision | Revision

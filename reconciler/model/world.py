@@ -1,0 +1,62 @@
+"""All that one pass observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.installed import Inventory, OnTarget, TargetRecord
+from reconciler.model.memory import Memory
+from reconciler.model.orders import AccountRecord, OrderRecord, Undo
+from reconciler.model.revisions import Live, NoRevision, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSite:
+    """All that a decision about one site rests on. `others` are further valid revisions, newest first."""
+
+    name: str
+    live: Live = field(default_factory=NoRevision)
+    others: tuple[Revision, ...] = ()
+    memory: Memory = field(default_factory=Memory)
+    order: OrderRecord | None = None
+    on: Mapping[str, OnTarget] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedTarget:
+    """What concerns a target as a whole: its record, its shared files compared, a switch left half-way."""
+
+    name: str
+    record: TargetRecord | None = None
+    shared: OnTarget | None = None
+    switching: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A site that the store knows and no manifest declares: what it has installed where, by inventory."""
+
+    name: str
+    live: str | None
+    installed: Mapping[str, Inventory] = field(default_factory=dict)
+    prune_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What one pass observed. `accounts` maps issuer names to their account, None where there is none yet.
+
+    `orphaned_accounts` maps an issuer to the account URL that revisions in the store name although its key is gone.
+    `abandoned` is filled by a full pass only; `known` counts the sites the store knows. `addresses` are the machine's
+    global ones, if a site publishes them.
+    """
+
+    sites: Mapping[str, ObservedSite] = field(default_factory=dict)
+    targets: Mapping[str, ObservedTarget] = field(default_factory=dict)
+    accounts: Mapping[str, AccountRecord | None] = field(default_factory=dict)
+    orphaned_accounts: Mapping[str, str] = field(default_factory=dict)
+    abandoned: tuple[Abandoned, ...] = ()
+    undo: tuple[Undo, ...] = ()
+    known: int = 0
+    addresses: tuple[str, ...] = ()
