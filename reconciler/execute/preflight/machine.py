@@ -9,6 +9,7 @@ from reconciler.doors.files import api as files
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
 from reconciler.model.findings import Check, Finding, Severity
+from reconciler.model.names import Part
 from reconciler.model.ports import Refusal, SiteOnTarget
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def check_target(site: DesiredSite, use: TargetUse, target: Target, live: str) -
     seen = set()
     for artifact in rendered:
         directory = artifact.path.rpartition("/")[0]
-        wanted = directory.rpartition("/")[0] if artifact.own_directory else directory
+        made = artifact.own_directory or artifact.part is Part.CONFIG
+        wanted = directory.rpartition("/")[0] if made and not os.path.lexists(directory) else directory
         if wanted and wanted not in seen:
             seen.add(wanted)
             yield from _directory(site.name, use.spec.name, wanted)
