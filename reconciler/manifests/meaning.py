@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem
@@ -10,7 +10,7 @@ from reconciler.manifests import conflicts
 from reconciler.manifests.builtins import builtin_objects
 from reconciler.manifests.kinds.nearest import nearest
 from reconciler.manifests.objects import Objects, table
-from reconciler.manifests.resolve import Resolver
+from reconciler.manifests.resolve import Resolver, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
     from reconciler.model.desired import DesiredSite
+    from reconciler.model.targets import TargetSpec
 
 
 @dataclass(slots=True)
@@ -117,9 +118,10 @@ class Meaning:
         """Go on with the last good meaning of what is broken now, or refers to what is."""
         lost = [name for name in self.held if name not in self.sites and name not in self.known]
         found = self.settings.last_good(lost) if lost and self.settings.lenient else {}
+        targets = {use.spec.name: use.spec for site in self.sites.values() for use in site.targets}
         for name, site in {**found, **self.known}.items():
             if name not in self.sites:
-                self.sites[name] = site
+                self.sites[name] = _on_todays(targets, site)
                 self.held.setdefault(name, _first([one for one in self.problems if one.file == site.place.file]))
 
     def _rivals(self) -> None:
@@ -135,3 +137,12 @@ class Meaning:
 
 def _first(problems: Sequence[Problem]) -> str:
     return str(problems[0]) if problems else "something that it refers to is not valid"
+
+
+def _on_todays(targets: Mapping[str, TargetSpec], site: DesiredSite) -> DesiredSite:
+    """Give a last good meaning the targets as they are now for the other sites: one server has one configuration."""
+    uses = tuple(replace(use, spec=targets.get(use.spec.name, use.spec)) for use in site.targets)
+    if uses == site.targets:
+        return site
+    changed = replace(site, targets=uses)
+    return replace(changed, digest=digest_of(changed))

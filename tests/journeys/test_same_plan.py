@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.ports import Limits, Scope
@@ -101,6 +101,7 @@ def test_without_the_index_the_plan_is_the_same(deeds: list[tuple[str, str]]) ->
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(deeds=st.lists(DEED, max_size=4))
+@example(deeds=[("break", "one"), ("retarget", "one")])
 def test_passes_over_one_site_each_say_what_a_full_pass_says(deeds: list[tuple[str, str]]) -> None:
     """Rivals too; only what is no longer declared is taken away by a full pass alone, under its guard."""
     with tempfile.TemporaryDirectory() as root:
