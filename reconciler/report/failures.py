@@ -75,7 +75,6 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "ZoneNotFound": ("No zone was found for the name.", "name the `zone`"),
     "ZoneNotOurs": ("The name server does not hold the zone.", "name the zone's primary as `server`"),
     # this machine
-    "ImportInvalid": ("What was brought cannot be used as a certificate with its key.", _RETRY),
     "CommandMissing": ("A command is not there.", "install it, or name its path in the manifest"),
     "CommandRefused": ("A command must not be run as it stands.", "mend what the message names"),
     "DiskError": ("The disk failed.", "look at the kernel's log"),

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
-    from reconciler.doors.x509.importing import Brought, read_pair, read_pkcs12, uncovered
     from reconciler.doors.x509.keys import key_type, make_csr, new_key
     from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
     from reconciler.doors.x509.reading import Chain, facts, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
 else:
     _HOMES = {
-        "Brought": "importing",
         "Chain": "reading",
         "PLACEHOLDER": "signing",
         "challenge_certificate": "proving",
@@ -35,11 +33,8 @@ else:
         "new_ca": "signing",
         "new_key": "keys",
         "read_chain": "reading",
-        "read_pair": "importing",
-        "read_pkcs12": "importing",
         "self_signed": "signing",
         "sign": "signing",
-        "uncovered": "importing",
     }
 
     def __getattr__(name):  # noqa: ANN001, ANN202  the types stand above
@@ -55,7 +50,6 @@ else:
 
 __all__ = [
     "PLACEHOLDER",
-    "Brought",
     "Chain",
     "challenge_certificate",
     "challenge_shown",
@@ -68,9 +62,6 @@ __all__ = [
     "new_ca",
     "new_key",
     "read_chain",
-    "read_pair",
-    "read_pkcs12",
     "self_signed",
     "sign",
-    "uncovered",
 ]
