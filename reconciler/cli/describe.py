@@ -152,7 +152,7 @@ def _paste(app: App, resource: Resource) -> list[str]:
 
 
 def _show(item: Mapping[str, Any], screen: Screen) -> None:
-    screen.out(f"{item['kind']} {item['metadata']['name']}  ({item['source']})")
+    screen.out(f"{item['kind']} {item['metadata']['name']}  ({item['source'].strip('()')})")
     written = item["spec"]
     for key, value in item["effective"].items():
         origin = "" if key in written else "   (built in)"

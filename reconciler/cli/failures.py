@@ -58,6 +58,9 @@ def tell(error: BaseException, screen: Screen) -> int:
 
 
 def _usage(error: click.ClickException, screen: Screen) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        screen.tell(error.format_message())
+        return
     context = getattr(error, "ctx", None)
     name = context.command_path if context is not None else "certwright"
     screen.tell(f"{name}: {error.format_message()}", RED)

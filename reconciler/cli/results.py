@@ -86,13 +86,17 @@ class Results:
 
     def _tell_failure(self, outcome: Outcome) -> None:
         self.screen.out(outcome_line(outcome), RED)
-        step = next_step(outcome.reason, outcome.change.site)
+        step = next_step(outcome.reason, outcome.change.site or self._first_held(outcome.change.target))
         if outcome.again is not None and self.last is not None:
             from reconciler.report.times import both
 
             self.screen.out(f"        tried again at {both(outcome.again, self.last.now)}")
         if step is not None:
             self.screen.out(f"        next: {step}")
+
+    def _first_held(self, target: str | None) -> str | None:
+        """Give a site that a target's failure holds, for a command that a person can run as it stands."""
+        return next((hold.site for hold in self.holds if target is not None and hold.target == target), None)
 
     def _tell_new_holds(self) -> None:
         """Tell what is held now; the plan at the top showed what was held before."""

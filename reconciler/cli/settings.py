@@ -93,7 +93,7 @@ def merged(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> Settings:
     timeout = last("lock_timeout")
     return Settings(
         manifests=named or _from_environment() or (DEFAULT_MANIFESTS,),
-        state=last("state") or os.environ.get("CERTWRIGHT_STATE") or DEFAULT_STATE,
+        state=_absolute(last("state") or os.environ.get("CERTWRIGHT_STATE") or DEFAULT_STATE),
         server=last("server"),
         selector=last("selector"),
         output=last("output") or "text",
@@ -101,6 +101,10 @@ def merged(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> Settings:
         verbosity=-1 if quiet else (outer.get("verbose") or 0) + (inner.get("verbose") or 0),
         color=False if plain else None,
     )
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  pathlib costs a reader its start
 
 
 def _from_environment() -> tuple[str, ...]:

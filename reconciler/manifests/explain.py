@@ -30,7 +30,8 @@ _NAMES: Final = {
 def explain(field: str) -> str:
     """Give meaning, type and default of a field such as `site.spec.renewal.lookahead`, and the fields below it.
 
-    `spec` may be left out, the kind may be in any case and in the plural. UsageError names the nearest known field.
+    `spec` may be left out, the kind may be in any case and in the plural; of a kind alone, the fields of its spec are
+    given too. UsageError names the nearest known field.
     """
     word, *parts = clean(field, 200).strip(".").split(".")
     kind = _kind(word)
@@ -39,6 +40,10 @@ def explain(field: str) -> str:
         parts.insert(0, "spec")
     for number, part in enumerate(parts):
         found = _below(found, part, ".".join([kind.lower(), *parts[:number]]))
+    if not parts:  # who asks for a kind means what is written into its spec
+        spec = _below(found, "spec", kind.lower())
+        shown = [_text(kind.lower(), *found[0]), *(_text(f"{kind.lower()}.spec", *one) for one in spec)]
+        return "\n\n".join(shown) + "\n"
     path = ".".join([kind.lower(), *parts])
     return "\n\n".join(_text(path, type_, schema) for type_, schema in _merged(found)) + "\n"
 

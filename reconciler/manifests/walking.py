@@ -123,7 +123,5 @@ def read(path: str) -> bytes | Problem:
         return sys.stdin.buffer.read(_STDIN_LIMIT)
     try:
         return files.read_file(path, FILE_LIMIT, follow=True)
-    except Failed as failure:
-        return Problem(path, 0, 0, str(failure))
-    except CertwrightError as failure:
-        return Problem(path, 0, 0, str(failure))
+    except (Failed, CertwrightError) as failure:
+        return Problem(path, 0, 0, str(failure).removeprefix(f"{path} "))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -17,6 +18,9 @@ from reconciler.cli.settings import Duration, Settings, merged
 from reconciler.cli.start import start
 from reconciler.cli.yaml_text import yaml_text
 from reconciler.manifests.documents import read_documents
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_verb_has_help_and_its_name() -> None:
@@ -77,11 +81,26 @@ def test_the_nearest_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean `apply`?" in capsys.readouterr().err
 
 
+def test_without_a_verb_the_help_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start([]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("Usage: certwright [OPTIONS] VERB")
+    assert "says more" not in told.err
+
+
+def test_a_relative_state_directory_is_meant_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert merged({"state": "s"}, {}).state == f"{tmp_path}/s"
+    monkeypatch.setenv("CERTWRIGHT_STATE", "./t")
+    assert merged({}, {}).state == f"{tmp_path}/t"
+
+
 def test_flags_count_before_and_after_the_verb() -> None:
     settings = merged(
-        {"manifests": ("a",), "state": "s", "verbose": 1}, {"manifests": ("b",), "state": "t", "verbose": 1}
+        {"manifests": ("a",), "state": "/s", "verbose": 1}, {"manifests": ("b",), "state": "/t", "verbose": 1}
     )
-    assert settings == Settings(("a", "b"), "t", verbosity=2)
+    assert settings == Settings(("a", "b"), "/t", verbosity=2)
 
 
 def test_flags_win_over_the_environment_and_that_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

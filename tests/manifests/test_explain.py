@@ -18,6 +18,16 @@ def test_kinds_may_be_in_the_plural_and_spec_left_out(field: str) -> None:
     assert "  lookahead" in explain(field)
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("site", "hostnames"), ("server", "agreeToTerms"), ("issuer", "caBundle"), ("targets", "reload")],
+)
+def test_a_kind_alone_shows_the_fields_of_its_spec(kind: str, field: str) -> None:
+    head, spec = explain(kind).split(".spec\n", 1)
+    assert "  apiVersion" in head
+    assert f"  {field} " in spec
+
+
 def test_a_field_of_some_types_says_of_which() -> None:
     assert explain("target.layout").startswith(
         "target.spec.layout  (type: apache, nginx)\n  snippet | vhost | live, default snippet"
