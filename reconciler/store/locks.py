@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import HeldBy, LeaseLost
@@ -50,14 +50,16 @@ class Locks:
             epoch = max(_line(descriptor).get("epoch", 0), self._last.get(scope, 0)) + 1
             self._last[scope] = epoch
             since = to_plain(self._clock.now().replace(microsecond=0))
-            _note(descriptor, {"epoch": epoch, "pid": os.getpid(), "verb": clean(verb, 60), "since": since})
+            with told("write", self._layout.lock(scope)):
+                _note(descriptor, {"epoch": epoch, "pid": os.getpid(), "verb": clean(verb, 60), "since": since})
             lease = Lease(scope, epoch)
             self._held[lease] = descriptor
             try:
                 yield lease
             finally:
                 del self._held[lease]
-                _note(descriptor, {"epoch": epoch, "pid": 0})
+                with suppress(OSError):  # the lock is what counts, and what was done under it is done
+                    _note(descriptor, {"epoch": epoch, "pid": 0})
 
     @contextmanager
     def briefly(self, scope: str) -> Iterator[None]:

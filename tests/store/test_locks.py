@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.errors import HeldBy, LeaseLost
+from reconciler.errors import HeldBy, LeaseLost, StoreError
+from reconciler.store import atomic
 from reconciler.store.files import open_store
 from tests.builders import SteadyClock
 from tests.store.material import order
@@ -129,3 +131,18 @@ with open_store(sys.argv[1], SteadyClock(), "0.1.0", write=True) as store:
         memory = store.memory(["a"])["a"]
         assert (memory.version, memory.failures["issue"].local) == (150, 150)
     assert names(root / "tmp") == []
+
+
+def test_a_full_disk_is_told_and_takes_nothing_back(
+    store: FileStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int, _line: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with store.claim("site/a", "test", 0):
+        monkeypatch.setattr(atomic, "note_holder", full)
+    with pytest.raises(StoreError, match=f"cannot write {root}/locks/site/a: the file system is full"):
+        store.claim("site/a", "test", 0).__enter__()
+    monkeypatch.undo()
+    with store.claim("site/a", "test", 0):
+        pass
