@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 SCHEMA: dict[str, Any] = json.loads(
     (Path(__file__).resolve().parents[2] / "schemas" / "v1" / "preflightreport.json").read_text()
 )
-HERE = "127.0.57.1"
+# addresses of this process alone, whoever else runs these tests on the machine
+HERE, HTTP, ALPN = (f"127.{57 + number}.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}" for number in range(3))
 RECORDS = (
     "mail A 127.0.0.1",
     "good MX 10 mail",
@@ -48,10 +51,17 @@ def _ns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
 
 @pytest.fixture(name="port_80", autouse=True)
 def _port_80() -> Iterator[None]:
-    """Something listens where the CA comes to, at an address of these tests alone."""
+    """Something listens where the CA comes to. Others may hold the port at all addresses for a moment."""
     with closing(socket.socket()) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HERE, 80))
+        for left in reversed(range(100)):
+            try:
+                listener.bind((HERE, 80))
+                break
+            except OSError:
+                if not left:
+                    raise
+                time.sleep(0.3)
         listener.listen(16)
         yield
 
@@ -181,18 +191,17 @@ def test_a_closed_port_and_an_unknown_address(tmp_path: Path, ns: NameServer) ->
 
 def test_our_own_listeners_are_opened_for_the_trial_alone(tmp_path: Path, ns: NameServer) -> None:
     """Both ways have their port here; nothing listens there before and after."""
-    http, alpn = "127.0.57.2", "127.0.57.3"
     methods = [
-        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{http}:80"}, selfTest="off"),
-        document("ChallengeMethod", "alpn", type="tls-alpn-01", listener={"address": f"{alpn}:443"}),
+        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{HTTP}:80"}, selfTest="off"),
+        document("ChallengeMethod", "alpn", type="tls-alpn-01", listener={"address": f"{ALPN}:443"}),
     ]
-    addresses = {"addresses": [http, alpn]}
-    sites = [site("one", http, way="own"), site("two", alpn, way="alpn")]
+    addresses = {"addresses": [HTTP, ALPN]}
+    sites = [site("one", HTTP, way="own"), site("two", ALPN, way="alpn")]
     issuer = document("Issuer", "letsencrypt", type="acme", directory="letsencrypt", trust="private")
     program = write(Program(tmp_path), ns, *methods, *sites, issuer, **addresses)
     done = program("preflight", "-o", "json")
     assert json.loads(done.stdout)["items"] == [], done.stdout + done.stderr
-    for place in ((http, 80), (alpn, 443)):
+    for place in ((HTTP, 80), (ALPN, 443)):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(place, timeout=2).close()
 
