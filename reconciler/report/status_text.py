@@ -26,12 +26,15 @@ _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 
 
 def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
-    """Judge one site's item: Ready, waiting for something that comes by itself, or in need of a person or luck."""
+    """Judge one site's item: Ready, waiting for something that comes by itself, or in need of a person or luck.
+
+    A good certificate whose renewal fails is in need too, long before it ends.
+    """
     ready = condition(item, "Ready")
-    if ready.get("status") == "True":
-        return "ready"
     failed = at(item, "status", "failures", "count")
     has_failed = isinstance(failed, int) and failed > 0
+    if ready.get("status") == "True":
+        return "failing" if has_failed else "ready"
     return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"
 
 
@@ -59,7 +62,7 @@ def _table(items: Sequence[Mapping[str, Any]], now: datetime) -> str:
 
 def _row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     name = shown(at(item, "metadata", "name"))
-    reason = shown(condition(item, "Ready").get("reason") or "NotYetSeen")
+    reason = _reason(item)
     return (
         name,
         reason,
@@ -67,6 +70,14 @@ def _row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
         _when(_next_try(item), now),
         next_step(reason, name) or "wait",
     )
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """Give why a site is not Ready, or, of one that is, what its last attempt failed by."""
+    ready = condition(item, "Ready")
+    if ready.get("status") == "True":
+        return shown(at(item, "status", "failures", "last", "reason") or "Backoff")
+    return shown(ready.get("reason") or "NotYetSeen")
 
 
 def _next_try(item: Mapping[str, Any]) -> object:

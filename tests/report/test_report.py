@@ -212,6 +212,16 @@ def test_status_counts_and_lists_the_worst_with_the_next_step() -> None:
     assert "certwright apply s0" in text
 
 
+def test_status_tells_of_a_good_certificate_whose_renewal_fails() -> None:
+    item = _item("a")
+    assert "1 site: 1 ready, 0 waiting, 0 failing" in status_text([item], NOW)
+    item["status"]["failures"] = {"count": 2, "last": {"reason": "ChallengeFailed"}}  # type: ignore[index]
+    text = status_text([item], NOW)
+    assert "1 site: 0 ready, 0 waiting, 1 failing" in text
+    assert "ChallengeFailed" in text
+    assert "certwright retry a" in text
+
+
 def test_describe_shows_all_sections() -> None:
     text = describe_text(_item("a"), NOW, origins={"issuers": "a.yaml:7"}, events=[{"at": "x", "reason": "R"}])
     for word in ("Spec:", "Conditions:", "Certificate:", "Targets:", "Events:", "a.yaml:7"):
