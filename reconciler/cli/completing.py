@@ -18,7 +18,7 @@ def site_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     from reconciler.cli import views
     from reconciler.cli.settings import DEFAULT_STATE
 
-    outer: dict[str, Any] = ctx.obj or {}
+    outer = ctx.find_root().params  # what stands before the verb: no callback has run
     given = ctx.params.get("state") or outer.get("state") or os.environ.get("CERTWRIGHT_STATE")
     items = views.sites(str(given or DEFAULT_STATE), datetime.now(UTC))
     names = (str(item.get("metadata", {}).get("name", "")) for item in items)

@@ -190,7 +190,7 @@ class Resolver:
         for hostname in hostnames:
             fitting = tuple(method for method, names in known if method and _selects(names, hostname))
             methods[hostname.text] = tuple(method for method in fitting if _can_prove(method, hostname))
-            if not methods[hostname.text]:
+            if not methods[hostname.text] and all(method for method, _ in known):  # a missing one is told
                 self._unprovable(resource, spec, hostname, fitting)
         return methods
 

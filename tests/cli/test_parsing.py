@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from reconciler.cli.yaml_text import yaml_text
 from reconciler.manifests.documents import read_documents
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -159,3 +161,20 @@ _VALUES = st.recursive(
 def test_yaml_reads_back_as_what_was_written(value: dict[str, object]) -> None:
     reading = read_documents(yaml_text(value).encode(), "out.yaml")
     assert [document.data for document in reading.documents] == [value]
+
+
+@pytest.mark.parametrize("words", [["--state", "{state}", "why", "exa"], ["why", "--state", "{state}", "exa"]])
+def test_sites_are_completed_from_the_store_named_before_or_after_the_verb(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def sites(state: str, _now: datetime) -> list[dict[str, object]]:
+        asked.append(state)
+        return []
+
+    monkeypatch.setattr("reconciler.cli.views.sites", sites)
+    complete = ShellComplete(program, {}, "certwright", "_CERTWRIGHT_COMPLETE")
+    *before, incomplete = [word.replace("{state}", "/s") for word in words]
+    assert complete.get_completions(before, incomplete) == []
+    assert asked == ["/s"]
