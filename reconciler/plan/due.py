@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # the kernel tells nobody of a new address
 ADDRESSES_AGAIN: Final = timedelta(hours=1)
 
+
 def due_of(steps: Iterable[Steps], now: datetime) -> Mapping[str, datetime]:
     """Give the next instant after `now` at which a decision about each site may change.
 
