@@ -58,7 +58,9 @@ class AcmeSpec(Shape):
         default=False, description="Allow an http:// directory, at a loopback address only, for tests."
     )
     trust: TrustLevel | None = Field(
-        None, description="Who believes this CA. Default: test for staging directories, else public."
+        None,
+        description="Who believes this CA. Default: test for staging directories; private with a `caBundle` or a "
+        "directory on this machine; else public.",
     )
 
     @model_validator(mode="after")
@@ -73,8 +75,10 @@ class AcmeSpec(Shape):
         return self
 
     def effective_trust(self) -> TrustLevel:
-        """Give `trust`, or the default for the directory."""
-        return self.trust or ("test" if self.directory in TEST_DIRECTORIES else "public")
+        """Give `trust`, or the default: a CA whose own server needs a bundle of ours is believed by nobody else."""
+        if self.trust is not None or self.directory in TEST_DIRECTORIES:
+            return self.trust or "test"
+        return "private" if self.ca_bundle is not None or is_loopback(self.directory) else "public"
 
 
 class CaSpec(Shape):
