@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
 _NEVER_ASKED: Final = frozenset(set(Reason) - _ALWAYS)
+_CLOCK_SLACK: Final = timedelta(minutes=5)
 _NOT_COUNTED: Final = frozenset(
     {Reason.MISSING, Reason.PLACEHOLDER, Reason.RENEWAL_DUE, Reason.CORRUPT, Reason.KEY_MISMATCH}
 )
@@ -87,9 +88,9 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     finding = first_finding(case)
     if finding is None:
         return Wish(desired, observed, observed.live)
-    pinned = _pinned(case, finding)
-    if pinned is not None:
-        return Wish(desired, observed, observed.live, holds=(pinned,), issue=finding, rank=rank_of(case))
+    held = _clock_wrong(case, world) or _pinned(case, finding)
+    if held is not None:
+        return Wish(desired, observed, observed.live, holds=(held,), issue=finding, rank=rank_of(case))
     stored = _stored(case, observed)
     if stored is None:
         return _issue(Wish(desired, observed, observed.live), case, finding, world)
@@ -100,6 +101,22 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     after = replace(case, live=stored)
     still = first_finding(after, without=_ALWAYS)
     return wish if still is None else _issue(wish, after, still, world)
+
+
+def _clock_wrong(case: Case, world: World) -> Hold | None:
+    """Hold what is wanted while the clock is before the newest certificate: else one bad clock reissues all of them."""
+    lives = (seen.live for seen in world.sites.values())
+    begins = [live.facts.not_before for live in lives if isinstance(live, Revision) and not live.meta.placeholder]
+    newest = max(begins, default=case.now)
+    if case.now >= newest - _CLOCK_SLACK or first_finding(case, without=_NEVER_ASKED) is not None:
+        return None
+    return Hold(
+        Reason.CLOCK_WRONG,
+        f"this machine's clock is {duration_text(newest - case.now)} before the newest certificate of the store began",
+        site=case.desired.name,
+        ends_when="the clock is set, or `certwright renew` asks for a new certificate all the same",
+        failed=True,
+    )
 
 
 def _pinned(case: Case, finding: Finding) -> Hold | None:

@@ -5,6 +5,7 @@ A placeholder is never Ready. What no handshake looks at is `Unknown`, and Ready
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.model.changes import Reason
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _Kind = Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled"]
 _SHOWN: Final = 5
+_CLOCK_SLACK: Final = timedelta(minutes=5)
 _STOPPED: Final = frozenset(
     {
         Reason.STALLED,
@@ -73,6 +75,9 @@ def _issued(observed: ObservedSite, now: datetime) -> Condition:
     end = f"{live.facts.not_after:%Y-%m-%dT%H:%M:%SZ}"
     if live.facts.not_after <= now:
         return _false("Issued", Reason.EXPIRED, f"the certificate expired at {end}")
+    if live.facts.not_before > now + _CLOCK_SLACK:
+        begins = f"{live.facts.not_before:%Y-%m-%dT%H:%M:%SZ}"
+        return _false("Issued", "NotYetValid", f"the certificate begins at {begins}, after this machine's time")
     return _true("Issued", Reason.ISSUED, f"issued by {live.meta.issuer}, valid until {end}")
 
 
