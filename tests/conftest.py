@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -31,6 +32,9 @@ _FOREIGN = (
 )
 for _name in _FOREIGN:
     os.environ.pop(_name, None)
+
+# Who starts the tests in the background has SIGINT ignored, and every program that they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", name="dns")
