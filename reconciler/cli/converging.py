@@ -46,7 +46,9 @@ def converge(sites: Collection[str], settings: Settings, screen: Screen, limits:
         results = run.converge(scope, limits)
         if saved is not None:  # of the others nothing was asked
             scope = replace(scope, sites=frozenset(one.site for one in results.changes.values() if one.site))
-        return caught.code(results.code(not_ready(settings, app, scope)))
+        code = results.code(not_ready(settings, app, scope))
+        # what does not parse is held, and a hold that a person must end is no success
+        return caught.code(1 if code == 0 and app.tree.problems else code)
 
 
 def not_ready(settings: Settings, app: App, scope: Scope) -> list[views.Item]:
