@@ -37,6 +37,12 @@ for _name in _FOREIGN:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def _usual_umask() -> None:
+    """A command that runs in this process tightens the umask for good: the next test starts with the usual one."""
+    os.umask(0o022)
+
+
 @pytest.fixture(scope="session", name="dns")
 def _dns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Challtestsrv]:
     """The DNS that Pebble asks: every name is 127.0.0.1, none has an AAAA. What a test sets there, it takes back."""

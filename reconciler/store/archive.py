@@ -43,8 +43,9 @@ class Archive(Pointer, Orders, Memories, Meanings):
     def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:
         """Archive all but the newest `keep` revisions; never the live one, nor those in `needed`."""
         self._check(lease, f"site/{site}")
-        spared = {*needed, self.live_name(site)}
-        surplus = [name for name in self.revision_names(site)[max(keep, 0) :] if name not in spared]
+        live = self.live_name(site)
+        names = sorted(self.revision_names(site), key=lambda name: name != live)  # the live one counts as the newest
+        surplus = [name for name in names[max(keep, 0) :] if name not in {*needed, live}]
         for name in surplus:
             self._put_away(site, name)
         if surplus:

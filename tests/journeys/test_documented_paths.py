@@ -41,11 +41,12 @@ def watching(state: Path) -> Iterator[dict[str, str]]:
 
     def look() -> None:
         while not stop.wait(0.002):
-            for path in state.rglob("*"):
-                with suppress(FileNotFoundError):
-                    mode = path.lstat().st_mode
-                    shown = "link" if stat.S_ISLNK(mode) else f"{stat.S_IMODE(mode):04o}"
-                    seen[path.relative_to(state).as_posix()] = shown
+            with suppress(FileNotFoundError):  # a directory may go while it is walked
+                for path in state.rglob("*"):
+                    with suppress(FileNotFoundError):
+                        mode = path.lstat().st_mode
+                        shown = "link" if stat.S_ISLNK(mode) else f"{stat.S_IMODE(mode):04o}"
+                        seen[path.relative_to(state).as_posix()] = shown
 
     thread = threading.Thread(target=look)
     thread.start()
