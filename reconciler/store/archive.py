@@ -44,7 +44,8 @@ class Archive(Pointer, Orders, Memories, Meanings):
         """Archive all but the newest `keep` revisions; never the live one, nor those in `needed`."""
         self._check(lease, f"site/{site}")
         live = self.live_name(site)
-        names = sorted(self.revision_names(site), key=lambda name: name != live)  # the live one counts as the newest
+        # ids tell seconds: of those made within one, the live one is the newest
+        names = sorted(self.revision_names(site), key=lambda name: (name.partition("-")[0], name == live), reverse=True)
         surplus = [name for name in names[max(keep, 0) :] if name not in {*needed, live}]
         for name in surplus:
             self._put_away(site, name)
