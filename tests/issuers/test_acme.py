@@ -170,14 +170,17 @@ def test_killed_at_every_call_of_the_desk_the_order_goes_on(rig: Rig) -> None:
 
 
 def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Challtestsrv) -> None:
-    def die() -> None:
-        raise Crash
-
     dns.set_a("late.test", "127.0.0.99")
     desk = rig.desk()
-    rig.clock.on_wait = die
-    # whoever connects there waits until we are dead
-    with socket.create_server(("127.0.0.99", _port(rig))), crashing():
+    # whoever connects there waits until we are dead, and we die once somebody has
+    with socket.create_server(("127.0.0.99", _port(rig))) as server, crashing():
+        server.settimeout(10)
+
+        def die() -> None:
+            server.accept()[0].close()
+            raise Crash
+
+        rig.clock.on_wait = die
         rig.registered().obtain(rig.request("late.test"), desk)
     dns.set_a("late.test")
     rig.restart()
