@@ -42,7 +42,9 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test servers
-	$(BIN)/pytest -n $(WORKERS) -m 'not soak' --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) -m 'not soak' --cov --cov-report=term || { \
+	  echo "== what failed beside other tests is run once more, alone ==" && \
+	  $(BIN)/pytest --last-failed --last-failed-no-failures none -m 'not soak'; }
 
 test: lint unit
 
