@@ -13,12 +13,12 @@ from reconciler.cli.screen import RED, Screen
 from reconciler.cli.writing import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from reconciler.cli.settings import Settings
     from reconciler.errors import CertwrightError
     from reconciler.execute.stages import Stages
-    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec
+    from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.stages import Offer, Way
     from reconciler.wiring import App
 
@@ -42,7 +42,7 @@ def challenges(site: str, settings: Settings) -> int:
         try:
             offer = app.stages.offer(desired, _issuer(app, desired))
         except _failures() as failure:
-            return _told(screen, desired, failure)
+            return _told(screen, settings, desired, failure)
         _show(screen, settings, app, desired, offer)
     return 0
 
@@ -53,7 +53,7 @@ def challenges(site: str, settings: Settings) -> int:
 def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
     """Prove names of the order of a SITE: all as declared, or each NAME by a METHOD.
 
-    METHOD is the name of a ChallengeMethod of the site (present, check, answer, clean up) or a type such as dns-01:
+    METHOD is the name of any ChallengeMethod of the tree (present, check, answer, clean up) or a type such as dns-01:
     then somebody else has published the answer, and the CA is only told to look. Exit 0 if every named hostname is
     proven.
     """
@@ -63,14 +63,15 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
     with opened(settings, screen, "solve") as app:
         desired = _declared(app, site)
         stages: Stages = app.stages
+        before: Offer | None = None
         try:
             before = stages.prove(desired, {})
-            chosen = _chosen(desired, before, ways)
+            chosen = _chosen(app, desired, before, ways)
             offer = stages.prove(desired, chosen)
         except _failures() as failure:
-            return _told(screen, desired, failure)
-        _show(screen, settings, app, desired, offer)
+            return _told(screen, settings, desired, failure, before)
         named = {way.partition("=")[0] for way in ways} or set(desired.names)
+        _show(screen, settings, app, desired, offer, named)
         return 1 if named & set(offer.missing) else 0
 
 
@@ -89,8 +90,8 @@ def request(site: str, settings: Settings) -> int:
         try:
             offer = app.stages.prove(desired, {})
         except _failures() as failure:
-            return _told(screen, desired, failure)
-        if not _is_ready(screen, desired, offer):
+            return _told(screen, settings, desired, failure)
+        if not _is_ready(screen, settings, desired, offer):
             return 1
         _let_go(app, desired)
         scope = Scope(sites=frozenset({desired.name}))
@@ -104,17 +105,19 @@ def _failures() -> tuple[type[CertwrightError], ...]:
     return Failed, Stalled, Transient, Waiting
 
 
-def _told(screen: Screen, site: DesiredSite, failure: CertwrightError) -> int:
+def _told(
+    screen: Screen, settings: Settings, site: DesiredSite, failure: CertwrightError, before: Offer | None = None
+) -> int:
     """Tell of a failure, each name with the CA's own words, and what to do about it."""
     from reconciler.errors import NamesFailed
+    from reconciler.report.challenge_list import failed_list, step_after
 
     for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
         url = getattr(one, "url", None)
         screen.tell(f"site/{site.name}: {one}" + (f" ({url})" if url else ""), RED)
-    reason = getattr(failure, "reason", "")
-    over = reason in {"OrderGone", "ChallengeFailed", "OrderInvalid", "CaRefused"}
-    step = f"certwright challenges {site.name}   (makes a new order)" if over else f"certwright solve {site.name}"
-    screen.tell(f"next: {step}")
+    screen.tell(f"next: {step_after(site.name, failure)}")
+    if settings.output != "text":
+        write(screen, failed_list(site.name, site.names, before, failure), settings.output)
     return 1
 
 
@@ -141,16 +144,18 @@ def _issuer(app: App, site: DesiredSite) -> IssuerSpec:
     return spec
 
 
-def _show(screen: Screen, settings: Settings, app: App, site: DesiredSite, offer: Offer) -> None:
+def _show(
+    screen: Screen, settings: Settings, app: App, site: DesiredSite, offer: Offer, asked: Collection[str] = ()
+) -> None:
     from reconciler.report.challenge_list import challenge_list, offer_text
 
     if settings.output == "text":
         screen.out(offer_text(site.name, offer, app.clock.now()))
     else:
-        write(screen, challenge_list(site.name, offer), settings.output)
+        write(screen, challenge_list(site.name, offer, asked), settings.output)
 
 
-def _chosen(site: DesiredSite, offer: Offer, ways: Sequence[str]) -> dict[str, Way]:
+def _chosen(app: App, site: DesiredSite, offer: Offer, ways: Sequence[str]) -> dict[str, Way]:
     """Read NAME=METHOD; without any, each name that is not proven goes by its first declared way that is offered."""
     from reconciler.errors import UsageError
 
@@ -164,20 +169,21 @@ def _chosen(site: DesiredSite, offer: Offer, ways: Sequence[str]) -> dict[str, W
             raise UsageError(f"{text!r} is not NAME=METHOD")
         if name not in names:
             raise UsageError(f"{name} is not among the names of the order: {', '.join(sorted(names))}")
-        chosen[name] = _way(site, method)
+        chosen[name] = _way(app, method)
     return {name: way for name, way in chosen.items() if name in offer.missing}
 
 
-def _way(site: DesiredSite, word: str) -> Way:
+def _way(app: App, word: str) -> Way:
+    from reconciler.cli.names import hint
     from reconciler.errors import UsageError
     from reconciler.model.stages import Way
 
     if word in TYPES:
         return Way(word, present=False)
-    methods: dict[str, MethodSpec] = {one.name: one for tried in site.methods.values() for one in tried}
+    methods = app.tree.methods()
     if word not in methods:
-        known = ", ".join([*sorted(methods), *TYPES])
-        raise UsageError(f"{word!r} is no method of {site.name} and no type of challenge: there are {known}")
+        near = hint(word, [*methods, *TYPES])
+        raise UsageError(f"{word!r} is neither a ChallengeMethod of the tree nor a type of challenge: {near}")
     return Way(methods[word].type, methods[word])
 
 
@@ -194,16 +200,18 @@ def _declared_way(site: DesiredSite, offer: Offer, name: str) -> Way | None:
     return Way(method.type, method)
 
 
-def _is_ready(screen: Screen, site: DesiredSite, offer: Offer) -> bool:
+def _is_ready(screen: Screen, settings: Settings, site: DesiredSite, offer: Offer) -> bool:
+    from reconciler.errors import Failed
+
+    failure = None
     if offer.missing:
-        screen.tell(f"site/{site.name}: not proven yet: {', '.join(offer.missing)}; nothing was installed", RED)
-        screen.tell(f"next: certwright solve {site.name}")
-        return False
-    if {one.hostname for one in offer.names} != set(site.names):
-        screen.tell(f"site/{site.name}: the order is for other names than are declared now", RED)
-        screen.tell(f"next: certwright challenges {site.name}   (makes a new order)")
-        return False
-    return True
+        words = f"not proven yet: {', '.join(offer.missing)}; nothing was installed"
+        failure = Failed("WaitingForSolve", words)
+    elif {one.hostname for one in offer.names} != set(site.names):
+        failure = Failed("OrderGone", "the order is for other names than are declared now")
+    if failure is not None:
+        _told(screen, settings, site, failure, offer)
+    return failure is None
 
 
 def _let_go(app: App, site: DesiredSite) -> None:

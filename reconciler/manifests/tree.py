@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
+    from reconciler.model.desired import MethodSpec
     from reconciler.model.ports import Cache
 
 
@@ -231,6 +232,13 @@ class ManifestTree:
         found = [one for path, signature in files.items() for one in self._reading(path, signature, cached).resources]
         declared = {(one.kind, one.name) for one in found}
         return (*found, *(one for one in builtin_objects() if (one.kind, one.name) not in declared))
+
+    def methods(self) -> Mapping[str, MethodSpec]:
+        """Give every ChallengeMethod of the tree by its name, whether or not a site uses it."""
+        from reconciler.manifests.resolve_objects import ObjectResolver
+
+        made = ObjectResolver(None, self.settings.read_template, [])
+        return {one.name: made.method(one) for one in self.resources() if one.kind == "ChallengeMethod"}
 
     # --- giving ------------------------------------------------------------------------------------------------------
 

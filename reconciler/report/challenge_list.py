@@ -4,23 +4,71 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.report.times import both, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
+    from reconciler.errors import CertwrightError
     from reconciler.model.stages import Offer, OfferedChallenge, OfferedName
 
 Json = dict[str, Any]
 
 
-def challenge_list(site: str, offer: Offer) -> Json:
-    """Give every challenge of every name, declared or not."""
-    items = [_item(name, one) for name in offer.names for one in _sorted(name)]
-    expires = rfc3339(offer.expires)
-    order = {"site": site, "order": offer.order, "expires": expires}
-    return {"apiVersion": "certwright/v1", "kind": "ChallengeList", **order, "items": items}
+def challenge_list(site: str, offer: Offer, asked: Collection[str] = ()) -> Json:
+    """Give every challenge of every name, declared or not; `ok` tells whether all names of `asked` are proven."""
+    names = [_name(one.hostname, one.status, _words(one.problem)) for one in offer.names]
+    ok = not set(asked) & set(offer.missing)
+    return _list(site, offer, {"ok": ok, "names": names, "error": None, "next": next_command(site, offer)})
+
+
+def failed_list(site: str, hostnames: Sequence[str], offer: Offer | None, failure: CertwrightError) -> Json:
+    """Give the same after a failure: what each name came to, in the CA's words; `offer` is how the order stood before.
+
+    `error` is a failure that is no single name's.
+    """
+    errors = _of_names(failure)
+    known = {one.hostname: one.status for one in offer.names} if offer is not None else {}
+    status = {
+        name: "invalid" if one["reason"] == "ChallengeFailed" else known.get(name) for name, one in errors.items()
+    }
+    all_ = dict.fromkeys((*(known or hostnames), *errors))
+    names = [_name(name, status.get(name, known.get(name)), errors.get(name)) for name in all_]
+    error = None if errors else _error(failure)
+    return _list(site, offer, {"ok": False, "names": names, "error": error, "next": step_after(site, failure)})
+
+
+def step_after(site: str, failure: CertwrightError) -> str:
+    """Give the command that comes after a failure."""
+    over = getattr(failure, "reason", "") in {"OrderGone", "ChallengeFailed", "OrderInvalid", "CaRefused"}
+    return f"certwright challenges {site}   (makes a new order)" if over else f"certwright solve {site}"
+
+
+def _list(site: str, offer: Offer | None, outcome: Json) -> Json:
+    items = [_item(name, one) for name in offer.names for one in _sorted(name)] if offer is not None else []
+    expires = rfc3339(offer.expires) if offer is not None else None
+    order = {"site": site, "order": offer.order if offer is not None else None, "expires": expires}
+    return {"apiVersion": "certwright/v1", "kind": "ChallengeList", **order, **outcome, "items": items}
+
+
+def _name(hostname: str, status: str | None, error: Json | None) -> Json:
+    return {"hostname": hostname, "status": status, "error": error}
+
+
+def _of_names(failure: CertwrightError) -> dict[str, Json]:
+    parts = failure.failures if isinstance(failure, NamesFailed) else (failure,)
+    return {one.hostname: _error(one) for one in parts if isinstance(one, Failed | Stalled) and one.hostname}
+
+
+def _error(failure: CertwrightError) -> Json:
+    more = {name: getattr(failure, name, None) for name in ("method", "type", "url")}
+    return {"reason": getattr(failure, "reason", type(failure).__name__), "message": str(failure), **more}
+
+
+def _words(problem: str) -> Json | None:
+    return _error(Failed("ChallengeFailed", problem)) if problem else None
 
 
 def _sorted(name: OfferedName) -> list[OfferedChallenge]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from reconciler.model.changes import Verb
 from reconciler.model.findings import Check, Severity
 
 Schema = dict[str, Any]
@@ -105,7 +106,7 @@ _OUTCOME: Final[Schema] = _object(
     },
     null=True,
 )
-_VERBS: Final = ["register", "issue", "activate", "install", "uninstall", "reload", "archive", "clean-up", "refresh"]
+_VERBS: Final = [verb.value for verb in Verb]
 _CHANGE: Final[Schema] = _object(
     {
         "id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
@@ -162,6 +163,10 @@ _CHALLENGE: Final[Schema] = _object({
     "http": _object({"url": _TEXT, "body": _TEXT}, null=True),
 })  # fmt: skip
 
+_ERROR: Final[Schema] = _object(
+    {"reason": _WORD, "message": _TEXT, "method": _TEXT_OR_NULL, "type": _TEXT_OR_NULL, "url": _TEXT_OR_NULL}, null=True
+)
+_NAME: Final[Schema] = _object({"hostname": _TEXT, "status": _TEXT_OR_NULL, "error": _ERROR})
 _FINDING: Final[Schema] = _object({
     "check": {"enum": [check.value for check in Check]},
     "severity": {"enum": [severity.value for severity in Severity]},
@@ -183,8 +188,12 @@ def output_schemas() -> dict[str, Schema]:
                 **api,
                 "kind": {"const": "ChallengeList"},
                 "site": _TEXT,
-                "order": _TEXT,
+                "order": _TEXT_OR_NULL,
                 "expires": _TIME_OR_NULL,
+                "ok": _BOOL,
+                "names": _list(_NAME),
+                "error": _ERROR,
+                "next": _TEXT_OR_NULL,
                 "items": _list(_CHALLENGE),
             }
         ),

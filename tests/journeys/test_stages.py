@@ -85,9 +85,11 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
     assert record["dns"]["name"] == "_acme-challenge.a.example.com."
     assert record["payload"].startswith(record["token"])
 
-    early = desk.run("request", "one")
+    early = desk.run("request", "one", "-o", "json")
     assert early.returncode == 1
     assert all(name in early.stderr for name in NAMES)
+    told = json.loads(early.stdout)
+    assert (told["ok"], told["error"]["reason"], told["next"]) == (False, "WaitingForSolve", "certwright solve one")
 
     for name in NAMES:
         found = _of(first["items"], name, "dns-01")["dns"]
@@ -103,8 +105,8 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
     assert {one["type"] for one in desk.status()["certificate"]["challenges"].values()} == {"dns-01"}
 
 
-def test_by_methods_of_ours_one_name_after_the_other(desk: Desk) -> None:
-    desk.write(challenges=[{"method": "web"}, {"method": "alpn"}])
+def test_by_any_method_of_the_tree_one_name_after_the_other(desk: Desk) -> None:
+    """The site declares `web` alone; a person may take any other that the tree has."""
     desk.offered()
     one = desk.run("solve", "one", f"{NAMES[0]}=alpn")
     assert one.returncode == 0, one.stderr
@@ -155,12 +157,20 @@ def test_killed_in_the_middle_of_each_stage(desk: Desk) -> None:
 def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(desk: Desk, dns: Challtestsrv) -> None:
     first = desk.offered()
     dns.set_txt("_acme-challenge.a.example.com", "something else")
-    failed = desk.run("solve", "one", f"{NAMES[0]}=dns-01")
+    failed = desk.run("solve", "one", f"{NAMES[0]}=dns-01", "-o", "json")
     dns.clear_txt("_acme-challenge.a.example.com")
     assert failed.returncode == 1
     assert NAMES[0] in failed.stderr
     assert "/authZ/" in failed.stderr
     assert "certwright challenges one" in failed.stderr
+    told = json.loads(failed.stdout)
+    assert (told["ok"], told["order"], told["error"]) == (False, first["order"], None)
+    assert {one["hostname"]: one["status"] for one in told["names"]} == {NAMES[0]: "invalid", NAMES[1]: "pending"}
+    error = told["names"][0]["error"]
+    assert error["type"] == "urn:ietf:params:acme:error:unauthorized"
+    assert "Correct value not found for DNS challenge" in error["message"], error
+    gone = desk.run("solve", "one", "-o", "json")
+    assert (gone.returncode, json.loads(gone.stdout)["error"]["reason"]) == (1, "OrderGone")
     assert desk.offered()["order"] != first["order"]
 
 
@@ -179,7 +189,7 @@ def test_retry_lets_the_order_go_on_by_itself(desk: Desk) -> None:
     [
         (("solve", "one", "a.example.com"), "NAME=METHOD"),
         (("solve", "one", "z.example.com=web"), "not among the names"),
-        (("solve", "one", "a.example.com=wed"), "no method"),
+        (("solve", "one", "a.example.com=wed"), "did you mean `web`?"),
         (("challenges", "two"), "two"),
     ],
 )
