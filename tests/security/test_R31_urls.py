@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import CertwrightError, Failed, Stalled
+from reconciler.errors import CertwrightError, Failed, Stalled, Transient
 from reconciler.issuers.acme.origin import Origin, origin_of
+from reconciler.issuers.acme.transport import Transport
+from tests.builders import SteadyClock
 from tests.rig import rig
 from tests.servers import faults
 
@@ -119,6 +124,32 @@ def test_a_name_that_leads_inside_and_outside_is_reached_outside(monkeypatch: py
     monkeypatch.setattr(socket, "getaddrinfo", answers)
 
     assert CA.addresses() == ("93.184.216.34",)
+
+
+def test_a_resolver_that_never_answers_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lookup is under the request's deadline; however often it is asked, one question at a time is out."""
+    released, asked = threading.Event(), []
+
+    def silent(*args: object, **_kwargs: object) -> list[tuple[Any, ...]]:
+        asked.append(args)
+        released.wait(30)
+        return [(2, 1, 6, "", ("93.184.216.34", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    origin = Origin("https", "silent.test", 443)
+    transport = Transport(
+        origin, ssl.create_default_context, SteadyClock(), connections=1, user_agent="test", seconds=0.2
+    )
+    try:
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(Transient, match=r"cannot look up silent\.test: no resolver answered"):
+                transport.send("GET", "https://silent.test/dir", None, "json")
+            assert time.monotonic() - began < 5
+        assert len(asked) == 1
+    finally:
+        released.set()
+    assert origin.addresses() == ("93.184.216.34",), "what comes late is still an answer"
 
 
 def test_a_rebinding_resolver_gains_nothing(tmp_path: Path, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:

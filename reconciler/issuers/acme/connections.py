@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from reconciler.issuers.acme.origin import LOOKUP_SECONDS
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -104,7 +106,7 @@ class _Dialled:
 
     def _new_conn(self) -> socket.socket:
         failure: OSError = ConnectionRefusedError()
-        for address in self.origin.addresses():
+        for address in self.origin.addresses(min(self.deadline.left(), LOOKUP_SECONDS)):
             try:
                 seconds = min(self.deadline.left(), _CONNECT_SECONDS)
                 sock = socket.create_connection((address, self.origin.port), timeout=seconds)

@@ -7,7 +7,6 @@ has the directory's origin, and a connection goes to an address that was looked 
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -15,8 +14,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reconciler.errors import Failed, Stalled, Transient
+from reconciler.issuers.acme.lookups import look_up
 from reconciler.model.text import clean
 
+LOOKUP_SECONDS: Final = 10.0
 _URL: Final = re.compile(r"https?://[\x21-\x7e]{1,2040}", re.ASCII)
 _PORTS: Final = {"https": 443, "http": 80}
 _NAT64: Final = IPv6Network("64:ff9b::/96")
@@ -48,16 +49,17 @@ class Origin:
             raise misbehaves(f"the CA names a URL of another origin than {self}: {clean(url, 200)}", url)
         return rest
 
-    def addresses(self) -> tuple[str, ...]:
+    def addresses(self, seconds: float = LOOKUP_SECONDS) -> tuple[str, ...]:
         """Look the host up and give the addresses that may be connected to, in the resolver's order.
 
-        Raises Transient (the resolver failed), Failed(AddressNotAllowed).
+        Raises Transient (the resolver failed, or was silent for so many seconds), Failed(AddressNotAllowed).
         """
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            texts = look_up(self.host, self.port, seconds)
+        except TimeoutError:
+            raise Transient(f"cannot look up {self.host}: no resolver answered within {seconds:.2g} s") from None
         except OSError as error:
             raise Transient(f"cannot look up {self.host}: {error.strerror or 'no answer'}") from None
-        texts = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
         allowed = tuple(text for text in texts if self._may(ip_address(text.partition("%")[0])))
         if not allowed:
             remedy = "only http to this machine itself is allowed" if self.scheme == "http" else "declare its caBundle"
