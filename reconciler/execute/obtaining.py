@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reconciler.execute.desk import Making, OfflineDesk, SiteDesk
 from reconciler.execute.routes import Routes
@@ -67,7 +67,11 @@ class Obtaining:
         if spec.type != "acme" or (order is not None and order.url is not None):
             return request
         account = self.store.accounts().get((spec.directory, spec.account))
-        routes = Routes(site, spec, account.url if account is not None else None)
+
+        def told() -> tuple[str, ...]:
+            return cast("StagedIssuer", self.issuers(spec)).identities()
+
+        routes = Routes(site, spec, account.url if account is not None else None, told)
         ways = routes.passable(request.hostnames, request.methods, lambda text: self.say(site.name, text))
         return replace(request, methods=ways)
 

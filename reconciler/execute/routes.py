@@ -31,11 +31,15 @@ Ways = tuple["MethodSpec", ...]
 
 @dataclass
 class Routes:
-    """Looks at the names of one site, for one issuer. `account` is our account's URL there."""
+    """Looks at the names of one site, for one issuer. `account` is our account's URL there.
+
+    `told` gives the names by which CAA knows the CA; it is asked on the first use, and may raise CertwrightError.
+    """
 
     site: DesiredSite
     issuer: AcmeIssuer
     account: str | None
+    told: Callable[[], Sequence[str]]
     names: Names = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +51,11 @@ class Routes:
         """Give the addresses of this machine; the same for all names."""
         return own_addresses(self.site.machine)
 
+    @cached_property
+    def identities(self) -> tuple[str, ...]:
+        """Give the CA's names: what it says now, else what is known."""
+        return identities_of(self.issuer.directory, self.told())
+
     def passable(
         self, hostnames: Sequence[str], ways: Mapping[str, Ways], say: Callable[[str], None]
     ) -> Mapping[str, Ways]:
@@ -55,7 +64,7 @@ class Routes:
         if not chosen:
             return ways
         if len(chosen) > 1:
-            _ = self.own  # once, not in each thread
+            _ = self.own, self._enforces(chosen, ways) and self.identities  # once, not in each thread
             with ThreadPoolExecutor(min(_AT_ONCE, len(chosen)), "names") as pool:
                 judged = list(pool.map(lambda one: self._judged(one, ways[one.text]), chosen))
         else:
@@ -69,6 +78,10 @@ class Routes:
             for failure in failed:
                 say(f"not by {failure.method}: {failure}")
         return {**ways, **{one.text: left for one, (left, _) in zip(chosen, judged, strict=True)}}
+
+    @staticmethod
+    def _enforces(chosen: Sequence[Hostname], ways: Mapping[str, Ways]) -> bool:
+        return any(way.preflight.caa is Switch.ENFORCE for one in chosen for way in ways[one.text])
 
     def _is_looked_at(self, ways: Ways) -> bool:
         return any(self._routes(way) or way.preflight.caa is Switch.ENFORCE for way in ways)
@@ -108,7 +121,7 @@ class Routes:
     def _forbidden(self, hostname: Hostname, way: MethodSpec) -> str | None:
         if hostname.is_address:
             return None
-        by = Issuing(identities_of(self.issuer.directory), self.account, (way.type,))
+        by = Issuing(self.identities, self.account, (way.type,))
         try:
             policy = policy_of(self.names, hostname.base)
         except Failed as failure:

@@ -70,11 +70,15 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """A registered ACME account; the key is kept apart. `url` is None between making the key and the CA's answer."""
+    """A registered ACME account; the key is kept apart. `url` is None between making the key and the CA's answer.
+
+    `caa` are the names by which CAA records know the CA, as its directory last told them (RFC 8555 section 7.1.1).
+    """
 
     directory: str
     name: str
     url: str | None = None
     contact: tuple[str, ...] = ()
+    caa: tuple[str, ...] = ()
     terms: str | None = None
     v: int = 1

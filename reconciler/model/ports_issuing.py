@@ -113,7 +113,11 @@ class Issuer(Protocol):
 
 
 class StagedIssuer(Issuer, Protocol):
-    """An issuer whose orders can be taken apart; both raise what `obtain` does."""
+    """An issuer whose orders can be taken apart; all raise what `obtain` does."""
+
+    def identities(self) -> tuple[str, ...]:
+        """Give the names by which CAA records know the CA (RFC 8555 section 7.1.1), none where it does not say."""
+        ...
 
     def offer(self, request: Request, desk: Desk) -> Offer:
         """Make the order or take up the one on the desk, as a person's, and give all that is offered."""

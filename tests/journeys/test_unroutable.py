@@ -9,6 +9,7 @@ import pytest
 from reconciler.doors.dns_client import api as dns
 from reconciler.model.text import Secret
 from tests.journeys.stage import SERVER, Stage, document, held, site
+from tests.servers.faults import edit_json
 from tests.servers.knot import knot
 from tests.servers.ports import free_port
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
@@ -113,6 +114,7 @@ def test_others_are_left_to_the_ca(scene: Scene, name: str, preflight: dict[str,
 
 def test_caa_is_enforced_where_it_is_said(scene: Scene) -> None:
     """A CA whose own names are not known is not judged by the names that stand there; but no CA at all is plain."""
+    scene.front.inject(edit_json(lambda value: {**value, "meta": {}}), "/dir", times=None)
     scene.write("shut.example.com", preflight={"caa": "enforce"})
     scene.stage.apply()
     assert "no CA at all is allowed" in held(scene.stage.diff())["one", "CaaForbids"].message
@@ -120,6 +122,30 @@ def test_caa_is_enforced_where_it_is_said(scene: Scene) -> None:
     scene.write("banned.example.com", preflight={"caa": "enforce"})
     scene.stage.settle()
     assert scene.orders == 1
+
+
+def test_the_cas_own_word_for_its_names_is_used_and_kept(scene: Scene) -> None:
+    """RFC 8555 section 7.1.1: the directory's caaIdentities. What it says later replaces what it said before."""
+
+    def calls_itself(*names: object) -> None:
+        scene.front.heal()
+        told = edit_json(lambda value: {**value, "meta": {**value["meta"], "caaIdentities": names}})
+        scene.front.inject(told, "/dir", times=None)
+
+    def kept() -> list[tuple[str, ...]]:
+        with scene.stage.app(read_only=True) as app:
+            return [one.caa for one in app.store.accounts().values()]
+
+    calls_itself("Other.Example.", "no name", 7, "other.example")
+    scene.write("banned.example.com", preflight={"caa": "enforce"})
+    scene.stage.settle()
+    assert (scene.orders, kept()) == (1, [("other.example",)])
+    calls_itself("ca.example")
+    scene.write("banned.example.com", "here.example.com", preflight={"caa": "enforce"})
+    scene.stage.apply()
+    hold = held(scene.stage.diff())["one", "CaaForbids"]
+    assert "banned.example.com: allowed are other.example, not ca.example" in hold.message
+    assert (scene.orders, kept()) == (1, [("ca.example",)])
 
 
 def test_it_is_tried_slowly_again_and_at_once_after_an_edit(scene: Scene) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.model.desired import AcmeIssuer, DesiredSite, TargetSpec
     from reconciler.model.findings import Finding
     from reconciler.model.names import Hostname
+    from reconciler.model.observed import AccountRecord
     from reconciler.model.ports import Challenges, Store, Target
 
 _AT_ONCE: Final = 16
@@ -94,9 +95,8 @@ class Checklist:
                 yield from check_target(site, use, self.target(use.spec), self.live(site.name))
         yield from check_commands([specs[name] for name in sorted(specs)], [ways[name] for name in sorted(ways)])
 
-    def _account(self, issuer: AcmeIssuer) -> str | None:
-        record = self.store.accounts().get((issuer.directory, issuer.account))
-        return record.url if record is not None else None
+    def _account(self, issuer: AcmeIssuer) -> AccountRecord | None:
+        return self.store.accounts().get((issuer.directory, issuer.account))
 
 
 def _astray(route: Route | None) -> bool:

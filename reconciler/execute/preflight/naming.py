@@ -11,6 +11,7 @@ from reconciler.execute.probes.names import DNSSEC_BROKEN
 from reconciler.execute.probes.routing import BY_ADDRESS, route_of, shown
 from reconciler.model.findings import Check, Finding, Severity
 from reconciler.model.names import Switch, Trust
+from reconciler.model.observed import AccountRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +28,12 @@ _UNSEEN: Final = frozenset({"DnsTimeout", "DnsUnreachable", "DnsNoRoute", "NoRes
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Looks at the names of one site. `account` gives our account's URL at an issuer; `own` are our addresses."""
+    """Looks at the names of one site. `account` gives our account at an issuer; `own` are our addresses."""
 
     names: Names
     own: frozenset[str]
     site: DesiredSite
-    account: Callable[[AcmeIssuer], str | None]
+    account: Callable[[AcmeIssuer], AccountRecord | None]
 
     @property
     def issuers(self) -> list[AcmeIssuer]:
@@ -74,9 +75,10 @@ class Naming:
             yield from self._unanswered(hostname, failure, Severity.of(mode))
             return
         for number, issuer in enumerate(self.issuers):
-            identities = identities_of(issuer.directory)
+            account = self.account(issuer) or AccountRecord(issuer.directory, issuer.account)
+            identities = identities_of(issuer.directory, account.caa)
             types = tuple(dict.fromkeys(one.type for one in ways))
-            why = forbidden(policy, wildcard=hostname.is_wildcard, by=Issuing(identities, self.account(issuer), types))
+            why = forbidden(policy, wildcard=hostname.is_wildcard, by=Issuing(identities, account.url, types))
             if why is None or policy is None:
                 continue
             severity = Severity.of(mode) if number == 0 else Severity.WARNING

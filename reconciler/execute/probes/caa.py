@@ -59,8 +59,10 @@ class Policy:
     text: str = ""
 
 
-def identities_of(directory: str) -> tuple[str, ...]:
-    """Give the names of a CA that is known by its directory."""
+def identities_of(directory: str, told: Sequence[str] = ()) -> tuple[str, ...]:
+    """Give the names of a CA: those that it told itself, else what is known of its directory."""
+    if told:
+        return tuple(told)
     host = directory.removeprefix("https://").partition("/")[0]
     return _IDENTITIES.get(host, ())
 

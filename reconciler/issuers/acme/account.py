@@ -56,13 +56,28 @@ def register(session: Session, spec: Spec, means: Means) -> AccountRecord:
             means.store.put_account(lease, record, key)
         record = record or AccountRecord(spec.directory, spec.account)
         if record.url is None:
-            record = replace(record, url=_joined(session, spec, means, Signer(key)), contact=_contact(spec))
+            url = _joined(session, spec, means, Signer(key))
+            record = replace(record, url=url, contact=_contact(spec), caa=session.directory().caa)
             means.store.put_account(lease, record, key)
         signer = Signer(key, record.url)
-        record = _with_contact(session, spec, record, signer)
+        record = replace(_with_contact(session, spec, record, signer), caa=session.directory().caa)
         _kept(means, lease, spec, record, key)
         session.signer = signer
         return record
+
+
+def identities(session: Session, spec: Spec, means: Means) -> tuple[str, ...]:
+    """Give the names by which CAA knows the CA, as it tells them now, and keep them with the account.
+
+    Raises Refused, Transient, Failed.
+    """
+    names, record = session.directory().caa, _record(spec, means)
+    if record is not None and record.caa != names:
+        with means.store.claim(f"account/{session.origin.host}/{spec.account}", "register", _WAIT) as lease:
+            record, key = _record(spec, means), means.store.account_key(spec.directory, spec.account)
+            if record is not None and key is not None:
+                means.store.put_account(lease, replace(record, caa=names), key)
+    return names
 
 
 def _kept(means: Means, lease: Lease, spec: Spec, record: AccountRecord, key: Any) -> None:  # noqa: ANN401

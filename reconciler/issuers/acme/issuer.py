@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import CertwrightError, Failed, Stalled, Transient
-from reconciler.issuers.acme.account import register, signer_of
+from reconciler.issuers.acme.account import identities, register, signer_of
 from reconciler.issuers.acme.order import Run
 from reconciler.issuers.acme.problems import Refused, failure_of, unavailable
 from reconciler.issuers.acme.session import Session
@@ -61,6 +61,13 @@ class AcmeIssuer:
         """Make sure that the account exists (RFC 8555 section 7.3). See `account.register`."""
         try:
             return register(self._sessions.get(self.spec), self.spec, self._means)
+        except (Refused, Transient) as failure:
+            raise self._translated(failure) from None
+
+    def identities(self) -> tuple[str, ...]:
+        """Give the names by which CAA records know the CA. Raises Failed, Waiting, Stalled."""
+        try:
+            return identities(self._sessions.get(self.spec), self.spec, self._means)
         except (Refused, Transient) as failure:
             raise self._translated(failure) from None
 

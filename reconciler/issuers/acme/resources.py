@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ISSUER: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 _MOST_ISSUERS: Final = 10
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+_MOST_IDENTITIES: Final = 50
 _PROFILE: Final = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 _MOST_AUTHORIZATIONS: Final = 1000
 _MOST_CHALLENGES: Final = 32
@@ -30,7 +31,7 @@ _RESOURCES: Final = ("newNonce", "newAccount", "newOrder")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What a CA offers (section 7.1.1). `terms` is its URL as told, cleaned."""
+    """What a CA offers (section 7.1.1). `terms` is its URL as told, cleaned; `caa` the names that CAA knows it by."""
 
     new_nonce: str
     new_account: str
@@ -38,6 +39,7 @@ class Directory:
     terms: str | None
     external_account_required: bool
     profiles: Mapping[str, str]
+    caa: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def read_directory(answer: Answer, origin: Origin) -> Directory:
         terms=clean(terms, 300) if isinstance(terms, str) and terms else None,
         external_account_required=meta.get("externalAccountRequired") is True,
         profiles={name: clean(str(text), 200) for name, text in offered if _PROFILE.fullmatch(name)},
+        caa=_identities(meta.get("caaIdentities")),
     )
 
 
@@ -160,6 +163,13 @@ def _challenge(value: dict[str, Any], origin: Origin) -> Challenge:
         error=problem_from(error) if isinstance(error, dict) else None,
         issuers=_issuers(value.get("issuer-domain-names")),
     )
+
+
+def _identities(value: object) -> tuple[str, ...]:
+    """Give the names that CAA may call the CA by: those that are names, in lower case, the first fifty."""
+    listed = value[:_MOST_IDENTITIES] if isinstance(value, list) else ()
+    lower = [name.lower().removesuffix(".") for name in listed if isinstance(name, str) and len(name) <= 254]  # noqa: PLR2004
+    return tuple(dict.fromkeys(name for name in lower if _ISSUER.fullmatch(name)))
 
 
 def _issuers(value: object) -> tuple[str, ...]:
