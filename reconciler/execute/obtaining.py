@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.model.changes import Change
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import Live
-    from reconciler.model.ports import Challenges, Clock, Issued, Issuer, Lease, Store
+    from reconciler.model.ports import Challenges, Clock, Issued, Issuer, Lease, StagedIssuer, Store
     from reconciler.model.text import Secret
 
 
