@@ -79,7 +79,17 @@ class Checks:
         """Make the handshakes; give the items of the report."""
         self._learn()
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            return list(pool.map(self._made, self._checks))
+            items = list(pool.map(self._made, self._checks))
+        good = {_port(item) for item in items if item["reason"] == "Served"}
+        return [self._elsewhere(item) if _port(item) in good else item for item in items]
+
+    def _elsewhere(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Where a port serves a site by one name, another name that shows a stranger's is served elsewhere."""
+        if item["site"] is None or item["reason"] != "NotIncluded":
+            return item
+        reason = "NameServedElsewhere"
+        text = f"{item['message']}; other names of the site are served there, so another server block answers for this"
+        return {**item, "reason": reason, "message": text, "next": next_step(reason, item["site"])}
 
     def _learn(self) -> None:
         """Find out which fingerprints are ours: of which site, and whether live."""
@@ -108,7 +118,10 @@ class Checks:
         if owner is not None and owner == (check.site or owner):
             return "OldCertificateServed", f"an earlier certificate of site {owner} is still served"
         if owner is not None:
-            return "NameServedElsewhere", f"the certificate of site {owner} is served"
+            return (
+                "NameServedElsewhere",
+                f"the certificate of site {owner} is served: a server block of that site answers for the name",
+            )
         issuer = facts.issuer_name or "an unknown issuer"
         return (
             "NotIncluded",
@@ -146,3 +159,7 @@ class Checks:
             "issuer": facts.issuer_name if facts else None,
             "chainOk": chain_ok,
         }
+
+
+def _port(item: dict[str, Any]) -> tuple[object, ...]:
+    return item["site"], item["target"], item["address"], item["port"]

@@ -23,7 +23,7 @@ _PLACE: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.
 
 @verb(uses=("manifests", "state", "server", "selector"), formats=("text", "wide", "json", "yaml"))
 @click.argument("what", nargs=-1, metavar="[SITE | HOST:PORT]...", shell_complete=site_names)
-@click.option("--sni", metavar="NAME", help="The name to ask for. [the first hostname of a site; HOST]")
+@click.option("--sni", metavar="NAME", help="The name to ask for. [each hostname of a site; HOST]")
 @click.option(
     "--starttls",
     type=click.Choice(("imap", "pop3", "smtp")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.execute import bookkeeping
 from reconciler.execute.batch import first_lines
-from reconciler.execute.probes import handshakes
+from reconciler.execute.probes import handshakes, judging
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
 from reconciler.model.observed import Revision
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.execute.batch import Batch
+    from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.execute.swap import Switch
     from reconciler.model.changes import Change
-    from reconciler.model.observed import PortSeen
     from reconciler.model.ports import Probe
 
 _PROOF_SECONDS: Final = 8.0
@@ -28,12 +28,13 @@ _NOTHING_ANSWERED: Final = 3.0
 _RELOADED: Final = Activated(ok=True, output="").how
 _REPLACED_SECONDS: Final = 2.0
 _MOVES: Final = 3
+_LOST: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE, Reason.NOTHING_LISTENS})
 
 
 def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
     """Make the server take up what is in place, and prove it; the outcome is the reload's."""
     sites = [name for name in _affected(batch) if name not in batch.failed]
-    before = handshakes.answering(_ports(batch)) if _verifies(batch) else frozenset()
+    before = handshakes.answering(_ports(batch, sites)) if _verifies(batch) else frozenset()
     started = batch.bench.clock.monotonic()
     answer = _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
@@ -104,8 +105,10 @@ def _verifies(batch: Batch) -> bool:
     return batch.spec.verify.mode is not Mode.OFF and bool(batch.spec.verify.ports)
 
 
-def _ports(batch: Batch) -> list[Probe]:
-    return [probe for seat in batch.seats.values() for probe in batch.target.probes(seat)]
+def _ports(batch: Batch, sites: Sequence[str]) -> Sequence[Probe]:
+    """Give handshakes with each port; whose names they ask for does not matter."""
+    seat = next((batch.seats[name] for name in (*sites, *batch.seats) if name in batch.seats), None)
+    return batch.target.probes(seat) if seat is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,12 @@ def _prove(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
 
 
-def _seen(
-    batch: Batch, sites: Sequence[str], seconds: float
-) -> tuple[list[handshakes.Expected], Mapping[tuple[str, int], PortSeen]]:
+def _seen(batch: Batch, sites: Sequence[str], seconds: float) -> tuple[list[Expected], Mapping[Key, Answer]]:
     """Ask for each site's certificate; where another process moved `live` meanwhile, for the one that is live now."""
     left = _MOVES
     while True:
         expected = [one for name in sites for one in _expected(batch, name)]
-        seen = handshakes.prove(expected, batch.bench.clock, seconds)
+        seen = handshakes.prove(expected, _owners(batch), batch.bench.clock, seconds)
         left -= 1
         right = all(answer.reason == Reason.SERVED for answer in seen.values())
         live = {} if right else batch.bench.store.live(sites)
@@ -146,20 +147,25 @@ def _seen(
         batch.live = {**batch.live, **live}
 
 
-def _expected(batch: Batch, name: str) -> list[handshakes.Expected]:
+def _owners(batch: Batch) -> Mapping[str, str]:
+    """Give whose certificate each fingerprint is, of those in use on this target."""
+    return {live.facts.fingerprint: name for name, live in batch.live.items() if isinstance(live, Revision)}
+
+
+def _expected(batch: Batch, name: str) -> list[Expected]:
     live = batch.live.get(name)
     if not isinstance(live, Revision) or name not in batch.seats:
         return []
     stored = batch.bench.store.revisions(name)
     former = frozenset(one.facts.fingerprint for one in stored) - {live.facts.fingerprint}
     probes = batch.target.probes(batch.seats[name])
-    return [handshakes.Expected(name, probe, live.facts.fingerprint, former) for probe in probes]
+    return [judging.Expected(name, probe, live.facts.fingerprint, former) for probe in probes]
 
 
 def _worse(
     batch: Batch,
-    expected: Sequence[handshakes.Expected],
-    seen: Mapping[tuple[str, int], PortSeen],
+    expected: Sequence[Expected],
+    seen: Mapping[Key, Answer],
     before: frozenset[tuple[str, int]],
 ) -> str | None:
     """Give a sentence if a port that answered TLS no longer does, or a name lost a certificate it had.
@@ -167,14 +173,15 @@ def _worse(
     Where nothing answered before this reload, nothing got worse by it.
     """
     remembered = batch.bench.store.memory({one.site for one in expected})
+    alive = {one.probe.port for one in expected if seen[one.key].fingerprint is not None}
     for one in expected:
-        answer = seen[one.site, one.probe.port]
-        if (one.probe.address, one.probe.port) not in before:
+        answer = seen[one.key]
+        if (one.probe.address, one.probe.port) not in before or answer.reason is Reason.NOT_YET_SEEN:
             continue
         served = remembered[one.site].served.get(batch.name)
-        lost = served is not None and served.ok and answer.reason == Reason.NOT_INCLUDED
-        if lost or answer.fingerprint is None:
-            return f"after the reload {answer.message or 'the port no longer answers TLS'}"
+        had = served is not None and (one.probe.port, one.probe.sni) in judging.proven(served.ports)
+        if one.probe.port not in alive or (had and answer.reason in _LOST):
+            return f"after the reload {answer.message}"
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
+from reconciler.execute.probes.judging import ports_seen
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
 from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.execute.issue import Rules
+    from reconciler.execute.probes.judging import Answer, Key
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Failures, Live
     from reconciler.model.ports import Clock, Lease, Store
@@ -89,13 +91,14 @@ class Remembering:
         spec: TargetSpec,
         sites: Sequence[Concerned],
         live: Mapping[str, Live],
-        seen: Mapping[tuple[str, int], PortSeen],
+        seen: Mapping[Key, Answer],
     ) -> PortSeen | None:
         """Keep what each site's ports showed; give one that was not right, if any."""
         worst: PortSeen | None = None
+        seen_of = ports_seen(seen)
         for site in sites:
             revision = live.get(site.name)
-            ports = tuple(answer for (name, _), answer in sorted(seen.items()) if name == site.name)
+            ports = seen_of.get(site.name, ())
             if not isinstance(revision, Revision) or not ports:
                 continue
             bad = next((port for port in ports if port.reason != Reason.SERVED), None)

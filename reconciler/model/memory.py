@@ -62,12 +62,16 @@ class RenewalChoice:
 
 @dataclass(frozen=True, slots=True)
 class PortSeen:
-    """What one handshake showed. `fingerprint` is None if there was no certificate; `reason` then says why."""
+    """What the handshakes with one port showed, the worst of them. `fingerprint` is None if there was no certificate.
+
+    `names` are those that were asked for and showed what they should.
+    """
 
     port: int
     fingerprint: str | None
     reason: str
     message: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.model.desired import NginxTarget, Template, Verify
 from reconciler.model.names import Part, Switch
 from reconciler.targets.nginx import HTTP01_DIRECTORY, Nginx, paste_lines
+from reconciler.targets.probing import MOST, server_names
 from tests.targets.making import RENDERER, ScriptedHands, one, refusal, seat, templated, vhost
 
 DIRECTORY = "/etc/nginx/certwright.d"
@@ -202,21 +205,29 @@ def test_the_defaults_of_the_type_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hostnames", "sni"),
+    ("hostnames", "names"),
     [
-        (("a.example", "b.example"), "a.example"),
-        (("*.a.example", "192.0.2.1", "b.example"), "b.example"),
-        (("*.a.example",), "certwright-probe.a.example"),
-        (("192.0.2.1", "::1"), ""),
+        (("a.example", "b.example"), ["a.example", "b.example"]),
+        (("*.a.example", "192.0.2.1", "b.example"), ["b.example", "certwright-probe.a.example"]),
+        (("*.a.example",), ["certwright-probe.a.example"]),
+        (("192.0.2.1", "::1"), [""]),
     ],
 )
-def test_a_probe_asks_for_a_name_of_the_site(hostnames: tuple[str, ...], sni: str) -> None:
+def test_probes_ask_for_the_names_of_the_site_at_each_port(hostnames: tuple[str, ...], names: list[str]) -> None:
     spec = vhost(DIRECTORY, 443, 8443)
     probes = Nginx(spec, RENDERER).probes(seat(spec, "a", *hostnames))
     assert [(probe.address, probe.port, probe.sni) for probe in probes] == [
-        ("127.0.0.1", 443, sni),
-        ("127.0.0.1", 8443, sni),
+        ("127.0.0.1", port, name) for name in names for port in (443, 8443)
     ]
+
+
+@given(st.lists(st.integers(0, 10_000).map(lambda number: f"n{number}.example"), min_size=1, max_size=100))
+def test_of_many_names_a_bounded_sample_is_asked_for_that_does_not_change(hostnames: list[str]) -> None:
+    asked = server_names(hostnames)
+    assert asked[0] == hostnames[0]
+    assert len(asked) == len(set(asked)) == min(MOST, len(set(hostnames)))
+    assert set(asked) <= set(hostnames)
+    assert set(server_names([hostnames[0], *reversed(hostnames)])) == set(asked)
 
 
 def test_nothing_is_probed_where_nothing_is_verified() -> None:

@@ -1,110 +1,118 @@
-"""The proof: handshakes by SNI, repeated until the expected certificate is shown or the time is up."""
+"""The proof: handshakes by SNI, repeated until the expected certificate is shown or the time is up.
+
+While nothing shows it yet only a few are asked: a server with ten thousand names is not asked for all of them at each
+look. With the first that is right all others are asked, once; then those alone that are not right.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reconciler.doors import tls
+from reconciler.doors import tls, x509
 from reconciler.errors import Failed
+from reconciler.execute.probes import judging
 from reconciler.model.changes import Reason
-from reconciler.model.observed import PortSeen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.model.ports import Clock, Probe
 
+FEW: Final = 8
 _AT_ONCE: Final = 16
 _TIMEOUT: Final = 5.0
 # a server that reloads lets its old workers answer a moment longer beside the new ones (nginx: 0.1 s)
 _SETTLED: Final = 0.15
+# with one certificate right the server has loaded its configuration: another name's stranger will hardly go away
+_STRANGE_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One handshake to make: whose, where, the fingerprint that should be shown and those the site had before."""
+def prove(wanted: Sequence[Expected], owners: Mapping[str, str], clock: Clock, seconds: float) -> Mapping[Key, Answer]:
+    """Give what each (site, port, name) showed last; ends as soon as all are right, else after `seconds`.
 
-    site: str
-    probe: Probe
-    fingerprint: str
-    former: frozenset[str] = frozenset()
-
-
-def prove(wanted: Sequence[Expected], clock: Clock, seconds: float) -> Mapping[tuple[str, int], PortSeen]:
-    """Give what each (site, port) showed last; ends as soon as all are right twice, else after `seconds`.
-
-    Reasons: Served, OldCertificateServed, NothingListens, NotIncluded (another certificate answers for the name).
+    A few are asked twice, for old workers. `owners` are the sites by the fingerprint of their certificates.
     """
-    seen: dict[tuple[str, int], PortSeen] = {}
-    deadline = clock.monotonic() + seconds
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(wanted)))) as pool:
-        left = _until_right(list(wanted), seen, pool, clock, deadline)
+        look = _Look(owners, clock, clock.monotonic() + seconds, pool)
+        left = look.until_right(list(wanted))
         while not left and wanted and not clock.wait(_SETTLED):
-            _ask(wanted[:_AT_ONCE], seen, pool)
-            again = [one for one in wanted[:_AT_ONCE] if not _right(one, seen)]
-            if not again or clock.monotonic() >= deadline:
+            look.ask(wanted[:FEW])
+            again = [one for one in wanted[:FEW] if not look.is_right(one)]
+            if not again or look.is_late(again):
                 break
-            left = _until_right(again, seen, pool, clock, deadline)
-    return seen
+            left = look.until_right(again)
+    return judging.judged(wanted, look.seen)
 
 
-def _until_right(
-    left: list[Expected],
-    seen: dict[tuple[str, int], PortSeen],
-    pool: ThreadPoolExecutor,
-    clock: Clock,
-    deadline: float,
-) -> list[Expected]:
-    """Ask until all are right or the time is up; give those that are not."""
-    pause = 0.02
-    while left:
-        _ask(left, seen, pool)
-        left = [one for one in left if not _right(one, seen)]
-        if not left or clock.monotonic() >= deadline or clock.wait(pause):
-            break
-        pause = min(pause * 1.6, 1.0)
-    return left
+@dataclass(slots=True)
+class _Look:
+    """One proof under way."""
+
+    owners: Mapping[str, str]
+    clock: Clock
+    deadline: float
+    pool: ThreadPoolExecutor
+    seen: dict[Key, Answer] = field(default_factory=dict)
+    loaded: float | None = None
+
+    def is_late(self, left: Sequence[Expected]) -> bool:
+        """Tell whether the time is up; it is sooner where all that is left are strangers' certificates."""
+        now = self.clock.monotonic()
+        strange = all(one.key in self.seen and self.seen[one.key].reason in judging.STRANGE for one in left)
+        return now >= self.deadline or (strange and self.loaded is not None and now >= self.loaded + _STRANGE_SECONDS)
+
+    def is_right(self, one: Expected) -> bool:
+        return one.key in self.seen and self.seen[one.key].reason == Reason.SERVED
+
+    def ask(self, some: Sequence[Expected]) -> None:
+        """Make these handshakes, side by side."""
+        answers = self.pool.map(lambda one: _answer(one, self.owners), some)
+        self.seen.update(zip((one.key for one in some), answers, strict=True))
+        if self.loaded is None and any(map(self.is_right, some)):
+            self.loaded = self.clock.monotonic()
+
+    def until_right(self, left: list[Expected]) -> list[Expected]:
+        """Ask until all are right or the time is up; give those that are not."""
+        pause = 0.02
+        while left:
+            late = self.is_late(left)
+            first, rest = left[:FEW], left[FEW:]
+            self.ask(first)
+            if late or any(self.is_right(one) for one in first):
+                self.ask(rest)
+            left = [one for one in (*rest, *first) if not self.is_right(one)]
+            if not left or late or self.clock.wait(pause):
+                break
+            pause = min(pause * 1.6, 1.0)
+        return left
 
 
-def _ask(some: Sequence[Expected], seen: dict[tuple[str, int], PortSeen], pool: ThreadPoolExecutor) -> None:
-    for one, answer in zip(some, pool.map(look, some), strict=True):
-        seen[one.site, one.probe.port] = answer
-
-
-def _right(one: Expected, seen: Mapping[tuple[str, int], PortSeen]) -> bool:
-    return seen[one.site, one.probe.port].reason == Reason.SERVED
-
-
-def look(one: Expected) -> PortSeen:
-    """Make one handshake and judge it."""
-    port = one.probe.port
-    place = f"{one.probe.address} port {port}"
+def _answer(one: Expected, owners: Mapping[str, str]) -> Answer:
+    """Make one handshake and judge it by itself."""
+    probe = one.probe
     try:
-        peer = tls.handshake(one.probe.address, port, one.probe.sni, timeout=_TIMEOUT, starttls=one.probe.starttls)
+        peer = tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
+        if peer.fingerprint in (one.fingerprint, *one.former):
+            return judging.known(one, peer.fingerprint)
+        return judging.stranger(one, x509.facts(peer.chain_der[0]), owners)
     except Failed as failure:
-        return PortSeen(port, None, Reason.NOTHING_LISTENS, str(failure))
-    if peer.fingerprint == one.fingerprint:
-        return PortSeen(port, peer.fingerprint, Reason.SERVED)
-    if peer.fingerprint in one.former:
-        text = f"{place} still serves an earlier certificate of this site to {one.probe.sni}"
-        return PortSeen(port, peer.fingerprint, Reason.OLD_CERTIFICATE_SERVED, text)
-    text = (
-        f"{place} answers for {one.probe.sni} with a certificate that is not this site's: the server does not include "
-        "our configuration, or a block of your own answers for the name"
-    )
-    return PortSeen(port, peer.fingerprint, Reason.NOT_INCLUDED, text)
+        return judging.refused(failure)
 
 
 def answering(probes: Sequence[Probe]) -> frozenset[tuple[str, int]]:
     """Give the (address, port) pairs that answer TLS now, one handshake each."""
-    found = set()
-    for (address, port), probe in {(probe.address, probe.port): probe for probe in probes}.items():
-        try:
-            tls.handshake(address, port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
-        except Failed as failure:
-            if failure.reason in ("NothingListens", "NoTls", "Timeout"):
-                continue
-        found.add((address, port))
-    return frozenset(found)
+    places = {(probe.address, probe.port): probe for probe in reversed(probes)}
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(places)))) as pool:
+        found = zip(places, pool.map(_answers, places.values()), strict=True)
+        return frozenset(place for place, answers in found if answers)
+
+
+def _answers(probe: Probe) -> bool:
+    try:
+        tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
+    except Failed as failure:
+        return failure.reason not in ("NothingListens", "NoTls", "Timeout")
+    return True
