@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -63,6 +64,28 @@ def test_dns_persist_01_is_printed_checked_and_never_written(street: DnsStreet) 
     street.later()
     stage.settle()
     assert value in street.server.query("_validation-persist.one.test")
+
+
+def test_dns_persist_01_is_looked_for_at_each_name(street: DnsStreet) -> None:
+    """The draft: the label stands before each name that is proven; a wildcard is proven by its base, with a policy."""
+    stage = street.stage
+    look = {"nameservers": [street.server.endpoint], "timeout": "1s"}
+    site = street.site("one", "a.one.test", "one.test", "*.one.test")
+    street.write(site, type="dns-persist-01", provider=None, propagation=look)
+    stage.apply()
+    lines = re.findall(r'TXT "([^"]+)"', street.failure("one"))
+    values = dict.fromkeys(lines)
+    assert [value.endswith("; policy=wildcard") for value in values] == [False, True], street.failure("one")
+    plain, wild = values
+    street.server.update("one.test", "add", "_validation-persist.one.test", wild)
+    street.later()
+    stage.apply()
+    words = street.failure("one")
+    assert "publish _validation-persist.a.one.test. 30 IN TXT" in words
+    assert "does not have _validation-persist.one.test" not in words, "one record speaks for base and wildcard"
+    street.server.update("one.test", "add", "_validation-persist.a.one.test", plain)
+    street.later()
+    stage.settle()
 
 
 def test_lexicon(stage: Stage) -> None:

@@ -10,14 +10,14 @@ from reconciler.challenges.dns.acme_dns import AcmeDns
 from reconciler.challenges.dns.finding import Finder, Place
 from reconciler.challenges.dns.manual import record_line
 from reconciler.challenges.dns.names import account_name, challenge_name, challenge_value
-from reconciler.challenges.dns.propagation import Record, Watcher, shown
+from reconciler.challenges.dns.propagation import Lack, Record, Watcher, shown
 from reconciler.challenges.identity import checked_token
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed, Waiting
 from reconciler.model.observed import Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.challenges.dns.means import Means
@@ -54,11 +54,12 @@ class DnsSolver:
         rules = self._spec.propagation
         if rules.mode == "off":
             return
-        records = [record for thing in things if (record := self._record(thing, say)) is not None]
+        watched = {record: self._line(one) for one in things if (record := self._record(one, say)) is not None}
         watcher = Watcher(rules, self._means.clock, say)
         if self._spec.provider.type == "manual":
-            await_person(watcher, records, [self._line(thing) for thing in things], self._means, say)
+            await_person(watcher, watched, self._means, say)
         else:
+            records = list(watched)
             watcher.judge(records, watcher.wait(records), since)
 
     def clean_up(self, thing: Undo) -> None:
@@ -120,15 +121,22 @@ def txt_undo(site: str, place: Place, value: str, provider: DnsProviderSpec | No
     return Undo(digest[:32], site, "txt", place.zone.name, place.name, value=value, provider=provider)
 
 
-def await_person(
-    watcher: Watcher, records: Sequence[Record], lines: Sequence[str], means: Means, say: Callable[[str], None]
-) -> None:
-    """Tell what to publish, and wait for it; raises Waiting(WaitingForSolve), never Failed: people take their time."""
-    if not watcher.lacking(records):
-        return
-    for line in lines:
+def await_person(watcher: Watcher, watched: Mapping[Record, str], means: Means, say: Callable[[str], None]) -> None:
+    """Tell what to publish (a line a record) and wait for it; raises Waiting(WaitingForSolve).
+
+    Never Failed: people take their time.
+    """
+    records = list(watched)
+    lacks = watcher.lacking(records)
+    for line in _missing(watched, lacks):
         say(f"publish: {line}")
-    lacks = watcher.wait(records)
+    lacks = watcher.wait(records) if lacks else lacks
     if lacks:
-        until = means.clock.now() + _LOOK_AGAIN
-        raise Waiting("WaitingForSolve", f"publish {'; '.join(lines[:3])} ({shown(lacks)})", until)
+        until, missing = means.clock.now() + _LOOK_AGAIN, _missing(watched, lacks)
+        raise Waiting("WaitingForSolve", f"publish {'; '.join(missing[:3])} ({shown(lacks)})", until)
+
+
+def _missing(watched: Mapping[Record, str], lacks: Sequence[Lack]) -> list[str]:
+    """Give the lines of the records that somebody lacks."""
+    lacking = {lack.fits for lack in lacks}
+    return [line for record, line in watched.items() if record.fits in lacking]

@@ -49,6 +49,8 @@ def persist_value(hostname: str, issuer: str, account: str) -> str:
 def persists(found: str, wanted: str, issuers: Collection[str], now: float) -> bool:
     """Tell whether a standing record does what the wanted one would; `now` in seconds since 1970."""
     theirs, ours = _parsed(found), _parsed(wanted)
+    if theirs is None or ours is None:
+        return False
     until = theirs.get("persistuntil", "")
     lasts = "persistuntil" not in theirs or (until.isascii() and until.isdecimal() and float(until[:15]) > now)
     covers = ours.get("policy") is None or theirs.get("policy", "").lower() == "wildcard"
@@ -56,7 +58,9 @@ def persists(found: str, wanted: str, issuers: Collection[str], now: float) -> b
     return theirs[""].lower().removesuffix(".") in issuers and same and covers and lasts
 
 
-def _parsed(text: str) -> dict[str, str]:
+def _parsed(text: str) -> dict[str, str] | None:
+    """Read name and parameters; None where one stands there twice, which no CA may accept."""
     first, *rest = (part.strip() for part in text.split(";"))
-    pairs = (part.partition("=") for part in rest)
-    return {"": first, **{key.strip().lower(): value.strip() for key, _, value in pairs}}
+    pairs = [part.partition("=") for part in rest if part]
+    found = {"": first, **{key.strip().lower(): value.strip() for key, _, value in pairs}}
+    return found if len(found) == len(pairs) + 1 else None

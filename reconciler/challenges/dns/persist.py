@@ -1,4 +1,8 @@
-"""dns-persist-01 (draft-ietf-acme-dns-persist): a standing record that a person publishes; read, never written."""
+"""dns-persist-01 (draft-ietf-acme-dns-persist): a standing record that a person publishes; read, never written.
+
+Each name has a record of its own, a wildcard that of its base. One further up, with policy=wildcard, is not waited
+for: a CA may take it or not, and one that does finds it by itself before it asks for a proof.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +54,8 @@ class PersistSolver:
         """See that the records stand, at every name server. Raises Waiting(WaitingForSolve) with what to publish."""
         if self._spec.propagation.mode == "off":
             return
-        records = [self._record(thing) for thing in things]
-        watcher = Watcher(self._spec.propagation, self._means.clock, say)
-        lines = [record_line(thing.name, self._spec.ttl, thing.value) for thing in things]
-        await_person(watcher, records, lines, self._means, say)
+        watched = {self._record(one): record_line(one.name, self._spec.ttl, one.value) for one in things}
+        await_person(Watcher(self._spec.propagation, self._means.clock, say), watched, self._means, say)
 
     def clean_up(self, thing: Undo) -> None:
         """Take nothing away: the record is its publisher's."""

@@ -38,11 +38,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """A server that has not got a record, and what it says instead."""
+    """A server that has not got a record, and what it says instead. `fits` tells the records of one name apart."""
 
     name: str
     server: dns.NameServer
     why: str
+    fits: Callable[[str], bool]
 
     def __str__(self) -> str:
         """Give `ns1.example.com (192.0.2.1) does not have _acme-challenge.example.com yet`."""
@@ -121,10 +122,10 @@ def slowly(records: Sequence[Record], lacks: Sequence[Lack]) -> str:
 
 
 def _only(records: Sequence[Record], lacks: Sequence[Lack]) -> list[Record]:
-    left = {(lack.name, lack.server) for lack in lacks}
+    left = {(lack.fits, lack.server) for lack in lacks}
     kept = []
     for record in records:
-        servers = tuple(server for server in record.servers if (record.name, server) in left)
+        servers = tuple(server for server in record.servers if (record.fits, server) in left)
         if servers:
             kept.append(Record(record.name, record.fits, servers, record.zone, record.minimum))
     return kept
@@ -137,15 +138,19 @@ def _lack(record: Record, server: dns.NameServer) -> Lack | None:
         if failure.reason == dns.NO_ROUTE and any(_family(one) != _family(server) for one in record.servers):
             # this machine has no IPv6 (or no IPv4): the CA asks there, we cannot
             return None
-        return Lack(record.name, server, _silence(failure))
+        return _lacks(record, server, _silence(failure))
     if answer.alias is None and any(map(record.fits, answer.records)):
         return None
     if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
-        return Lack(record.name, server, f"answers {answer.rcode} for {record.name}")
+        return _lacks(record, server, f"answers {answer.rcode} for {record.name}")
     if answer.alias is not None:
-        return Lack(record.name, server, f"has a CNAME at {record.name}, beside which no record can stand")
+        return _lacks(record, server, f"has a CNAME at {record.name}, beside which no record can stand")
     others = f", but {len(answer.records)} of others" if answer.records else ""
-    return Lack(record.name, server, f"does not have {record.name} yet{others}")
+    return _lacks(record, server, f"does not have {record.name} yet{others}")
+
+
+def _lacks(record: Record, server: dns.NameServer, why: str) -> Lack:
+    return Lack(record.name, server, why, record.fits)
 
 
 def _family(server: dns.NameServer) -> bool:
