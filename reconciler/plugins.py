@@ -51,6 +51,12 @@ def _self_signed(parts: Parts, spec: Any) -> Issuer:  # noqa: ANN401
     return SelfSignedIssuer(spec, parts.means)
 
 
+def _imported(parts: Parts, spec: Any) -> Issuer:  # noqa: ANN401
+    from reconciler.issuers.imported import ImportedIssuer
+
+    return ImportedIssuer(spec, parts.means)
+
+
 def _apache(parts: Parts, spec: Any) -> Target:  # noqa: ANN401
     from reconciler.targets.apache import Apache
 
@@ -93,7 +99,12 @@ def _files(parts: Parts, spec: Any) -> Target:  # noqa: ANN401, ARG001
     return Files(spec)
 
 
-ISSUERS: Final[Mapping[str, Callable[[Parts, Any], Issuer]]] = {"acme": _acme, "ca": _ca, "self-signed": _self_signed}
+ISSUERS: Final[Mapping[str, Callable[[Parts, Any], Issuer]]] = {
+    "acme": _acme,
+    "ca": _ca,
+    "self-signed": _self_signed,
+    "imported": _imported,
+}
 TARGETS: Final[Mapping[str, Callable[[Parts, Any], Target]]] = {
     "apache": _apache,
     "dovecot": _dovecot,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from reconciler.engine import Report
     from reconciler.execute.executor import Executor, Pace
     from reconciler.model.changes import Change, Plan
-    from reconciler.model.desired import DesiredSite, IssuerSpec, TargetSpec
+    from reconciler.model.desired import DesiredSite, ImportSpec, IssuerSpec, TargetSpec
+    from reconciler.model.observed import Brought
     from reconciler.model.outcomes import Outcome
     from reconciler.model.ports import Declared, Issued, Issuer, SiteOnTarget, Target
     from reconciler.model.text import Secret
@@ -87,7 +88,17 @@ class App:
     @cached_property
     def observer(self) -> Observer:
         """Give what reads store and installed files."""
-        return Observer(self.store, self.target, self.store.live_path, self.cache, self.clock)
+        return Observer(self.store, self.target, self.store.live_path, self.cache, self.clock, self._look)
+
+    def _look(self, spec: ImportSpec) -> Brought:
+        from reconciler.execute.secrets import read_secret
+        from reconciler.issuers.imported import look
+
+        return look(spec, self.clock.now(), read_secret)
+
+    def brought(self, spec: ImportSpec | None) -> Brought | None:
+        """Give what a site brings, without its key; None where it brings nothing."""
+        return self._look(spec) if spec is not None else None
 
     @cached_property
     def engine(self) -> Engine:

@@ -132,11 +132,11 @@ def _declared(app: App, site: str) -> DesiredSite:
 def _issuer(app: App, site: DesiredSite) -> IssuerSpec:
     """Give the issuer that a pass would ask now; raises UsageError where it asks for no proof."""
     from reconciler.errors import UsageError
-    from reconciler.plan.policies import Case
+    from reconciler.plan.case import Case
     from reconciler.plan.site import pick_issuer
 
     live, memory = app.store.live([site.name])[site.name], app.store.memory([site.name])[site.name]
-    spec = pick_issuer(Case(site, live, memory, app.clock.now()))
+    spec = pick_issuer(Case(site, live, memory, app.clock.now(), app.brought(site.brought)))
     if spec.type != "acme":
         raise UsageError(
             f"{spec.name}, the issuer of {site.name}, asks for no challenges: `certwright apply {site.name}`"

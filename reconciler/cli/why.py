@@ -41,12 +41,15 @@ def why(site: str, settings: Settings) -> int:
 
 def _judged(app: App, name: str) -> tuple[tuple[Verdict, ...], Report]:
     from reconciler.model.ports import Limits, Scope
+    from reconciler.plan.case import Case
     from reconciler.plan.policies import explain_policies
 
     report = app.engine.look(Scope(sites=frozenset({name})), Limits())
     desired = app.tree.declared([name]).sites[name]
     live, memory = app.store.live([name])[name], app.store.memory([name])[name]
-    return explain_policies(desired, live, memory, report.now), report
+    seen = report.world.sites.get(name)
+    brought = seen.brought if seen is not None else app.brought(desired.brought)
+    return explain_policies(Case(desired, live, memory, report.now, brought)), report
 
 
 def _show(screen: Screen, name: str, verdicts: Sequence[Verdict], report: Report) -> None:

@@ -165,6 +165,9 @@ class SiteSteps:
             except (Failed, Waiting, Stalled, Transient) as failure:
                 self._remember_failure(site, live, failure)
                 raise
+            if issued.key is not None and change.brought != f"import {issued.facts.fingerprint}":
+                text = "another certificate was brought meanwhile"
+                return Outcome(change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, text)
         bundle = Bundle(key, issued.certificate, issued.chain)
         revision = self.store.put_revision(lease, site.name, bundle, self._meta(change, site, issued))
         if change.verb is Verb.ISSUE:
@@ -193,7 +196,8 @@ class SiteSteps:
     def _meta(self, change: Change, site: DesiredSite, issued: Issued) -> RevisionMeta:
         placeholder = change.reason is Reason.PLACEHOLDER and change.verb is Verb.ACTIVATE
         spec = issuer_named(change.issuer, site)
-        asked = (self.store.memory([site.name])[site.name].renew_requested, site.annotations.get("certwright/renewAt"))
+        memory = self.store.memory([site.name])[site.name]
+        asked = (memory.renew_requested, site.annotations.get("certwright/renewAt"), change.brought)
         return RevisionMeta(
             issuer="self-signed" if placeholder else spec.name,
             trust=spec.trust,

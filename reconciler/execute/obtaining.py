@@ -45,7 +45,7 @@ class Obtaining:
         desk = self.desk(site, lease, live, spec)
         request = self._passable(site, spec, self.request(site, live, change.reason, change.hostnames))
         issued = self.issuers(spec).obtain(request, desk)
-        return desk.key(), issued
+        return issued.key or desk.key(), issued
 
     def request(self, site: DesiredSite, live: Live, reason: str, hostnames: Collection[str] = ()) -> Request:
         """Ask for these hostnames (all, if none is given), each by the ways that are to be tried now."""
@@ -59,6 +59,7 @@ class Obtaining:
             spec_digest=site.digest,
             profile=site.profile,
             preferred_chain=site.preferred_chain,
+            brought=site.brought,
         )
 
     def _passable(self, site: DesiredSite, spec: IssuerSpec, request: Request) -> Request:
@@ -103,9 +104,9 @@ class Obtaining:
         return self.makers.key(site.key.algorithm)
 
     def _drop_misfit(self, site: DesiredSite, lease: Lease, live: Live) -> None:
-        """Forget an order that was signed for a key of another type than is wanted now."""
+        """Forget an order that may have been signed for a key of another type than is wanted now."""
         order = self.store.orders([site.name]).get(site.name)
-        if order is None or not order.finalized:
+        if order is None or order.url is None:
             return
         made: list[Secret] = []
 

@@ -22,6 +22,7 @@ ChallengeFailed       Failed     the CA could not see the proof; carries its wor
 ClockWrong            Waiting    our clock and the CA's differ by over an hour
 CaRefused             Failed     any other problem document of the CA
 ExternalAccount       Stalled    the CA asks for external account binding, and none is declared
+ImportInvalid         Failed     what a site brings cannot be used as its certificate and key
 InFlight              Waiting    the order goes on then; also when the process is asked to stop
 InsecureDirectory     Stalled    http without `allowInsecure`, or to a host that is not this machine
 AddressNotAllowed     Failed     the CA's name leads to an address of a private network

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 BUILTIN_WEBROOT: Final = "/run/certwright/http-01"
 ISSUERS: Final = ("letsencrypt",)
+IMPORTED: Final = ("imported",)
 METHODS: Final = ("http",)
 FILE: Final = "(built in)"
 
@@ -21,6 +22,7 @@ _OBJECTS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
     ("Issuer", "letsencrypt-staging", {"type": "acme", "directory": "letsencrypt-staging"}),
     ("Issuer", "ca", {"type": "ca"}),
     ("Issuer", "self-signed", {"type": "self-signed"}),
+    ("Issuer", "imported", {"type": "imported"}),
     ("ChallengeMethod", "http", {"type": "http-01", "webroot": {"directory": BUILTIN_WEBROOT}}),
     ("Target", "apache", {"type": "apache"}),
     ("Target", "dovecot", {"type": "dovecot"}),

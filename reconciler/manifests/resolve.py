@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.manifests import builtins
-from reconciler.manifests.resolve_objects import ObjectResolver
+from reconciler.manifests.resolve_objects import ObjectResolver, import_problems, import_spec
 from reconciler.model import plain
 from reconciler.model.desired import (
     AcmeIssuer,
@@ -71,11 +71,13 @@ class Resolver:
         before = self._flaws
         spec: SiteSpec = resource.spec  # type: ignore[assignment]  # the kind says so
         issuers = tuple(self._issuers(resource, spec))
-        hostnames = self._hostnames(resource, spec, public=any(issuer.trust is Trust.PUBLIC for issuer in issuers))
+        public = any(issuer.trust is Trust.PUBLIC and issuer.type != "imported" for issuer in issuers)
+        hostnames = self._hostnames(resource, spec, public=public)
         proven = any(isinstance(issuer, AcmeIssuer) for issuer in issuers)
         methods = self._methods(resource, spec, hostnames) if proven else {}
         targets = tuple(self._targets(resource, spec))
         records = self._address_records(resource, spec)
+        self.problems += import_problems(resource, spec.brought, issuers)
         if self._flaws > before or not issuers or not hostnames:
             return None
         found = {"issuers": issuers, "hostnames": hostnames, "methods": methods, "targets": targets}
@@ -102,6 +104,7 @@ class Resolver:
             suspend=spec.suspend,
             on_name_failure=self._on_name_failure(spec),
             stop_at=spec.stop_at,
+            brought=import_spec(resource, spec.brought) if spec.brought else None,
             machine=self._machine,
             labels=dict(resource.metadata.labels),
             annotations=dict(resource.metadata.annotations),
@@ -119,6 +122,8 @@ class Resolver:
 
     def _issuers(self, resource: Resource, spec: SiteSpec) -> Iterable[IssuerSpec]:
         names, path, referrer = self._list(resource, spec, "issuers", builtins.ISSUERS)
+        if spec.brought is not None and spec.issuers is None:  # the defaults are for those that bring nothing
+            names, path, referrer = builtins.IMPORTED, ("spec", "import"), resource
         for number, name in enumerate(names):
             found = self.objects.find("Issuer", name, referrer, (*path, number))
             if found is not None:

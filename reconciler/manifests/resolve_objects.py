@@ -14,10 +14,10 @@ from reconciler.model import desired
 from reconciler.model.names import KeyType, Part, Switch, Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.errors import Problem
-    from reconciler.manifests.kinds.parts import SecretRef
+    from reconciler.manifests.kinds.parts import Import, SecretRef
     from reconciler.manifests.kinds.server import ServerSpec
     from reconciler.manifests.kinds.validate import Resource
 
@@ -77,6 +77,8 @@ class ObjectResolver:
                 certificate,
                 _secret(resource, spec.key) if spec.key else None,
             )
+        if spec.type == "imported":
+            return desired.ImportedIssuer(resource.name, trust)
         return desired.SelfSignedIssuer(resource.name, trust, spec.lifetime)
 
     def _acme(self, resource: Resource, spec: Any, trust: Trust) -> desired.AcmeIssuer:  # noqa: ANN401
@@ -192,6 +194,36 @@ def beside(resource: Resource, path: str) -> str:
 
 def _secret(resource: Resource, ref: SecretRef) -> desired.SecretRef:
     return desired.SecretRef(beside(resource, ref.file) if ref.file else None, ref.env, ref.exec)
+
+
+def import_spec(resource: Resource, spec: Import) -> desired.ImportSpec:
+    """Give where a brought certificate stands."""
+    locked = spec.pkcs12 or spec.key
+    secret = locked.passphrase if locked else None
+
+    def path(text: str | None) -> str | None:
+        return beside(resource, text) if text else None
+
+    return desired.ImportSpec(
+        key=path(spec.key.file if spec.key else None),
+        certificate=path(spec.certificate),
+        chain=path(spec.chain),
+        pkcs12=path(spec.pkcs12.file if spec.pkcs12 else None),
+        passphrase=_secret(resource, secret) if secret else None,
+    )
+
+
+def import_problems(
+    resource: Resource, brought: Import | None, issuers: Sequence[desired.IssuerSpec]
+) -> Iterator[Problem]:
+    """Give what is wrong where only one of `import` and an imported issuer is there."""
+    imported = next((issuer for issuer in issuers if issuer.type == "imported"), None)
+    if brought is not None and issuers and imported is None:
+        text = "nothing is done with `import` as long as `issuers` do not name `imported`: put it first"
+        yield resource.problem(("spec", "import"), text, key=True)
+    if brought is None and imported is not None:
+        text = f"issuer `{imported.name}` needs `import`: the certificate that the site brings, and its key"
+        yield resource.problem(("spec", "issuers"), text)
 
 
 def _file_rules(resource: Resource, spec: Any) -> Any:  # noqa: ANN401

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     ISSUER_CHANGED = "IssuerChanged"
     KEY_TYPE_DIFFERS = "KeyTypeDiffers"
     PROFILE_DIFFERS = "ProfileDiffers"
+    IMPORT_CHANGED = "ImportChanged"
     KEY_MISMATCH = "KeyMismatch"
     CORRUPT = "Corrupt"
     RENEWAL_DUE = "RenewalDue"
@@ -67,6 +68,9 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     TERMS_NOT_AGREED = "TermsNotAgreed"
     WOULD_LOSE_TRUST = "WouldLoseTrust"
+    IMPORT_INVALID = "ImportInvalid"
+    IMPORT_ENDS = "ImportEnds"
+    STORE_IS_OLDER = "StoreIsOlder"
     ACCOUNT_MISSING = "AccountMissing"
     RATE_LIMITED = "RateLimited"
     PAUSED = "Paused"
@@ -109,13 +113,18 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file that a change creates, updates, restores or removes; texts only for configuration."""
+    """A file that a change creates, updates, restores or removes; texts only for configuration.
+
+    `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
+    """
 
     path: str
     part: Part
     change: FileChange
     before: str | None = None
     after: str | None = None
+    rights: str = ""
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,8 @@ class Change:
     `subject` is `site/NAME`, `target/NAME`, `issuer/NAME` or `undo/ID`.
     `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live
     revision that the decision saw; `revision` the one that `activate` makes live. `hostnames` are those of an order,
-    where they are not all; `stops`: the order is made and left to a person. `rank` orders work: 0 expired, 1
+    where they are not all; `stops`: the order is made and left to a person. `brought` names the certificate of the
+    site's `import` that the decision saw. `rank` orders work: 0 expired, 1
     near expiry, 2 changed, 3 new.
     """
 
@@ -149,6 +159,7 @@ class Change:
     rank: int = 2
     hostnames: tuple[str, ...] = ()
     stops: bool = False
+    brought: str | None = None
 
     id: str = field(init=False, repr=False, compare=False, default="")
 

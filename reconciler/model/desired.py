@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from reconciler.model.issuers import AcmeIssuer, CaIssuer, ExternalAccount, IssuerSpec, SelfSignedIssuer
+from reconciler.model.issuers import (
+    AcmeIssuer,
+    CaIssuer,
+    ExternalAccount,
+    ImportedIssuer,
+    ImportSpec,
+    IssuerSpec,
+    SelfSignedIssuer,
+)
 from reconciler.model.methods import (
     AcmeDns,
     Dns01,
@@ -77,6 +85,8 @@ __all__ = [  # the whole language of resolved manifests, whichever module holds 
     "FilesTarget",
     "HaproxyTarget",
     "Http01",
+    "ImportSpec",
+    "ImportedIssuer",
     "IssuerSpec",
     "KeySpec",
     "Lexicon",
@@ -183,6 +193,7 @@ class DesiredSite:
     stop_at: Literal["challenges"] | None = None
     machine: Machine = field(default_factory=Machine)
     address_records: AddressRecords | None = None
+    brought: ImportSpec | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)

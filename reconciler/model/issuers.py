@@ -61,4 +61,35 @@ class SelfSignedIssuer:
     type: Literal["self-signed"] = "self-signed"
 
 
-IssuerSpec = AcmeIssuer | CaIssuer | SelfSignedIssuer
+@dataclass(frozen=True, slots=True)
+class ImportedIssuer:
+    """Nobody is asked: each of its sites brings a certificate with its key (`ImportSpec`)."""
+
+    name: str
+    trust: Trust
+    type: Literal["imported"] = "imported"
+
+
+IssuerSpec = AcmeIssuer | CaIssuer | SelfSignedIssuer | ImportedIssuer
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSpec:
+    """Where a brought certificate and its key stand: `key` and `certificate` (and perhaps `chain`), or `pkcs12`."""
+
+    key: str | None = None
+    certificate: str | None = None
+    chain: str | None = None
+    pkcs12: str | None = None
+    passphrase: SecretRef | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Give the files that it rests on, that of the passphrase too."""
+        word = self.passphrase.file if self.passphrase is not None else None
+        return tuple(path for path in (self.key, self.certificate, self.chain, self.pkcs12, word) if path is not None)
+
+    @property
+    def place(self) -> str:
+        """Give the file by which people know it."""
+        return self.pkcs12 or self.certificate or ""

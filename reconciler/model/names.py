@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +38,12 @@ class Hostname:
     def is_address(self) -> bool:
         """Tell whether this is an IP address (RFC 8738)."""
         return ":" in self.text or self.text.replace(".", "").isdigit()
+
+
+def uncovered(wanted: Sequence[str], has: Sequence[str]) -> tuple[str, ...]:
+    """Give the names that a certificate does not cover; `*.d` covers one label below d (RFC 9525 section 6.3)."""
+    names = set(has)
+    return tuple(name for name in wanted if name not in names and f"*.{name.partition('.')[2]}" not in names)
 
 
 class KeyType(StrEnum):

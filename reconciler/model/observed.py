@@ -10,6 +10,7 @@ from reconciler.model.memory import Failures, LastFailure, Memory, NameMemory, P
 from reconciler.model.orders import AccountRecord, ChosenChallenge, OrderRecord, Undo
 from reconciler.model.revisions import (
     BrokenRevision,
+    Brought,
     CertificateFacts,
     Live,
     NoRevision,
@@ -23,6 +24,7 @@ __all__ = [
     "Abandoned",
     "AccountRecord",
     "BrokenRevision",
+    "Brought",
     "CertificateFacts",
     "ChosenChallenge",
     "Failures",

@@ -10,6 +10,7 @@ from typing import Protocol
 from reconciler.errors import Failed
 from reconciler.model.desired import (
     DnsSpec,
+    ImportSpec,
     MethodSpec,
 )
 from reconciler.model.observed import (
@@ -27,7 +28,7 @@ from reconciler.model.text import Secret
 class Request:
     """What an issuer is asked for. `methods[hostname]` are the ways, in the order in which they are to be tried.
 
-    `by_hand`: a new order is a person's from its first moment.
+    `by_hand`: a new order is a person's from its first moment. `brought`: where the site's own certificate stands.
     """
 
     site: str
@@ -39,11 +40,15 @@ class Request:
     profile: str | None = None
     preferred_chain: str | None = None
     by_hand: bool = False
+    brought: ImportSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What an issuer gave, already verified against what was asked. `chain` may be empty. PEM, re-encoded by us."""
+    """What an issuer gave, already verified against what was asked. `chain` may be empty. PEM, re-encoded by us.
+
+    `key` is set where it comes with the certificate; else the certificate is for the desk's key.
+    """
 
     certificate: bytes
     chain: bytes
@@ -52,6 +57,7 @@ class Issued:
     account: str | None = None
     profile: str | None = None
     challenges: Mapping[str, Proven] = field(default_factory=dict)
+    key: Secret | None = None
 
 
 class Desk(Protocol):

@@ -36,7 +36,8 @@ class Proven:
 class RevisionMeta:
     """Who made a revision, how and why. Goes to `meta.json`.
 
-    `requested` are the requests of a person (annotation, `renew`) that it answers: known although memory was lost.
+    `requested` are the requests of a person (annotation, `renew`, a certificate that was brought) that it answers:
+    known although memory was lost.
     """
 
     issuer: str
@@ -51,6 +52,19 @@ class RevisionMeta:
     placeholder: bool = False
     requested: tuple[str, ...] = ()
     v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the files of a site's `import` hold: the certificate's facts, or None and why it cannot be used."""
+
+    facts: CertificateFacts | None
+    problem: str = ""
+
+    @property
+    def id(self) -> str:
+        """Give the name by which a revision's `requested` knows that this certificate was seen."""
+        return f"import {self.facts.fingerprint}" if self.facts is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from reconciler.model.installed import Inventory, OnTarget, TargetRecord
 from reconciler.model.memory import Memory
 from reconciler.model.orders import AccountRecord, OrderRecord, Undo
-from reconciler.model.revisions import Live, NoRevision, Revision
+from reconciler.model.revisions import Brought, Live, NoRevision, Revision
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedSite:
-    """All that a decision about one site rests on. `others` are further valid revisions, newest first."""
+    """All that a decision about one site rests on. `others` are further valid revisions, newest first.
+
+    `brought` is what its `import` holds, None where it has none.
+    """
 
     name: str
     live: Live = field(default_factory=NoRevision)
@@ -21,6 +24,7 @@ class ObservedSite:
     memory: Memory = field(default_factory=Memory)
     order: OrderRecord | None = None
     on: Mapping[str, OnTarget] = field(default_factory=dict)
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True, slots=True)

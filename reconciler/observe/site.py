@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from reconciler.errors import CertwrightError
@@ -9,20 +10,30 @@ from reconciler.model.changes import Reason
 from reconciler.model.observed import LastFailure, Memory, NoRevision, ObservedSite, OnTarget, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from reconciler.model.observed import Live
+    from reconciler.model.desired import DesiredSite, ImportSpec
+    from reconciler.model.observed import Brought, Live
     from reconciler.model.ports import Reader
     from reconciler.observe.disk import Disk
     from reconciler.observe.view import TargetView
 
 
 def observed_sites(
-    reader: Reader, names: Iterable[str], views: Mapping[str, TargetView], disk: Disk, now: datetime
+    reader: Reader,
+    sites: Mapping[str, DesiredSite],
+    views: Mapping[str, TargetView],
+    disk: Disk,
+    now: datetime,
+    brought: Callable[[ImportSpec], Brought],
 ) -> dict[str, ObservedSite]:
-    """Observe sites by the store's batches; target by target, so that a directory's files are looked at together."""
-    names = sorted(names)
+    """Observe sites by the store's batches; target by target, so that a directory's files are looked at together.
+
+    `brought` reads what a site brings; many sites may bring the same, which is read once.
+    """
+    names = sorted(sites)
+    look = functools.cache(brought)
     live, memory, orders = reader.live(names), reader.memory(names), reader.orders(names)
     on: dict[str, dict[str, OnTarget]] = {name: {} for name in names}
     for view in views.values():
@@ -38,6 +49,7 @@ def observed_sites(
             memory=memory.get(name, Memory()),
             order=orders.get(name),
             on=on[name],
+            brought=look(spec) if (spec := sites[name].brought) is not None else None,
         )
         for name in names
     }

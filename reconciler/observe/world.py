@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from reconciler.model.desired import DesiredSite, TargetSpec
-    from reconciler.model.observed import TargetRecord
+    from reconciler.model.desired import DesiredSite, ImportSpec, TargetSpec
+    from reconciler.model.observed import Brought, TargetRecord
     from reconciler.model.ports import Cache, Clock, Declared, Reader, Scope, Target
     from reconciler.observe.traces import Traces
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Observer:
     """Observes, and remembers which sites were quiet. One for a store; used by one thread.
 
-    `build` makes a target of its spec; `live` gives the directory by which servers read a site's key and chain.
+    `build` makes a target of its spec; `live` gives the directory by which servers read a site's key and chain;
+    `brought` reads what a site's `import` names.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class Observer:
         live: Callable[[str], str],
         cache: Cache,
         clock: Clock,
+        brought: Callable[[ImportSpec], Brought],
     ) -> None:
         """Take what a pass reads from."""
-        self._reader, self._build, self._live, self._clock = reader, build, live, clock
+        self._reader, self._build, self._live, self._clock, self._brought = reader, build, live, clock, brought
         self._quiet = Quiet(cache, reader.renamed_only)
         self._digests: Mapping[str, str] = {}
         self._traces: dict[str, Traces] = {}
@@ -75,7 +77,7 @@ class Observer:
         gone = known - declared.names if scope.full else frozenset()
         with Disk() as disk:
             world = World(
-                sites=observed_sites(reader, sites, views, disk, self._clock.now()),
+                sites=observed_sites(reader, sites, views, disk, self._clock.now(), self._brought),
                 targets=observed_targets(reader, records, views, disk, gone if scope.full else None),
                 accounts=accounts,
                 orphaned_accounts=orphaned,
@@ -84,7 +86,9 @@ class Observer:
                 known=len(known),
                 addresses=global_addresses() if any(map(publishes_own, sites.values())) else (),
             )
-        self._traces.update({name: traces_of(reader, site, world.targets) for name, site in world.sites.items()})
+        self._traces.update(
+            {name: traces_of(reader, sites[name], site, world.targets) for name, site in world.sites.items()}
+        )
         return world
 
     def _views(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import Proven, Revision
+from reconciler.plan.case import RENEW_AT
 from reconciler.plan.digests import digest_of
 from reconciler.plan.names import left_out, ordered_names, ways
-from reconciler.plan.policies import RENEW_AT, lacking, some, wanted_profile
+from reconciler.plan.policies import lacking, some, wanted_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +100,7 @@ def issue_change(wish: Wish, now: datetime, after: tuple[str, ...]) -> Change:
         challenges=_challenges(wish) if issuer.type == "acme" else {},
         hostnames=_ordered(wish, now),
         stops=wish.stops,
+        brought=_brought(wish),
         new_orders=1 if issuer.type == "acme" and order is None else 0,
         rank=wish.rank,
     )
@@ -134,7 +136,11 @@ def _decided_on(wish: Wish, issuer: IssuerSpec, names: tuple[str, ...]) -> str:
     asked = memory.renew_requested or desired.annotations.get(RENEW_AT)
     first = sorted(f"{name}={one.method}" for name, one in _challenges(wish).items()) if issuer.type == "acme" else []
     facts = (live_id(wish.live), issuer.name, sorted(names), desired.key.algorithm.value, wanted, asked)
-    return digest_of(*facts, first, "stops" if wish.stops else None)
+    return digest_of(*facts, first, "stops" if wish.stops else None, _brought(wish))
+
+
+def _brought(wish: Wish) -> str | None:
+    return wish.observed.brought.id if wish.observed.brought is not None else None
 
 
 def _names(wish: Wish) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.addresses import publishes_own
+from reconciler.plan.case import Case
 from reconciler.plan.names import LATE_SHARE
-from reconciler.plan.policies import Case
 from reconciler.plan.renewal import choose_renewal, lifetime
 from reconciler.plan.site import gives_up_at
 
@@ -32,9 +32,12 @@ def due_of(steps: Iterable[Steps], now: datetime) -> Mapping[str, datetime]:
 
 def _instants(one: Steps, now: datetime) -> Iterator[datetime]:
     wish = one.wish
-    case = Case(wish.desired, wish.live, wish.observed.memory, now)
+    case = Case(wish.desired, wish.live, wish.observed.memory, now, wish.observed.brought)
     yield from (hold.until for hold in one.holds if hold.until is not None)
     yield from one.due
+    brought = wish.observed.brought
+    if brought is not None and brought.facts is not None:
+        yield from (brought.facts.not_before, brought.facts.not_after)
     if wish.desired.renewal.reissue_issued_before is not None:
         yield wish.desired.renewal.reissue_issued_before
     if case.revision is not None:

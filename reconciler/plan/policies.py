@@ -6,43 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Reason
-from reconciler.model.observed import BrokenRevision, Failures, NoRevision, Revision
+from reconciler.model.names import uncovered
+from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+from reconciler.plan.case import Case, request_of
 from reconciler.plan.failover import choose, present
+from reconciler.plan.imports import candidates, change_of, is_brought
 from reconciler.plan.names import left_out
 from reconciler.plan.renewal import choose_renewal, renewal_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from reconciler.model.desired import DesiredSite, IssuerSpec
-    from reconciler.model.observed import Live, Memory
 
-RENEW_AT: Final = "certwright/renewAt"
 ALLOW_TRUST_LOSS: Final = "certwright/allow-trust-loss"
 _SHOWN: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What the policies judge: a site, a revision of it (`live`, or a candidate), what is remembered, and the time."""
-
-    desired: DesiredSite
-    live: Live
-    memory: Memory
-    now: datetime
-
-    @property
-    def revision(self) -> Revision | None:
-        """Give the usable revision, None if there is none or it is a placeholder."""
-        live = self.live
-        return live if isinstance(live, Revision) and not live.meta.placeholder else None
-
-    @property
-    def failures(self) -> Failures | None:
-        """Give the failures to issue, if they happened to this spec."""
-        failures = self.memory.failures.get("issue")
-        return failures if failures is not None and failures.digest in ("", self.desired.digest) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +66,13 @@ def _placeholder(case: Case) -> str | None:
 
 
 def lacking(desired: DesiredSite, revision: Revision) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the declared names that the certificate lacks, and its names that are no longer declared."""
+    """Give the declared names that the certificate lacks, and its names that are no longer declared.
+
+    One that the site brought may cover a name by a wildcard, and has whatever names it has.
+    """
     wanted, has = desired.names, revision.facts.hostnames
+    if is_brought(desired, revision):
+        return uncovered(wanted, has), ()
     return tuple(sorted(set(wanted) - set(has))), tuple(sorted(set(has) - set(wanted)))
 
 
@@ -117,14 +100,14 @@ def _issuer(case: Case) -> str | None:
         return f"issued by {case.revision.meta.issuer}, which is no longer among the site's issuers"
     if case.desired.failover.back != "now":
         return None
-    chosen = choose(case.desired.issuers, case.failures, case.now, case.desired.failover)
+    chosen = choose(candidates(case), case.failures, case.now, case.desired.failover)
     order = list(case.desired.issuers)
     return f"back from {used.name} to {chosen.name}" if order.index(chosen) < order.index(used) else None
 
 
 def _key_type(case: Case) -> str | None:
     wanted = case.desired.key.algorithm.value
-    if case.revision is None or case.revision.facts.key_type == wanted:
+    if case.revision is None or case.revision.facts.key_type == wanted or is_brought(case.desired, case.revision):
         return None
     return f"the key is {case.revision.facts.key_type}, wanted is {wanted}"
 
@@ -151,17 +134,6 @@ def _reissue(case: Case) -> str | None:
     )
 
 
-def _requested(case: Case) -> str | None:
-    if case.revision is None:
-        return None
-    done = case.revision.meta.requested
-    if case.memory.renew_requested and case.memory.renew_requested not in done:
-        return f"asked for by `certwright renew` at {case.memory.renew_requested}"
-    wanted = case.desired.annotations.get(RENEW_AT)
-    fresh = wanted is not None and wanted not in (case.memory.handled_renew_at, *done)
-    return f"annotation {RENEW_AT} is now {wanted}" if fresh else None
-
-
 def _due(case: Case) -> str | None:
     revision = case.revision
     if revision is None:
@@ -179,12 +151,13 @@ POLICIES: Final = (
     Policy(Reason.CORRUPT, "A revision that cannot be read or is not complete is replaced.", _broken("Corrupt")),
     Policy(Reason.KEY_MISMATCH, "A certificate whose key does not fit is replaced.", _broken("KeyMismatch")),
     Policy(Reason.PLACEHOLDER, "A placeholder is replaced at the first chance.", _placeholder),
+    Policy(Reason.IMPORT_CHANGED, "The certificate is the one that the site brings.", change_of),
     Policy(Reason.HOSTNAMES_DIFFER, "The certificate has exactly the declared hostnames.", _hostnames),
     Policy(Reason.ISSUER_CHANGED, "The certificate comes from one of the site's issuers.", _issuer),
     Policy(Reason.KEY_TYPE_DIFFERS, "The key is of the declared type.", _key_type),
     Policy(Reason.PROFILE_DIFFERS, "The certificate is of the declared profile.", _profile),
     Policy(Reason.REISSUE_WANTED, "The certificate was issued after `renewal.reissueIssuedBefore`.", _reissue),
-    Policy(Reason.REQUESTED_BY_USER, "A person asks for a new one by `renew` or by the annotation.", _requested),
+    Policy(Reason.REQUESTED_BY_USER, "A person asks for a new one by `renew` or by the annotation.", request_of),
     Policy(Reason.RENEWAL_DUE, "The certificate is renewed before it ends.", _due),
 )
 
@@ -200,8 +173,7 @@ def first_finding(case: Case, *, without: frozenset[Reason] = frozenset()) -> Fi
     return None
 
 
-def explain_policies(desired: DesiredSite, live: Live, memory: Memory, now: datetime) -> tuple[Verdict, ...]:
+def explain_policies(case: Case) -> tuple[Verdict, ...]:
     """Give every policy's verdict, in the order in which they are asked."""
-    case = Case(desired, live, memory, now)
     answers = ((policy, policy.test(case)) for policy in POLICIES)
     return tuple(Verdict(policy.reason, answer is not None, answer or policy.sentence) for policy, answer in answers)

@@ -8,24 +8,35 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+from reconciler.plan.accounts import account_hold
 from reconciler.plan.backoff import hold_for, waits_until
+from reconciler.plan.case import Case
 from reconciler.plan.failover import choose
+from reconciler.plan.imports import candidates, held_by, note_of
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
-from reconciler.plan.policies import ALLOW_TRUST_LOSS, Case, Finding, first_finding
+from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
 from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.model.desired import AcmeIssuer, DesiredSite, IssuerSpec
+    from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import Live, NameMemory, ObservedSite, World
 
 _ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
 _NEVER_ASKED: Final = frozenset(set(Reason) - _ALWAYS)
+_NEVER_DUE: Final = frozenset(set(Reason) - {Reason.RENEWAL_DUE})
 _CLOCK_SLACK: Final = timedelta(minutes=5)
 _NOT_COUNTED: Final = frozenset(
-    {Reason.MISSING, Reason.PLACEHOLDER, Reason.RENEWAL_DUE, Reason.CORRUPT, Reason.KEY_MISMATCH}
+    {
+        Reason.MISSING,
+        Reason.PLACEHOLDER,
+        Reason.RENEWAL_DUE,
+        Reason.CORRUPT,
+        Reason.KEY_MISMATCH,
+        Reason.IMPORT_CHANGED,
+    }
 )
 
 
@@ -72,7 +83,11 @@ def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: date
     """Decide about one site."""
     wish = _decided(desired, observed, world, now)
     out = left_out(desired, wish.live, observed.memory, now)
-    return replace(wish, notes=tuple(_left_out(desired.name, name, one) for name, one in sorted(out.items())))
+    notes = [_left_out(desired.name, name, one) for name, one in sorted(out.items())]
+    brought = note_of(Case(desired, wish.live, observed.memory, now, observed.brought))
+    if brought is not None and all(hold.reason is not brought.reason for hold in wish.holds):
+        notes.append(brought)
+    return replace(wish, notes=tuple(notes))
 
 
 def _left_out(site: str, name: str, one: NameMemory) -> Hold:
@@ -84,7 +99,7 @@ def _left_out(site: str, name: str, one: NameMemory) -> Hold:
 
 
 def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
-    case = Case(desired, observed.live, observed.memory, now)
+    case = Case(desired, observed.live, observed.memory, now, observed.brought)
     finding = first_finding(case)
     if finding is None:
         return Wish(desired, observed, observed.live)
@@ -158,11 +173,8 @@ def _stored(case: Case, observed: ObservedSite) -> Revision | None:
 def _covers(case: Case, one: Revision) -> bool:
     if one.meta.placeholder or one.facts.not_after <= case.now:
         return False
-    at_once = first_finding(
-        replace(case, live=one),
-        without=frozenset(set(Reason) - {Reason.RENEWAL_DUE}),
-    )
-    return at_once is None and set(case.desired.names) <= set(one.facts.hostnames)
+    at_once = first_finding(replace(case, live=one), without=_NEVER_DUE)
+    return at_once is None and not lacking(case.desired, one)[0]
 
 
 def _rejected(stored: Revision, desired: DesiredSite, observed: ObservedSite, now: datetime) -> Hold | None:
@@ -196,7 +208,8 @@ def rank_of(case: Case) -> int:
 
 def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
     issuer = pick_issuer(case)
-    held = stage_hold(case, wish.observed.order) or _hold(case, wish.observed, issuer, world)
+    held = held_by(case, issuer, finding.message, due=first_finding(case, without=_NEVER_DUE) is not None)
+    held = held or stage_hold(case, wish.observed.order) or _hold(case, wish.observed, issuer, world)
     return replace(
         wish,
         issue=finding,
@@ -210,7 +223,7 @@ def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
 
 def pick_issuer(case: Case) -> IssuerSpec:
     """Choose among those issuers that would not lose trust; among all if that leaves none."""
-    issuers = case.desired.issuers
+    issuers = candidates(case)
     keep = tuple(issuer for issuer in issuers if not _loses_trust(case, issuer)) or issuers
     meta = case.revision.meta if case.revision else None
     return choose(keep, case.failures, case.now, case.desired.failover, meta)
@@ -239,34 +252,11 @@ def _hold(case: Case, observed: ObservedSite, issuer: IssuerSpec, world: World) 
             until=case.revision.facts.not_after,
             ends_when=f'the annotation {ALLOW_TRUST_LOSS}: "true" allows it, or the present certificate has expired',
         )
+    if issuer.type == "imported":
+        return None  # there is nothing to wait for: what is there was looked at
     released = is_released(case.desired, observed)
     held = hold_for(case.memory.failures.get("issue"), case.desired.digest, case.now, site=name, released=released)
     return held or (None if released else _given_up(case))
-
-
-def account_hold(issuer: AcmeIssuer, site: str, world: World) -> Hold | None:
-    """Hold a site whose issuer has no account, if none may be made."""
-    record = world.accounts.get(issuer.name)
-    if record is not None and record.url is not None:
-        return None
-    orphan = world.orphaned_accounts.get(issuer.name)
-    if orphan is not None:
-        return Hold(
-            Reason.ACCOUNT_MISSING,
-            f"the key of account {orphan} at {issuer.name} is gone; a new account is never made silently",
-            site=site,
-            ends_when="the account's key is put back into the store, or the Issuer names another `account`",
-            failed=True,
-        )
-    if not issuer.agree_to_terms:
-        return Hold(
-            Reason.TERMS_NOT_AGREED,
-            f"no account at {issuer.name} ({issuer.directory}) is made before its terms of service are agreed to",
-            site=site,
-            ends_when="`agreeToTerms: true` and `email` stand in the Server's or the Issuer's spec",
-            failed=True,
-        )
-    return None
 
 
 def gives_up_at(case: Case) -> datetime | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.observed import OrderRecord
-    from reconciler.plan.policies import Case
+    from reconciler.plan.case import Case
 
 
 def is_open(order: OrderRecord, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.model.changes import Reason
-from reconciler.model.names import Switch
+from reconciler.model.names import Switch, uncovered
 from reconciler.model.observed import BrokenRevision, FileChange, NoRevision, OnTarget, Revision
 from reconciler.model.outcomes import Condition
 
@@ -33,6 +33,7 @@ _STOPPED: Final = frozenset(
         Reason.PATH_REFUSED,
         Reason.INVALID_MANIFEST,
         Reason.HOSTNAME_TAKEN,
+        Reason.IMPORT_INVALID,
     }
 )
 
@@ -85,7 +86,11 @@ def missing_hostnames(desired: DesiredSite, observed: ObservedSite) -> tuple[str
     """Give the declared names that no usable certificate has."""
     live = observed.live
     usable = isinstance(live, Revision) and not live.meta.placeholder
-    has = set(live.facts.hostnames) if usable and isinstance(live, Revision) else set()
+    if not usable or not isinstance(live, Revision):
+        return desired.names
+    if any(issuer.type == "imported" and issuer.name == live.meta.issuer for issuer in desired.issuers):
+        return uncovered(desired.names, live.facts.hostnames)  # it may cover a name by a wildcard
+    has = set(live.facts.hostnames)
     return tuple(name for name in desired.names if name not in has)
 
 
@@ -184,6 +189,9 @@ def _ready(parts: Sequence[Condition], holds: Sequence[Hold], *, has_targets: bo
     unverified = served.status == "Unknown" and served.reason in (Reason.NOT_VERIFIED, Reason.NO_TARGETS)
     needed = (issued, covered, installed) if unverified else tuple(parts)
     bad = next((part for part in needed if part.status != "True"), None)
+    broken = next((hold for hold in holds if hold.reason is Reason.IMPORT_INVALID), None)
+    if bad is None and broken is not None:
+        return _false("Ready", broken.reason, _ends(broken))
     if bad is None:
         summed = served if not unverified else installed if has_targets else issued
         return Condition("Ready", "True", summed.reason, summed.message)

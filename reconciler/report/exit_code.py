@@ -31,6 +31,7 @@ _ASKED_FOR: Final = frozenset(
         Reason.RELOAD_DELAYED,
         Reason.PRUNE_DISABLED,
         Reason.WOULD_LOSE_TRUST,
+        Reason.IMPORT_ENDS,
         Reason.IN_FLIGHT,
         Reason.WAITING_FOR_SOLVE,
     }

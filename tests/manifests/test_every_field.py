@@ -102,6 +102,9 @@ LISTENER: Final = {
 }
 EAB: Final = {"kid": "j", "hmacKey": {"file": "/s"}}
 RECORDS: Final = {"provider": "dns"}
+PAIR: Final = {"key": {"file": "/k"}, "certificate": "/c"}
+BAG: Final = {"pkcs12": {"file": "/p"}}
+IMPORTS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (("key", PAIR), ("pkcs12", BAG))
 SETTINGS: Final = {
     "privateKey.algorithm": "rsa-2048",
     "privateKey.rotation": "reuse",
@@ -171,6 +174,7 @@ OTHER: Final[dict[tuple[str, str], dict[str, Any]]] = {
         "trust": "public",
     },
     ("Issuer", "self-signed"): {"lifetime": "5d", "trust": "public"},
+    ("Issuer", "imported"): {"trust": "private"},
     ("ChallengeMethod", "http-01"): {
         "webroot.directory": "/srv/other",
         "webroot.mode": "0640",
@@ -211,6 +215,18 @@ OTHER: Final[dict[tuple[str, str], dict[str, Any]]] = {
         "stopAt": "challenges",
         "addressRecords.provider": ("addressRecords", RECORDS),
         "addressRecords.ttl": ("addressRecords", {**RECORDS, "ttl": 9}, {"addressRecords": RECORDS}),
+        "import.key.file": ("import", {**PAIR, "key": {"file": "/o"}}, {"import": PAIR}),
+        "import.certificate": ("import", {**PAIR, "certificate": "/o"}, {"import": PAIR}),
+        "import.chain": ("import", {**PAIR, "chain": "/o"}, {"import": PAIR}),
+        "import.pkcs12.file": ("import", {"pkcs12": {"file": "/o"}}, {"import": BAG}),
+        **{
+            f"import.{part}.passphrase{form}": (
+                *("import", {**before, part: {**before[part], "passphrase": given}}),
+                {"import": before},
+            )
+            for part, before in IMPORTS
+            for form, given in SECRET.items()
+        },
         "suspend": True,
         **SETTINGS,
     },
@@ -223,6 +239,7 @@ BASES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("Issuer", "acme"): {"directory": "https://acme.example.com/"},
     ("Issuer", "ca"): {},
     ("Issuer", "self-signed"): {},
+    ("Issuer", "imported"): {},
     ("ChallengeMethod", "http-01"): {"webroot": {"directory": "/srv/web"}},
     ("ChallengeMethod", "tls-alpn-01"): {"listener": {"port": 443}},
     ("ChallengeMethod", "dns-01"): {"provider": RFC2136},
@@ -285,6 +302,8 @@ def tree_of(kind: str, type_: str, spec: dict[str, Any]) -> Tree:
     uses = {"Issuer": ("issuers", [name]), "Target": ("targets", [name]), "HostnameSet": ("hostnameSets", [name])}
     if kind in uses:
         site[uses[kind][0]] = uses[kind][1]
+    if type_ == "imported":
+        site["import"] = PAIR
     if kind == "ChallengeMethod":
         site |= {"issuers": ["acme"], "challenges": [{"method": name}]}
     if kind == "HostnameSet":

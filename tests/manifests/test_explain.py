@@ -32,7 +32,7 @@ def test_a_field_of_some_types_says_of_which() -> None:
     assert explain("target.layout").startswith(
         "target.spec.layout  (type: apache, nginx)\n  snippet | vhost | live, default snippet"
     )
-    assert explain("issuer.trust").count("issuer.spec.trust  (type: ") == 3
+    assert explain("issuer.trust").count("issuer.spec.trust  (type: ") == 4
     assert "FIELDS (type: acme)" in explain("issuer.spec")
 
 

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 
 from reconciler.doors import x509
 from reconciler.doors.files import api as files
+from reconciler.execute.secrets import read_secret
+from reconciler.issuers.imported import look
 from reconciler.model.desired import (
     AcmeIssuer,
     DesiredSite,
     FileRule,
     FilesTarget,
+    ImportSpec,
     NginxTarget,
     SelfSignedIssuer,
     TargetUse,
 )
 from reconciler.model.names import Hostname, Part, Trust
-from reconciler.model.observed import InstalledFile, Inventory, RevisionMeta, TargetRecord
+from reconciler.model.observed import Brought, InstalledFile, Inventory, RevisionMeta, TargetRecord
 from reconciler.model.ports import Bundle, Declared, Refusal, Scope
 from reconciler.observe.world import Observer
 from reconciler.store.files import FileStore, open_store
@@ -48,6 +51,11 @@ def build(spec: TargetSpec) -> Target:
     return Files(spec)
 
 
+def brought(spec: ImportSpec) -> Brought:
+    """Read what a site brings as wiring does, but for its passphrase."""
+    return look(spec, NOW, read_secret)
+
+
 def meta(at: datetime = NOW, account: str | None = None, directory: str | None = None) -> RevisionMeta:
     """Say how a revision was made."""
     return RevisionMeta("self", Trust.TEST, directory, account, None, {}, "digest", "Missing", at)
@@ -69,7 +77,7 @@ class Ground:
 
     def new_observer(self) -> Observer:
         """Give an observer as a new process has it."""
-        return Observer(self.store, build, self.store.live_path, self.store.cache(), SteadyClock())
+        return Observer(self.store, build, self.store.live_path, self.store.cache(), SteadyClock(), brought)
 
     def nginx(self, **changes: object) -> NginxTarget:
         """Give a target with configuration files."""

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from reconciler.model.changes import Reason, Verb
-from reconciler.model.desired import DesiredSite, Failover, KeySpec, Renewal
+from reconciler.model.desired import DesiredSite, Failover, ImportSpec, KeySpec, Renewal
 from reconciler.model.names import KeyType
 from reconciler.model.observed import (
     BrokenRevision,
+    Brought,
     Failures,
     LastFailure,
     Memory,
@@ -21,11 +22,16 @@ from reconciler.model.observed import (
     ObservedSite,
     OrderRecord,
 )
+from reconciler.plan.case import Case
 from reconciler.plan.policies import POLICIES, explain_policies
-from tests.plan.world import CA, DAY, LE, NOW, ZERO, one_plan, revision, site
+from tests.plan.world import BOUGHT, CA, DAY, LE, NOW, ZERO, facts, one_plan, revision, site
 
 A = site("a", issuers=(LE,))
 GOOD = revision(A, start=NOW - DAY)
+
+OWN = site("a", issuers=(BOUGHT,), brought=ImportSpec("/k", "/c"))
+GOOD_OWN = revision(OWN, start=NOW - DAY, life=80 * DAY)
+WIDE = revision(OWN, hostnames=("*.example.com", "example.com"))
 
 
 def _observed(live: Any, **more: Any) -> ObservedSite:
@@ -89,6 +95,9 @@ TABLE: tuple[tuple[str, DesiredSite, ObservedSite, Reason | None], ...] = (
         _observed(NoRevision()),
         Reason.MISSING,
     ),
+    ("brought", OWN, _observed(GOOD_OWN, brought=Brought(facts("a.example.com", serial="02"))), Reason.IMPORT_CHANGED),
+    ("brought already", OWN, _observed(GOOD_OWN, brought=Brought(GOOD_OWN.facts)), None),
+    ("covers more", OWN, _observed(WIDE, brought=Brought(WIDE.facts)), None),
     ("due", A, _observed(revision(A, start=NOW - 70 * DAY)), Reason.RENEWAL_DUE),
     ("expired", A, _observed(revision(A, start=NOW - 100 * DAY)), Reason.RENEWAL_DUE),
 )
@@ -98,7 +107,7 @@ TABLE: tuple[tuple[str, DesiredSite, ObservedSite, Reason | None], ...] = (
 def test_policy(desired: DesiredSite, observed: ObservedSite, reason: Reason | None) -> None:
     plan = one_plan(desired, observed)
     assert [change.reason for change in plan.changes if change.verb is Verb.ISSUE] == [reason] * (reason is not None)
-    verdicts = explain_policies(desired, observed.live, observed.memory, NOW)
+    verdicts = explain_policies(Case(desired, observed.live, observed.memory, NOW, observed.brought))
     assert len(verdicts) == len(POLICIES)
     assert next((verdict.reason for verdict in verdicts if verdict.fires), None) == reason
 

@@ -14,6 +14,7 @@ from reconciler.model.desired import (
     DesiredSite,
     FilesTarget,
     Http01,
+    ImportedIssuer,
     NginxTarget,
     Reload,
     TargetUse,
@@ -55,6 +56,7 @@ DAY = timedelta(days=1)
 LE = AcmeIssuer("le", Trust.PUBLIC, "https://ca.example/directory", email="a@example.com", agree_to_terms=True)
 ZERO = AcmeIssuer("zero", Trust.PUBLIC, "https://zero.example/directory", email="a@example.com", agree_to_terms=True)
 CA = CaIssuer("ca", Trust.PRIVATE)
+BOUGHT = ImportedIssuer("imported", Trust.PUBLIC)
 HTTP = Http01("http", Webroot("/run/webroot"))
 COPY = FilesTarget(name="copy", reload=Reload(("true",)))
 PLAIN = FilesTarget(name="plain")

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "reconciler"
 WORD: Final = re.compile(r"(?:[A-Z][a-z]+){2,}[a-z0-9]*", re.ASCII)
 RAISED: Final = {"Failed", "Stalled", "Waiting", "FileFailed", "DnsFailed", "SwitchStuck"}
 NO_REASON: Final = {
-    *("ChallengeMethod", "HostnameSet", "ChallengeList", "VerifyReport", "BrokenChain"),
+    *("BroughtPair", "ChallengeMethod", "HostnameSet", "ChallengeList", "VerifyReport", "BrokenChain"),
     *("DnsFailed", "FileFailed", "FileStat", "MethodSpec", "NameServer", "StagedIssuer", "TsigKey"),
 }
 """Words of the same shape: kinds, and names in `__all__` or in casts."""

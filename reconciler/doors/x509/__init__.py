@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
+    from reconciler.doors.x509.importing import BroughtPair, read_pair, read_pkcs12
     from reconciler.doors.x509.keys import key_type, make_csr, new_key
     from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
     from reconciler.doors.x509.reading import Chain, facts, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
 else:
     _HOMES = {
+        "BroughtPair": "importing",
         "Chain": "reading",
         "PLACEHOLDER": "signing",
         "challenge_certificate": "proving",
@@ -33,6 +35,8 @@ else:
         "new_ca": "signing",
         "new_key": "keys",
         "read_chain": "reading",
+        "read_pair": "importing",
+        "read_pkcs12": "importing",
         "self_signed": "signing",
         "sign": "signing",
     }
@@ -50,6 +54,7 @@ else:
 
 __all__ = [
     "PLACEHOLDER",
+    "BroughtPair",
     "Chain",
     "challenge_certificate",
     "challenge_shown",
@@ -62,6 +67,8 @@ __all__ = [
     "new_ca",
     "new_key",
     "read_chain",
+    "read_pair",
+    "read_pkcs12",
     "self_signed",
     "sign",
 ]

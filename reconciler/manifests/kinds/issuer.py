@@ -106,6 +106,17 @@ class CaSpec(Shape):
         return self.trust or "private"
 
 
+class ImportedSpec(Shape):
+    """Nobody is asked: each of its sites brings its own certificate and key (`Site.import`)."""
+
+    type: Literal["imported"] = Field(description="imported: each site brings its own certificate, in `import`.")
+    trust: TrustLevel | None = Field(None, description="Who believes these certificates. Default: public.")
+
+    def effective_trust(self) -> TrustLevel:
+        """Give `trust`, or public: such certificates are bought."""
+        return self.trust or "public"
+
+
 class SelfSignedSpec(Shape):
     """Each certificate signs itself."""
 

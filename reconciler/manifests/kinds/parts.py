@@ -53,6 +53,35 @@ class SecretRef(Shape):
 Secret = Annotated[SecretRef, BeforeValidator(_no_literal)]
 
 
+class Locked(Shape):
+    """A file that may need a passphrase."""
+
+    file: LocalPath = Field(description="The file; a relative path starts at the manifest's directory.")
+    passphrase: Secret | None = Field(None, description="Where its passphrase is found. Default: it has none.")
+
+
+class Import(Shape):
+    """A certificate that the site brings, with its key: `key` and `certificate`, or `pkcs12`."""
+
+    key: Locked | None = Field(None, description="The private key, as PEM or DER; needs `certificate`.")
+    certificate: LocalPath | None = Field(
+        None, description="The certificate, as PEM or DER; its chain may stand in the same file, in any order."
+    )
+    chain: LocalPath | None = Field(
+        None, description="The intermediate certificates, if they have a file of their own."
+    )
+    pkcs12: Locked | None = Field(None, description="One PKCS#12 file (.p12, .pfx) with all of it.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        pair = [name for name in ("key", "certificate", "chain") if self.gives(name)]
+        if self.gives("pkcs12") and pair:
+            raise sentence(f"`pkcs12` holds all of it: take `{pair[0]}` away", pair[0])
+        if not self.gives("pkcs12") and not (self.gives("key") and self.gives("certificate")):
+            raise sentence("either `key` and `certificate`, or `pkcs12` is needed")
+        return self
+
+
 class PrivateKey(Shape):
     """The private key of a certificate."""
 
@@ -153,7 +182,11 @@ class FileRule(Shape):
     """One file that is written."""
 
     path: TargetPath = Field(description="Where the file stands; its directory must exist.")
-    owner: UserName | None = Field(None, description="The user who owns the file. Default: the one certwright runs as.")
+    owner: UserName | None = Field(
+        None,
+        description="The user who owns the file. Default: the one certwright runs as; in a tree of another user him, "
+        "and nobody else.",
+    )
     group: UserName | None = Field(None, description="The group of the file. Default: the owner's.")
     mode: FileMode | None = Field(
         None, description='The mode of the file. Default: "0600" where the private key is in it, else "0644".'

@@ -6,7 +6,7 @@ from reconciler.manifests.kinds.base import Shape
 from reconciler.manifests.kinds.challenge_method import Http01Spec, TlsAlpn01Spec
 from reconciler.manifests.kinds.dns_method import Dns01Spec, DnsAccount01Spec, DnsPersist01Spec
 from reconciler.manifests.kinds.hostname_set import HostnameSetSpec
-from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, SelfSignedSpec
+from reconciler.manifests.kinds.issuer import AcmeSpec, CaSpec, ImportedSpec, SelfSignedSpec
 from reconciler.manifests.kinds.server import ServerSpec
 from reconciler.manifests.kinds.site import SiteSpec
 from reconciler.manifests.kinds.target import (
@@ -21,14 +21,14 @@ from reconciler.manifests.kinds.target import (
 
 API_VERSION: Final = "certwright/v1"
 
-IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec
+IssuerKind = AcmeSpec | CaSpec | SelfSignedSpec | ImportedSpec
 TargetKind = ApacheSpec | DovecotSpec | HaproxySpec | NginxSpec | PostfixSpec | FilesSpec | ExecSpec
 MethodKind = Http01Spec | TlsAlpn01Spec | Dns01Spec | DnsAccount01Spec | DnsPersist01Spec
 Spec = ServerSpec | IssuerKind | MethodKind | HostnameSetSpec | TargetKind | SiteSpec
 
 KINDS: Final[dict[str, type[Spec] | dict[str, type[Spec]]]] = {
     "Server": ServerSpec,
-    "Issuer": {"acme": AcmeSpec, "ca": CaSpec, "self-signed": SelfSignedSpec},
+    "Issuer": {"acme": AcmeSpec, "ca": CaSpec, "self-signed": SelfSignedSpec, "imported": ImportedSpec},
     "ChallengeMethod": {
         "http-01": Http01Spec,
         "tls-alpn-01": TlsAlpn01Spec,
@@ -69,6 +69,7 @@ SECRETS: Final = frozenset(
         ("ChallengeMethod", "secret"),
         ("Issuer", "hmacKey"),
         ("Issuer", "key"),
+        ("Site", "passphrase"),
     }
 )
 """Kind and name of each field that tells where a secret is; what stands in one is never quoted."""

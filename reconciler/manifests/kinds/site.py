@@ -10,6 +10,7 @@ from reconciler.manifests.kinds.parts import (
     ON_NAME_FAILURE,
     ChallengeEntry,
     Failover,
+    Import,
     OnNameFailure,
     PrivateKey,
     Renewal,
@@ -64,6 +65,12 @@ class SiteSpec(Shape):
         None,
         description="Publish the Server's addresses for the site's names first. Only what was published so is ever "
         "removed: when this field or the Site goes. Default: nothing is published.",
+    )
+    brought: Import | None = Field(
+        None,
+        alias="import",
+        description="The certificate that the site brings. `issuers` then name `imported`, alone or before the one "
+        "that takes over when it ends. Default, with `import`: `imported` alone.",
     )
     suspend: Flag = Field(default=False, description="true: nothing of the site is changed, not even repaired.")
 
