@@ -66,10 +66,20 @@ def _site(app: App, name: str, settings: Settings, screen: Screen) -> None:
         {"at": _text(event.last), "reason": event.reason, "message": _counted(event.message, event.count)}
         for event in app.store.events(name)[-_EVENTS:]
     ]
+    keys = _keys_of_others(app, name)
     if settings.output == "text":
-        screen.out(describe_text(item, app.clock.now(), origins=origins, events=events).rstrip("\n"))
+        screen.out(describe_text(item, app.clock.now(), origins=origins, events=events, keys=keys).rstrip("\n"))
     else:
-        write(screen, {**item, "origins": origins, "events": events}, settings.output)
+        write(screen, {**item, "origins": origins, "events": events, "keysOfOthers": keys}, settings.output)
+
+
+def _keys_of_others(app: App, name: str) -> list[Item]:
+    """Give the installed files with the private key that belong neither to root nor to us."""
+    import os
+
+    entries = [app.store.inventory_of(target, name) for target in sorted(app.store.targets())]
+    files = [file for entry in entries if entry is not None for file in entry.files if file.part.is_secret]
+    return [{"path": file.path, "uid": file.uid} for file in files if file.uid not in {0, os.geteuid()}]
 
 
 def _text(at: Any) -> str | None:  # noqa: ANN401

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact, Bundle
 
 _LIMIT: Final = 16 << 20
+_OURS: Final = frozenset({Part.CONFIG, Part.TASK})  # never in a tenant's tree
 
 
 class SwitchStuck(Failed):
@@ -76,8 +77,8 @@ def read(path: str) -> Content | None:
 
 def wanted(artifact: Artifact, bundle: Bundle | None) -> Content:
     """Make the content of an artifact: its text, or its part of the bundle."""
-    uid = _uid(artifact.owner)
-    gid = _gid(artifact.group, artifact.owner)
+    born = None if artifact.own_directory or artifact.part in _OURS else files.born_at(artifact.path)
+    uid, gid = born or (_uid(artifact.owner), _gid(artifact.group, artifact.owner))
     if artifact.text is not None:
         return Content(artifact.text.encode(), artifact.mode, uid, gid)
     if bundle is None:

@@ -86,6 +86,7 @@ class FileFact:
 
     RESTORE: ours, and someone changed it. FOREIGN: not ours, stands where ours should (`existing: refuse`).
     REFUSED: the path cannot be used; `message` says why. `before` and `after` are texts of `config` files only.
+    `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
     """
 
     path: str
@@ -94,6 +95,8 @@ class FileFact:
     message: str = ""
     before: str | None = None
     after: str | None = None
+    rights: str = ""
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from reconciler.doors.files.api import FileFailed
 from reconciler.model.fragments import HEAD
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact
+from reconciler.observe.owners import check_configuration
+from reconciler.observe.rights import differing
 
 if TYPE_CHECKING:
     from reconciler.doors.files.api import FileStat
@@ -24,6 +26,7 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
     """Compare a block that is wanted with the one that stands there."""
     try:
         facts = disk.facts(artifact.path)
+        check_configuration(artifact, disk.born(artifact.path))
         if facts is not None and facts.kind != "file":
             return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
         if known is not None and facts is not None and facts.signature == known.signature and _holds(artifact, known):
@@ -55,8 +58,9 @@ def _change(
         return FileChange.RESTORE, "it was removed" if facts is None else "our lines were removed"
     if hashlib.sha256(before.encode()).hexdigest() != known.digest:
         return FileChange.RESTORE, "its content was changed"
-    if (facts.mode, facts.uid, facts.gid) != (known.mode, known.uid, known.gid):
-        return FileChange.RESTORE, "its mode or owner was changed"
+    rights = differing(facts, known.mode, (known.uid, known.gid))
+    if rights:
+        return FileChange.RESTORE, rights
     return (FileChange.NONE if _holds(artifact, known) else FileChange.UPDATE), ""
 
 
@@ -79,7 +83,8 @@ def will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
     if not (artifact.own_directory or artifact.part is Part.CONFIG) or error.reason != "NoSuchDirectory":
         return False
     try:
-        return disk.facts(artifact.path.rpartition("/")[0]) is None
+        directory = artifact.path.rpartition("/")[0]
+        return disk.facts(directory) is None and disk.born(directory) is None
     except FileFailed:
         return False
 

@@ -45,10 +45,15 @@ class Disk:
     def facts(self, path: str) -> FileStat | None:
         """Give the facts of what is at `path` (of a link itself), None if nothing is.
 
-        Raises FileFailed: NoSuchDirectory, PathRefused (writable by others, a tenant's tree, a link of somebody else).
+        Raises FileFailed: NoSuchDirectory, PermissionDenied, PathRefused (writable by others, a link of somebody else,
+        a tenant's tree unless we are root).
         """
         directory, name = self._parent(path)
         return files.stat_file(name, base=directory)
+
+    def born(self, path: str) -> tuple[int, int] | None:
+        """Give uid and gid of what is made at `path` in a tenant's tree, None elsewhere; raises as `facts` does."""
+        return self._parent(path)[0].born()
 
     def read(self, path: str) -> bytes:
         """Read a regular file of at most `LIMIT` bytes."""
@@ -92,9 +97,7 @@ class Disk:
         stack = ExitStack()
         try:
             directory = stack.enter_context(files.open_directory(where or "/"))
-            if directory.tenant is not None:
-                why = f"{where} is in a tree of uid {directory.tenant}, where certwright does not write; use another"
-                raise FileFailed("PathRefused", why)  # noqa: TRY301  closed below
+            directory.born()  # refused here already where we may not write
         except FileFailed as error:
             stack.close()
             self._failed[where] = error

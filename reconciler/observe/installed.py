@@ -18,7 +18,8 @@ from reconciler.model.observed import FileChange, FileFact, Revision
 from reconciler.model.text import Secret
 from reconciler.observe.blocks import block_fact, block_left, not_a_file, will_be_made
 from reconciler.observe.disk import LIMIT, Disk
-from reconciler.observe.owners import owner_of
+from reconciler.observe.owners import owner_of, tenants
+from reconciler.observe.rights import Owner, differing, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -97,8 +98,8 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
     if artifact.part is Part.TASK:
         return _task(artifact, known, case)
     try:
-        owner = owner_of(artifact)
-        facts = disk.facts(artifact.path)
+        facts, born = disk.facts(artifact.path), disk.born(artifact.path)
+        owner = owner_of(artifact) if born is None else tenants(artifact, born, facts)
         if facts is not None and facts.kind != "file":
             return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
         change, message = (
@@ -112,7 +113,25 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
     after = artifact.text if change not in (FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED) else None
     if known and change is FileChange.NONE and artifact.text is None:
         change, message = _revision(known, case.live)
-    return FileFact(artifact.path, artifact.part, change, message, before, after)
+    rights = _rights(artifact, known, facts, owner, born)
+    same = message == rights != "" and (known is None or _revision(known, case.live)[0] is FileChange.NONE)
+    return FileFact(artifact.path, artifact.part, change, message, before, after, rights, same)
+
+
+def _rights(
+    artifact: Artifact, known: InstalledFile | None, facts: FileStat | None, owner: Owner, born: tuple[int, int] | None
+) -> str:
+    """Say whose a file will be in the tree of somebody else, or what becomes of the mode and owner that it has."""
+    if facts is None:
+        return f"it will be the file of {user_name(born[0])}" if born is not None else ""
+    return differing(facts, artifact.mode, _wanted(known, owner))
+
+
+def _wanted(known: InstalledFile | None, owner: Owner) -> Owner:
+    """Give the owner that a file shall have: as declared, else as we made it."""
+    if known is None:
+        return owner
+    return known.uid if owner[0] is None else owner[0], known.gid if owner[1] is None else owner[1]
 
 
 def _task(artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
@@ -135,37 +154,26 @@ def _change(
     artifact: Artifact,
     known: InstalledFile,
     facts: FileStat | None,
-    owner: tuple[int | None, int | None],
+    owner: Owner,
 ) -> tuple[FileChange, str]:
     """Compare a file of ours with how we left it, then with what is wanted now."""
     if facts is None:
         return FileChange.RESTORE, "it was removed"
-    drift = _drift(disk, known, facts)
-    if drift:
-        return FileChange.RESTORE, drift
+    if facts.signature != known.signature:
+        if facts.size > LIMIT or disk.digest(known.path) != known.digest:
+            return FileChange.RESTORE, "its content was changed"
+        if differing(facts, known.mode, (known.uid, known.gid)):
+            return FileChange.RESTORE, differing(facts, artifact.mode, _wanted(known, owner))
     return _wish(artifact, known, owner)
 
 
-def _wish(artifact: Artifact, known: InstalledFile, owner: tuple[int | None, int | None]) -> tuple[FileChange, str]:
+def _wish(artifact: Artifact, known: InstalledFile, owner: Owner) -> tuple[FileChange, str]:
     if artifact.text is not None and hashlib.sha256(artifact.text.encode()).hexdigest() != known.digest:
         return FileChange.UPDATE, ""
     if artifact.part is not known.part:
         return FileChange.UPDATE, f"it shall hold {artifact.part.value}, now {known.part.value}"
-    if artifact.mode != known.mode:
-        return FileChange.UPDATE, f"its mode shall be {artifact.mode:04o}, now {known.mode:04o}"
-    if owner[0] not in (None, known.uid) or owner[1] not in (None, known.gid):
-        return FileChange.UPDATE, "its owner shall be another"
-    return FileChange.NONE, ""
-
-
-def _drift(disk: Disk, known: InstalledFile, facts: FileStat) -> str:
-    if facts.signature == known.signature:
-        return ""
-    if facts.size > LIMIT or disk.digest(known.path) != known.digest:
-        return "its content was changed"
-    if (facts.mode, facts.uid, facts.gid) != (known.mode, known.uid, known.gid):
-        return "its mode or owner was changed"
-    return ""
+    rights = differing(known, artifact.mode, owner)
+    return (FileChange.UPDATE, rights) if rights else (FileChange.NONE, "")
 
 
 def _revision(known: InstalledFile, live: Live) -> tuple[FileChange, str]:

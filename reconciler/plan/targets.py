@@ -102,7 +102,9 @@ def planned(fact: FileFact, change: FileChange | None = None) -> PlannedFile:
     """Give what will be done with a file; its texts only if it is configuration."""
     shown = fact.part is Part.CONFIG
     before, after = (fact.before, fact.after) if shown else (None, None)
-    return PlannedFile(fact.path, fact.part, change or fact.change, before, after)
+    return PlannedFile(
+        fact.path, fact.part, change or fact.change, before, after, fact.rights, fact.same and not change
+    )
 
 
 def _material(on: OnTarget) -> tuple[PlannedFile, ...]:

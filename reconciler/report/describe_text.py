@@ -19,10 +19,12 @@ def describe_text(
     *,
     origins: Mapping[str, str] | None = None,
     events: Sequence[Mapping[str, Any]] = (),
+    keys: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Give spec, conditions, certificate, renewal, targets, holds, failures, events.
 
-    `origins` tells of a spec field where its value came from (a file and line, or a default).
+    `origins` tells of a spec field where its value came from (a file and line, or a default); `keys` are the files with
+    the private key that belong to another user.
     """
     name = shown(at(item, "metadata", "name"))
     sections = (
@@ -32,6 +34,7 @@ def describe_text(
         ("Certificate", _certificate(item, now)),
         ("Renewal", _renewal(item, now)),
         ("Targets", _targets(item)),
+        ("Keys", tuple(f"{shown(key['path'])} belongs to uid {key['uid']}, who can use and copy it" for key in keys)),
         ("Holds", _holds(item, name, now)),
         ("Failures", _failures(item, now)),
         ("Events", tuple(_event(event, now) for event in events)),

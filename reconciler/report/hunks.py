@@ -32,9 +32,14 @@ def file_diff(file: PlannedFile) -> str:
 
 
 def file_line(file: PlannedFile) -> str:
-    """Give the one line of a file: sign, path, what happens, and for material that its content is not shown."""
-    word = "content differs" if file.part is not Part.CONFIG and file.change in _REWRITES else ""
-    return f"{SIGNS.get(file.change, '~')} {visible(file.path)} ({file.change.value}{', ' + word if word else ''})"
+    """Give the one line of a file: sign, path, what happens, how its rights change; of material no content."""
+    unseen = file.part is not Part.CONFIG and file.change in _REWRITES and not file.same
+    words = [
+        file.change.value,
+        *(["content differs"] if unseen else []),
+        *([visible(file.rights)] if file.rights else []),
+    ]
+    return f"{SIGNS.get(file.change, '~')} {visible(file.path)} ({', '.join(words)})"
 
 
 def visible(text: str) -> str:

@@ -94,7 +94,8 @@ _SITE: Final[Schema] = _object({
     "status": _STATUS,
 })  # fmt: skip
 _FILE: Final[Schema] = _object(
-    {"path": _TEXT, "change": {"enum": ["create", "update", "restore", "adopt", "remove"]}}, {"diff": _TEXT}
+    {"path": _TEXT, "change": {"enum": ["create", "update", "restore", "adopt", "remove"]}},
+    {"rights": _TEXT, "diff": _TEXT},
 )
 _OUTCOME: Final[Schema] = _object(
     {

@@ -57,8 +57,8 @@ def change_json(change: Change) -> Json:
 
 def _file(file: PlannedFile) -> Json:
     item: Json = {"path": file.path, "change": file.change.value}
-    diff = file_diff(file)
-    return {**item, "diff": diff} if diff else item
+    more = {"rights": file.rights, "diff": file_diff(file)}
+    return {**item, **{name: text for name, text in more.items() if text}}
 
 
 def hold_json(hold: Hold) -> Json:

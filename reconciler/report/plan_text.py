@@ -77,7 +77,10 @@ def _sameness(change: Change) -> object:
     if change.site is None:
         return change.id
     site = change.site
-    files = tuple((_anonymous(file.path, site), file.part, file.change, _texts(change, file)) for file in change.files)
+    files = tuple(
+        (_anonymous(file.path, site), file.part, file.change, file.rights, file.same, _texts(change, file))
+        for file in change.files
+    )
     message = _anonymous(change.message, site) if change.files else change.reason
     return (change.verb, change.target, change.issuer, change.reason, message, files, bool(change.removed))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +18,8 @@ _LONGEST: Final = 300
 _CAUSES: Final = {
     errno.ENOSPC: ("DiskFull", "the file system is full; free some space or inodes there"),
     errno.EDQUOT: ("DiskFull", "the disk quota is used up; raise it or free some space"),
-    errno.EACCES: ("PermissionDenied", "permission denied to uid {uid}; allow it, or run certwright as a user who may"),
-    errno.EPERM: ("PermissionDenied", "not permitted to uid {uid}; allow it, or run certwright as a user who may"),
+    errno.EACCES: ("PermissionDenied", "permission denied to uid {uid}; {remedy}"),
+    errno.EPERM: ("PermissionDenied", "not permitted to uid {uid}; {remedy}"),
     errno.EROFS: (
         "ReadOnlyFilesystem",
         "the file system is read-only; mount it writable, or name the directory in ReadWritePaths= of the systemd unit",
@@ -31,6 +32,11 @@ _CAUSES: Final = {
     errno.ENOTEMPTY: ("PathRefused", "the directory is not empty; look at what it holds"),
     errno.EMFILE: ("DiskError", "too many open files; raise LimitNOFILE= of the systemd unit or ulimit -n"),
 }
+
+
+_OURS: Final = "allow it, or run certwright as a user who may"
+_HIS: Final = "the tree is his and certwright acts as he does there; give it to him, or use another path"
+_ACTING: Final = threading.local()
 
 
 class FileFailed(Failed):
@@ -64,7 +70,19 @@ def failure(tried: str, path: str, error: OSError) -> FileFailed:
     if code == errno.ENOENT:
         return FileFailed("NoSuchFile", f"cannot {tried} {shown(path)}: no such file; create it or correct the path")
     reason, cause = _CAUSES.get(code, ("DiskError", f"{os.strerror(code)}; look at the kernel's log and the disk"))
-    return FileFailed(reason, f"cannot {tried} {shown(path)}: {cause.format(uid=os.geteuid())}")
+    tenant = getattr(_ACTING, "uid", None)
+    uid, remedy = (os.geteuid(), _OURS) if tenant is None else (tenant, _HIS)
+    return FileFailed(reason, f"cannot {tried} {shown(path)}: {cause.format(uid=uid, remedy=remedy)}")
+
+
+@contextmanager
+def acting(uid: int) -> Iterator[None]:
+    """Let the failures of this thread name `uid`, as whom it acts."""
+    _ACTING.uid = uid
+    try:
+        yield
+    finally:
+        _ACTING.uid = None
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files._failures import FileFailed, failure, refused, told
+from reconciler.doors.files._ground import Directory, may_own
 from reconciler.doors.files._stat import FileStat, file_stat
-from reconciler.doors.files._walk import Directory, may_own, open_directory, parent
+from reconciler.doors.files._walk import following, in_directory, in_parent, opened_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,9 @@ def read_file(
 ) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
-    `follow` goes along links that root or we made (a link of anybody else is always refused); `one_name` refuses a
-    file with several hard links, which is always done in a tenant's tree. Raises FileFailed: NoSuchFile,
+    `follow` goes along links that root or we made (a link of anybody else is always refused), with our own rights
+    everywhere: for files that a person names to us. `one_name` refuses a file with several hard links, which is always
+    done in a tenant's tree. Raises FileFailed: NoSuchFile,
     NoSuchDirectory, PathRefused, ...
     """
     return read_with_stat(path, limit, base=base, follow=follow, one_name=one_name)[0]
@@ -35,27 +37,31 @@ def read_with_stat(
     path: str, limit: int = MEBIBYTE, *, base: Directory | None = None, follow: bool = False, one_name: bool = False
 ) -> tuple[bytes, FileStat]:
     """Read as `read_file` does, and give the facts of the very file that was read."""
-    with parent(path, base=base, follow=follow) as (directory, name):
-        where = directory.join(name)
-        _check_regular(where, _facts(directory, name, where))  # before opening: to open a device may do something
-        with told("read", where):
-            fd = os.open(name, _READ, dir_fd=directory.fd)
-        try:
-            facts = os.fstat(fd)
-            _check_regular(where, facts)
-            foreign = directory.tenant is not None or (directory.shared and not may_own(facts.st_uid))
-            if facts.st_nlink != 1 and (one_name or foreign):
-                raise refused(where, f"has {facts.st_nlink} names (hard links), so it may be another file; copy it")
-            return _bounded(fd, where, facts.st_size, limit), file_stat(facts)
-        finally:
-            os.close(fd)
+    go = following if follow else in_parent
+    return go(path, lambda directory, name: _read(directory, name, limit, one_name=one_name), base=base)
+
+
+def _read(directory: Directory, name: str, limit: int, *, one_name: bool) -> tuple[bytes, FileStat]:
+    where = directory.join(name)
+    _check_regular(where, _facts(directory, name, where))  # before opening: to open a device may do something
+    with told("read", where):
+        fd = os.open(name, _READ, dir_fd=directory.fd)
+    try:
+        facts = os.fstat(fd)
+        _check_regular(where, facts)
+        foreign = directory.tenant is not None or (directory.shared and not may_own(facts.st_uid))
+        if facts.st_nlink != 1 and (one_name or foreign):
+            raise refused(where, f"has {facts.st_nlink} names (hard links), so it may be another file; copy it")
+        return _bounded(fd, where, facts.st_size, limit), file_stat(facts)
+    finally:
+        os.close(fd)
 
 
 def stat_file(path: str, *, base: Directory | None = None, follow: bool = False) -> FileStat | None:
     """Give the facts of whatever is at `path`, a link itself unless `follow`; None if missing."""
     try:
-        with parent(path, base=base, follow=follow) as (directory, name):
-            return file_stat(_facts(directory, name, directory.join(name)))
+        go = following if follow else in_parent
+        return go(path, lambda directory, name: file_stat(_facts(directory, name, directory.join(name))), base=base)
     except FileFailed as error:
         if error.reason in {"NoSuchFile", "NoSuchDirectory"}:
             return None
@@ -64,12 +70,11 @@ def stat_file(path: str, *, base: Directory | None = None, follow: bool = False)
 
 def list_directory(path: str, *, base: Directory | None = None, most: int = _MOST_NAMES) -> tuple[str, ...]:
     """Give the sorted names in a directory; more than `most` are refused. As on disk: check before use."""
-    with open_directory(path, base=base) as directory:
-        return tuple(sorted(_names(directory, most)))
+    return in_directory(path, lambda directory: tuple(sorted(_names(directory, most))), base=base)
 
 
-def _names(directory: Directory, most: int) -> Iterator[str]:
-    with told("list", directory.path), os.scandir(directory.fd) as entries:
+def _names(found: Directory, most: int) -> Iterator[str]:
+    with opened_for_reading(found) as directory, told("list", directory.path), os.scandir(directory.fd) as entries:
         for count, entry in enumerate(entries):
             if count >= most:
                 raise refused(directory.path, f"holds more than {most} names; move some elsewhere")

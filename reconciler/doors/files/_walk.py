@@ -1,55 +1,33 @@
 """The walk: from `/` to a directory, part by part, so that nobody can swap a part for a link while we are under way.
 
 Each step opens one name relative to the directory that is already held open (`O_NOFOLLOW` guards the last part of a
-path only, and `realpath` first, open later was beaten by a swap in between). Three kinds of ground:
-
-- trusted: owned by root or by us, writable by nobody else. A link that is root's or ours is walked too.
-- shared: a sticky directory as `/tmp`. Whoever owns the next part decides.
-- a tenant's tree: from the first directory that belongs to somebody else downwards. No link is followed there, nothing
-  is written.
+path only, and `realpath` first, open later was beaten by a swap in between). What kind of ground each directory is,
+`_ground` says; in a tenant's tree the walk and what follows it have his rights.
 """
 
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import stat
 from collections import deque
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from reconciler.doors.files._failures import FileFailed, failure, missing_directory, refused, told
+from reconciler.doors.files._failures import failure, missing_directory, refused, told
+from reconciler.doors.files._ground import Directory, judged, may_own
 from reconciler.doors.files._names import check_mode, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
 
 _STEP: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ITSELF: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """A directory held open. `path` is for messages; `tenant` the uid whose tree it is in; `shared` as /tmp."""
-
-    fd: int
-    path: str
-    tenant: int | None = None
-    shared: bool = False
-
-    def fileno(self) -> int:
-        """Give the descriptor, so that `os` functions take this object's word for it."""
-        return self.fd
-
-    def join(self, name: str) -> str:
-        """Give the path of a name in here."""
-        return f"{self.path.rstrip('/')}/{name}"
 
 
 @contextmanager
@@ -58,46 +36,75 @@ def open_directory(
 ) -> Iterator[Directory]:
     """Hold a directory open for reading, writing and fsync; with `make`, missing ones are made with exactly `mode`.
 
-    Raises FileFailed: NoSuchDirectory, PathRefused (link, tenant's tree with `make`, writable by others), or the
-    disk's.
+    Raises FileFailed: NoSuchDirectory, PathRefused (link, writable by others, somebody else's tree with `make`, unless
+    we are root), or the disk's.
     """
-    with walked(path, base=base, make=check_mode(mode) if make else None) as found:
-        with told("open", found.path):
-            fd = os.open(".", _LISTED, dir_fd=found.fd)
-        try:
-            yield replace(found, fd=fd)
-        finally:
-            os.close(fd)
+    opened = in_directory(path, _opened, base=base, make=check_mode(mode) if make else None)
+    try:
+        yield opened
+    finally:
+        os.close(opened.fd)
 
 
 @contextmanager
-def walked(path: str, *, base: Directory | None = None, make: int | None = None) -> Iterator[Directory]:
-    """Hold a directory by an `O_PATH` descriptor: good as `dir_fd` even where we may search but not list."""
-    with closing(_Walk(base)) as walk:
-        walk.go(split(path, absolute=base is None), make)
-        yield walk.here
+def opened_for_reading(directory: Directory) -> Iterator[Directory]:
+    """Hold a directory open once more, for fsync and listing, which an `O_PATH` descriptor refuses."""
+    opened = _opened(directory)
+    try:
+        yield opened
+    finally:
+        os.close(opened.fd)
 
 
-@contextmanager
-def parent(path: str, *, base: Directory | None = None, follow: bool = False) -> Iterator[tuple[Directory, str]]:
-    """Hold the directory that has the last part of `path`, and give that name; `follow` goes along a link there."""
-    parts = split(path, absolute=base is None)
-    if not parts or path.endswith("/"):
-        raise refused(path, "is a directory; name a file")
+def _opened(directory: Directory) -> Directory:
+    with told("open", directory.path):
+        return replace(directory, fd=os.open(".", _LISTED, dir_fd=directory.fd))
+
+
+def in_directory(
+    path: str, work: Callable[[Directory], T], *, base: Directory | None = None, make: int | None = None
+) -> T:
+    """Do `work` in a directory held by `O_PATH`: good as `dir_fd` even where we may search but not list.
+
+    In a tenant's tree it is done as him; `work` must not walk again.
+    """
     with closing(_Walk(base)) as walk:
-        walk.go(parts[:-1])
-        name = parts[-1]
-        while follow and (text := walk.link(name)) is not None:
+        return walk.to(split(path, absolute=base is None), lambda: work(walk.here), make)
+
+
+def in_parent(path: str, work: Callable[[Directory, str], T], *, base: Directory | None = None) -> T:
+    """Do `work` in the directory that has the last part of `path`, given that name, as `in_directory` does."""
+    parts = _file_parts(path, base)
+    with closing(_Walk(base)) as walk:
+        return walk.to(parts[:-1], lambda: work(walk.here, parts[-1]))
+
+
+def following(path: str, work: Callable[[Directory, str], T], *, base: Directory | None = None) -> T:
+    """Do `work` where `path` leads, also along links in its last place, with our own rights: for what people name."""
+    *before, name = _file_parts(path, base)
+    with closing(_Walk(base)) as walk:
+        walk.go(before)
+        while (text := walk.link(name)) is not None:
             *before, name = walk.targets(text)
             walk.go(before)
             if name in {"", ".", ".."}:
                 raise refused(path, "is a link to a directory; name a file")
-        yield walk.here, name
+        return work(walk.here, name)
 
 
-def may_own(uid: int) -> bool:
-    """Tell whether root or we own something: the two owners that are trusted."""
-    return uid in {0, os.geteuid()}
+def born_at(path: str) -> tuple[int, int] | None:
+    """Give uid and gid of a file that would be made at `path` in a tenant's tree, None elsewhere.
+
+    Raises FileFailed as a write would: NoSuchDirectory, PathRefused, PermissionDenied.
+    """
+    return in_parent(path, lambda directory, _: directory.born())
+
+
+def _file_parts(path: str, base: Directory | None) -> tuple[str, ...]:
+    parts = split(path, absolute=base is None)
+    if not parts or path.endswith("/"):
+        raise refused(path, "is a directory; name a file")
+    return parts
 
 
 class _Walk:
@@ -121,15 +128,29 @@ class _Walk:
         while self._stack:
             os.close(self._stack.pop().fd)
 
-    def go(self, parts: Iterable[str], make: int | None = None) -> None:
-        """Walk down; a link puts its text before what is left to walk."""
+    def to(self, parts: Sequence[str], work: Callable[[], T], make: int | None = None) -> T:
+        """Walk down and do `work`; both as the owner of a tenant's tree from its first directory on."""
         ahead = deque(parts)
+        while ahead and self.here.tenant is None:
+            self._step(ahead, make)
+        return self.here.on_ground(lambda: self._finish(ahead, work, make))
+
+    def _finish(self, ahead: deque[str], work: Callable[[], T], make: int | None) -> T:
         while ahead:
-            name = ahead.popleft()
-            if name == "..":
-                self._back()
-            elif name not in {"", "."} and (text := self._enter(name, make)) is not None:
-                ahead.extendleft(reversed(self.targets(text)))
+            self._step(ahead, make)
+        return work()
+
+    def go(self, parts: Sequence[str]) -> None:
+        """Walk down with our own rights."""
+        self._finish(deque(parts), lambda: None, None)
+
+    def _step(self, ahead: deque[str], make: int | None) -> None:
+        """Take one part; a link puts its text before what is left to walk."""
+        name = ahead.popleft()
+        if name == "..":
+            self._back()
+        elif name not in {"", "."} and (text := self._enter(name, make)) is not None:
+            ahead.extendleft(reversed(self.targets(text)))
 
     def targets(self, text: str) -> list[str]:
         """Split a link's text; an absolute one starts again from `/`."""
@@ -193,8 +214,7 @@ class _Walk:
         return None
 
     def _make(self, name: str, path: str, mode: int) -> int:
-        if self.here.tenant is not None:
-            raise not_ours(self.here)
+        self.here.born()
         with told("create directory", path):
             made = False
             with suppress(FileExistsError):
@@ -220,6 +240,8 @@ class _Walk:
         self._push(os.open("/", _STEP), "/")
 
     def _back(self) -> None:
+        if self.here.tenant is not None:
+            raise refused(self.here.path, f"is in a tree of uid {self.here.tenant}; a link leads through it and out")
         if len(self._stack) > 1 or (self._stack and self._base is not None):
             os.close(self._stack.pop().fd)
         elif self._base is not None:
@@ -227,46 +249,7 @@ class _Walk:
 
     def _push(self, fd: int, path: str) -> None:
         try:
-            self._stack.append(_judged(fd, path, self.here if self._stack or self._base else None))
+            self._stack.append(judged(fd, path, self.here if self._stack or self._base else None))
         except BaseException:
             os.close(fd)
             raise
-
-
-def not_ours(directory: Directory) -> FileFailed:
-    """Say that a directory is in a tenant's tree."""
-    return refused(
-        directory.path,
-        f"lies in a tree of uid {directory.tenant}, and certwright writes only where root or its own user (uid "
-        f"{os.geteuid()}) owns every directory; use another directory or change the owner",
-    )
-
-
-def _judged(fd: int, path: str, above: Directory | None) -> Directory:
-    """Decide what kind of ground a directory is; one that others may write to, and is not sticky, is refused."""
-    facts = os.fstat(fd)
-    if above is not None and above.tenant is not None:
-        return Directory(fd, path, above.tenant)
-    if not may_own(facts.st_uid):
-        return Directory(fd, path, facts.st_uid)
-    if facts.st_mode & stat.S_ISVTX and facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return Directory(fd, path, shared=True)
-    if facts.st_mode & stat.S_IWOTH or (facts.st_mode & stat.S_IWGRP and not _private_group(facts.st_gid)):
-        raise refused(path, f"can be written by others (mode {stat.S_IMODE(facts.st_mode):04o}); run: chmod go-w on it")
-    return Directory(fd, path)
-
-
-@cache
-def _private_group(gid: int) -> bool:
-    """Tell whether an ordinary user's own group is meant, with nobody else in it.
-
-    Distributions give such users umask 002. Never for root: a directory of root's that a group may write is refused.
-    """
-    uid = os.geteuid()
-    if uid == 0:
-        return False
-    try:
-        me, group = pwd.getpwuid(uid), grp.getgrgid(gid)
-    except KeyError:
-        return False
-    return me.pw_gid == gid and group.gr_name == me.pw_name and set(group.gr_mem) <= {me.pw_name}

@@ -2,7 +2,7 @@
 
 The order is fixed: create exclusively with 0600, owner, mode, content, fsync, rename, fsync of the directory. A hard
 link to a file of root's therefore stays what it was, no reader sees half a file or a wrong mode, and a power cut
-leaves the old or the new.
+leaves the old or the new. In a tenant's tree there is no step `owner`: what is made as him is born his.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Final
 
 from reconciler.doors.files._failures import FileFailed, failure, refused, told
+from reconciler.doors.files._ground import Directory, may_own
 from reconciler.doors.files._names import check_mode, check_part, check_path
 from reconciler.doors.files._stat import FileStat, file_stat
-from reconciler.doors.files._walk import Directory, may_own, not_ours, open_directory, parent, walked
+from reconciler.doors.files._walk import in_directory, in_parent, opened_for_reading
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PREFIX: Final = ".certwright-"
@@ -51,6 +53,8 @@ def write_file(
 ) -> FileStat:
     """Put a file in place, durably, whatever was there before; `uid` and `gid` None means ours.
 
+    In a tenant's tree the file is his: another `uid` is refused, and the group is the one it is born with.
+
     Every part of `path` must be a `check_part`. Parents are not made. Raises FileFailed: NoSuchDirectory, DiskFull,
     PermissionDenied, ReadOnlyFilesystem, PathRefused.
     """
@@ -73,10 +77,13 @@ def stage_file(
 ) -> Staged:
     """Do the first half of `write_file`: everything that can fail for want of space or rights, seen by nobody yet."""
     check_path(path if base is None else f"/{path}")
-    with parent(path, base=base) as (directory, name):
+    temporary = _PREFIX + secrets.token_hex(8)
+
+    def stage(directory: Directory, name: str) -> None:
         _check_place(directory, name)
-        temporary = _PREFIX + secrets.token_hex(8)
-        create_file(directory, temporary, content, mode=mode, uid=uid, gid=gid, shown_as=directory.join(name))
+        _create(directory, temporary, content, directory.join(name), (mode, uid, gid))
+
+    in_parent(path, stage, base=base)
     return Staged(path, temporary, base)
 
 
@@ -87,19 +94,15 @@ def switch(*staged: Staged) -> tuple[FileStat, ...]:
     """
     done: list[FileStat] = []
     for (base, path), batch in groupby(staged, key=lambda one: (one.base, one.directory)):
-        with open_directory(path, base=base) as directory:
-            try:
-                done.extend(_switched(directory, one) for one in batch)
-            finally:
-                sync_directory(directory)
+        in_directory(path, partial(_switch_all, tuple(batch), done), base=base)
     return tuple(done)
 
 
 def discard(*staged: Staged) -> None:
     """Remove what was staged and never switched; what is gone already is no error."""
     for one in staged:
-        with suppress(FileFailed), walked(one.directory, base=one.base) as directory, suppress(FileNotFoundError):
-            os.unlink(one.temporary, dir_fd=directory.fd)
+        with suppress(FileFailed, FileNotFoundError):
+            in_directory(one.directory, partial(_unlink, one.temporary), base=one.base)
 
 
 def create_file(  # noqa: PLR0913  what a file is
@@ -116,10 +119,20 @@ def create_file(  # noqa: PLR0913  what a file is
 
     The name is durable only after `sync_directory`. On failure nothing is left. `shown_as`: the path for messages.
     """
-    check_mode(mode)
-    if directory.tenant is not None:
-        raise not_ours(directory)
     where = shown_as or directory.join(name)
+    directory.on_ground(lambda: _create(directory, name, content, where, (mode, uid, gid)))
+
+
+def _create(
+    directory: Directory, name: str, content: bytes, where: str, rights: tuple[int, int | None, int | None]
+) -> None:
+    mode, uid, gid = rights
+    check_mode(mode)
+    born = directory.born()
+    if born is not None:
+        if uid not in {None, born[0]}:
+            raise refused(where, f"lies in a tree of uid {born[0]}, so it can only be his, not uid {uid}'s")
+        uid = gid = None
     with told("write", where):
         fd = os.open(check_part(name), _CREATE, 0o600, dir_fd=directory.fd)
     try:
@@ -146,7 +159,8 @@ def remove_file(path: str, *, base: Directory | None = None, expected: FileStat 
     With `expected`, only if it is still that inode on that device: else PathRefused. A directory or a device is
     refused.
     """
-    with parent(path, base=base) as (place, name), open_directory("", base=place) as directory:
+
+    def remove(directory: Directory, name: str) -> bool:
         facts = _check_place(directory, name)
         if facts is None:
             return False
@@ -154,22 +168,26 @@ def remove_file(path: str, *, base: Directory | None = None, expected: FileStat 
             raise refused(directory.join(name), "is not the file that was put there; remove it by hand if it may go")
         with told("remove", directory.join(name)):
             os.unlink(name, dir_fd=directory.fd)
-        sync_directory(directory)
+        _sync(directory)
         return True
+
+    return in_parent(path, remove, base=base)
 
 
 def remove_directory(path: str, *, base: Directory | None = None) -> bool:
     """Remove an empty directory that we made; False if there was none, PathRefused if it holds something."""
-    with parent(path, base=base) as (place, name), open_directory("", base=place) as directory:
-        if directory.tenant is not None:
-            raise not_ours(directory)
+
+    def remove(directory: Directory, name: str) -> bool:
+        directory.born()
         with told("remove", directory.join(name)):
             try:
                 os.rmdir(name, dir_fd=directory.fd)
             except FileNotFoundError:
                 return False
-        sync_directory(directory)
+        _sync(directory)
         return True
+
+    return in_parent(path, remove, base=base)
 
 
 def remove_leftovers(path: str, *, base: Directory | None = None) -> int:
@@ -177,13 +195,26 @@ def remove_leftovers(path: str, *, base: Directory | None = None) -> int:
 
     Call it only while nobody else stages there.
     """
-    with open_directory(path, base=base) as directory, told("clean up", directory.path):
-        with os.scandir(directory.fd) as entries:
-            names = [entry.name for entry in entries if _TEMPORARY.fullmatch(entry.name)]
-        for name in names:
-            if _check_place(directory, name) is not None:
-                os.unlink(name, dir_fd=directory.fd)
-        return len(names)
+
+    def clean(place: Directory) -> int:
+        with opened_for_reading(place) as directory, told("clean up", directory.path):
+            with os.scandir(directory.fd) as entries:
+                names = [entry.name for entry in entries if _TEMPORARY.fullmatch(entry.name)]
+            for name in names:
+                if _check_place(directory, name) is not None:
+                    os.unlink(name, dir_fd=directory.fd)
+            return len(names)
+
+    return in_directory(path, clean, base=base)
+
+
+def _sync(directory: Directory) -> None:
+    with opened_for_reading(directory) as opened:
+        sync_directory(opened)
+
+
+def _unlink(name: str, directory: Directory) -> None:
+    os.unlink(name, dir_fd=directory.fd)
 
 
 def _fill(fd: int, content: bytes, mode: int, uid: int, gid: int) -> None:
@@ -196,6 +227,13 @@ def _fill(fd: int, content: bytes, mode: int, uid: int, gid: int) -> None:
     os.fsync(fd)
 
 
+def _switch_all(batch: tuple[Staged, ...], done: list[FileStat], directory: Directory) -> None:
+    try:
+        done.extend(_switched(directory, one) for one in batch)
+    finally:
+        _sync(directory)
+
+
 def _switched(directory: Directory, staged: Staged) -> FileStat:
     name = staged.path.rpartition("/")[2]
     _check_place(directory, name)
@@ -205,9 +243,8 @@ def _switched(directory: Directory, staged: Staged) -> FileStat:
 
 
 def _check_place(directory: Directory, name: str) -> os.stat_result | None:
-    """Refuse to replace or remove what is not a file or a link, or, in a shared directory, what somebody else owns."""
-    if directory.tenant is not None:
-        raise not_ours(directory)
+    """Refuse to replace or remove what is not a file or a link, or, where others may write, what somebody else owns."""
+    born = directory.born()
     where = directory.join(name)
     with told("look at", where):
         try:
@@ -216,6 +253,9 @@ def _check_place(directory: Directory, name: str) -> os.stat_result | None:
             return None
     if not (stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)):
         raise refused(where, "is not a regular file (a directory, pipe, socket or device); choose another path")
+    if born is not None and facts.st_uid != born[0]:
+        told_owner = f"belongs to uid {facts.st_uid} in a tree of uid {born[0]}; remove it, or choose another path"
+        raise refused(where, told_owner)
     if directory.shared and not may_own(facts.st_uid):
         raise refused(where, f"belongs to uid {facts.st_uid} in a shared directory; choose another path")
     return facts

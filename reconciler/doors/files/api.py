@@ -6,10 +6,11 @@ message is one sentence; `told_as(StoreError)` makes another type of them.
 """
 
 from reconciler.doors.files._failures import FileFailed, told_as
+from reconciler.doors.files._ground import Directory
 from reconciler.doors.files._names import check_mode, check_part, check_path
 from reconciler.doors.files._read import list_directory, read_file, read_with_stat, stat_file
 from reconciler.doors.files._stat import FileStat
-from reconciler.doors.files._walk import Directory, open_directory
+from reconciler.doors.files._walk import born_at, open_directory
 from reconciler.doors.files._write import (
     Staged,
     create_file,
@@ -28,6 +29,7 @@ __all__ = [
     "FileFailed",
     "FileStat",
     "Staged",
+    "born_at",
     "check_mode",
     "check_part",
     "check_path",
