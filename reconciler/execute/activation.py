@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.execute import bookkeeping
 from reconciler.execute.batch import first_lines
+from reconciler.execute.pointers import of_proof
 from reconciler.execute.probes import handshakes, judging
+from reconciler.execute.retreat import Retreat
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
 from reconciler.model.observed import Revision
@@ -43,6 +45,7 @@ def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
         bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
     if not _verifies(batch):
+        batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
     if answer.how != _RELOADED and _is_old(batch, sites):
         answer = _in_full(batch, switch, answer)
@@ -125,9 +128,15 @@ def _prove(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     reload = batch.reload or batch.changes[0]
     expected, seen = _seen(batch, proof.sites, proof.seconds)
     worse = _worse(batch, expected, seen, proof.before)
-    if worse is not None and any(swap.differs for swap in switch.swaps):
-        return _take_back(batch, switch, worse)
-    bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in proof.sites], batch.live, seen)
+    retreat = Retreat(batch, switch, of_proof(batch, proof.sites if worse else ()), lambda: _reloaded(batch, switch))
+    while worse and retreat.back(worse):
+        left = [name for name in proof.sites if not retreat.is_put_back(name)]
+        expected, seen = _seen(batch, left, proof.seconds)
+        worse = _worse(batch, expected, seen, proof.before)
+    left = [name for name in proof.sites if not retreat.is_put_back(name)]
+    bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in left], batch.live, seen)
+    if retreat.gone:
+        return retreat.told({name for (name, *_), answer in seen.items() if answer.reason != Reason.SERVED})
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
         return Outcome(reload, Status.FAILED, bad.reason, bad.message)
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
@@ -167,11 +176,12 @@ def _worse(
     expected: Sequence[Expected],
     seen: Mapping[Key, Answer],
     before: frozenset[tuple[str, int]],
-) -> str | None:
-    """Give a sentence if a port that answered TLS no longer does, or a name lost a certificate it had.
+) -> dict[str, str]:
+    """Give a sentence for each site whose port answered TLS and no longer does, or whose name lost its certificate.
 
     Where nothing answered before this reload, nothing got worse by it.
     """
+    found: dict[str, str] = {}
     remembered = batch.bench.store.memory({one.site for one in expected})
     alive = {one.probe.port for one in expected if seen[one.key].fingerprint is not None}
     for one in expected:
@@ -181,15 +191,5 @@ def _worse(
         served = remembered[one.site].served.get(batch.name)
         had = served is not None and (one.probe.port, one.probe.sni) in judging.proven(served.ports)
         if one.probe.port not in alive or (had and answer.reason in _LOST):
-            return f"after the reload {answer.message}"
-    return None
-
-
-def _take_back(batch: Batch, switch: Switch, why: str) -> Outcome:
-    switch.back(None)
-    again = _reloaded(batch, switch)
-    text = f"{why}; the former files were put back"
-    for change in batch.files:
-        batch.failed[change.site or ""] = (Reason.REJECTED_BY_SERVER, text)
-    bookkeeping.take_back(batch, switch, loaded=again.ok)
-    return Outcome(batch.reload or batch.changes[0], Status.FAILED, Reason.REJECTED_BY_SERVER, text)
+            found.setdefault(one.site, f"after the reload {answer.message}")
+    return found

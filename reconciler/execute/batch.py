@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What batches work with."""
+    """What batches work with; `verb` names the command for locks."""
 
     store: Store
     hands: LocalHands
     clock: Clock
     memory: Remembering
+    verb: str = "apply"
 
 
 @dataclass(slots=True)
 class Batch:
     """One batch. `seats`: how the sites of this pass look to the target; `failed[site]`: reason and sentence.
 
+    `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
     The site "" stands for the files that belong to the target and to no site.
     """
 
@@ -47,6 +49,7 @@ class Batch:
     desired: Mapping[str, DesiredSite]
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
     shared: SharedFiles = field(default_factory=SharedFiles)
     _entries: dict[str, Inventory] = field(default_factory=dict)
 

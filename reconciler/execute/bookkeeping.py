@@ -12,7 +12,7 @@ from reconciler.model.observed import Failures, Inventory, TargetRecord
 from reconciler.model.outcomes import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from reconciler.execute.batch import Batch
     from reconciler.execute.swap import Switch
@@ -41,14 +41,13 @@ def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = (
     _write(batch, changed, loaded=loaded)
 
 
-def take_back(batch: Batch, switch: Switch, *, loaded: bool) -> None:
-    """Write the inventory as it was before the batch, with the files as they were put back."""
+def take_back(batch: Batch, switch: Switch, sites: Collection[str], *, loaded: bool) -> None:
+    """Write the inventory of these sites as it was before the batch, with the files as they were put back."""
     changed: dict[str, Inventory | None] = {}
-    for change in batch.files:
-        site = change.site or ""
+    for site in sorted(sites):
         entry = batch.entry(site)
         former = replace(entry, files=tuple(switch.returned(file) for file in entry.files))
-        known = bool(former.files) or not site
+        known = bool(former.files) or not site or (loaded and entry.loaded is not None)
         changed[site] = (after_reload(former, batch.live_id(site)) if loaded else former) if known else None
     _write(batch, changed, loaded=loaded)
 
@@ -81,7 +80,7 @@ def outcome_of(batch: Batch, change: Change) -> Outcome:
         if change.site and change.verb is Verb.INSTALL:
             batch.bench.memory.installed(change.site, batch.spec)
         return Outcome(change, Status.DONE)
-    if change.site:
+    if change.site and change.site not in batch.rejected:
         batch.bench.memory.install_failed(batch.concerned(change.site), batch.spec, *problem)
     return Outcome(change, Status.FAILED, *problem)
 

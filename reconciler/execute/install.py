@@ -5,7 +5,7 @@ Under the target's lease; takes no site's lease meanwhile: reads `live`, which i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
@@ -17,8 +17,10 @@ from reconciler.execute.batch import Batch, Bench, first_lines
 from reconciler.execute.expel import expel
 from reconciler.execute.giving import give
 from reconciler.execute.isolate import Isolation, Verdict
+from reconciler.execute.rejecting import give_way, summed
 from reconciler.execute.staging import swaps_of
 from reconciler.model.changes import Reason
+from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Tested
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from reconciler.execute.remember import Remembering
     from reconciler.model.changes import Change
     from reconciler.model.desired import TargetSpec
-    from reconciler.model.outcomes import Outcome
     from reconciler.model.ports import Clock, Declared, Lease, SiteOnTarget, Store, Target
 
 
@@ -51,7 +52,7 @@ class TargetBatches:
         with self.store.claim(f"target/{target}", self.verb, self.wait) as lease:
             recover(self.store, lease, target)
             spec = declared.targets.get(target) or self.store.targets()[target].spec
-            bench = Bench(self.store, self.hands, self.clock, self.memory)
+            bench = Bench(self.store, self.hands, self.clock, self.memory, self.verb)
             seats = self.seats(target, declared)
             return run(Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites))
 
@@ -88,10 +89,18 @@ def run(batch: Batch) -> list[Outcome]:
     give(batch, switch)
     outcomes = []
     if batch.reload is not None:
-        outcomes.append(activate(batch, switch, batch.reload))
+        outcomes.append(_summed(batch, activate(batch, switch, batch.reload)))
     else:
         bookkeeping.keep(batch, switch, loaded=False)
     return [*outcomes, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
+
+
+def _summed(batch: Batch, outcome: Outcome) -> Outcome:
+    """Let a reload that went well for the others tell what was refused before it."""
+    if not batch.rejected or outcome.status is not Status.DONE:
+        return outcome
+    text = summed(batch.rejected, batch.seats)
+    return replace(outcome, status=Status.FAILED, reason=Reason.REJECTED_BY_SERVER, message=text)
 
 
 def _forward(batch: Batch, switch: swaps.Switch) -> None:
@@ -125,11 +134,14 @@ def _isolated(batch: Batch, switch: swaps.Switch, tested: Tested) -> Verdict:
 
 
 def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> str | None:
-    """Hold the sites that broke the test; give the test's words if the target was broken before us."""
+    """Hold the sites that broke the test; give the test's words if the target was broken before us.
+
+    Where it is broken without the batch's files, what is live may be at fault, or what stands there unusable.
+    """
     if tested.ok:
         return None
     verdict = _isolated(batch, switch, tested)
-    if verdict.broken is not None and expel(batch, switch):
+    if verdict.broken is not None and (give_way(batch) or expel(batch, switch)):
         switch.forward(_left(batch, switch))
         again = _tested(batch, switch)
         verdict = Verdict() if again.ok else _isolated(batch, switch, again)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from reconciler.execute.swap import Switch
     from reconciler.model.ports import Clock, Tested
 
 _TESTS: Final = 16
 _SECONDS: Final = 300.0
+
+
+class Movable(Protocol):
+    """What is switched site by site: files, or live pointers."""
+
+    def owners(self) -> Mapping[str, str]:
+        """Give the site of each path that a server's message may name."""
+        ...
+
+    def forward(self, sites: Collection[str] | None = None) -> None:
+        """Put what is new of these sites in place, of all if None."""
+        ...
+
+    def back(self, sites: Collection[str] | None = None) -> None:
+        """Put back what was there before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +42,10 @@ class Verdict:
 class Isolation:
     """One search: the present state first, then the sites that the message names, then halves of what is left."""
 
-    def __init__(self, switch: Switch, test: Callable[[], Tested], clock: Clock) -> None:
-        """Start with all files switched forward and the test failed."""
+    def __init__(self, switch: Movable, test: Callable[[], Tested], clock: Clock) -> None:
+        """Start with all switched forward and the test failed."""
         self._switch, self._test, self._clock = switch, test, clock
-        self._owners = {swap.path: swap.site for swap in switch.swaps if not swap.fragment}
+        self._owners = switch.owners()
         self._tests = 0
         self._deadline = clock.monotonic() + _SECONDS
         self._good: list[str] = []

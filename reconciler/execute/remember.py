@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
@@ -12,12 +13,12 @@ from reconciler.model.names import Switch
 from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.execute.issue import Rules
     from reconciler.execute.probes.judging import Answer, Key
     from reconciler.model.desired import DesiredSite, TargetSpec
-    from reconciler.model.observed import Failures, Live
+    from reconciler.model.observed import Live
     from reconciler.model.ports import Clock, Lease, Store
 
 
@@ -43,6 +44,15 @@ class Concerned:
         if self.desired is None:
             return memory.handled_retry_at
         return self.desired.annotations.get("certwright/retryAt")
+
+
+def _over(memory: Memory, target: str, newer: Collection[str]) -> Memory:
+    """Forget the failures of a target that took up a revision, unless one of the `newer` is what it refused."""
+    if memory.rejected.get(target) in newer:
+        return memory
+    failures = {name: value for name, value in memory.failures.items() if name != f"target/{target}"}
+    refused = {name: value for name, value in memory.rejected.items() if name != target}
+    return replace(memory, failures=failures, rejected=refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +82,42 @@ class Remembering:
         self.store.remember(site.name, update)
         self.store.event(site.name, reason, message, now)
 
+    def rejected(self, site: Concerned, spec: TargetSpec, revision: str, message: str) -> None:
+        """Note that a server refused a revision, which is live no more; it is tried again later."""
+        now, key = self.clock.now(), f"target/{spec.name}"
+
+        def update(memory: Memory) -> Memory:
+            error = Failed(Reason.REJECTED_BY_SERVER, message)
+            after = self.rules.after_failure(memory.failures.get(key), error, now, site.digest)
+            failures, refused = {**memory.failures, key: after}, {**memory.rejected, spec.name: revision}
+            return replace(memory, failures=failures, rejected=refused, handled_retry_at=site.retry_at(memory))
+
+        self.store.remember(site.name, update)
+        self.store.event(site.name, Reason.REJECTED_BY_SERVER, message, now)
+
+    def taken_up(self, spec: TargetSpec, sites: Sequence[str], live: Mapping[str, Live]) -> None:
+        """Forget what a server had refused and has loaded now, where no handshake proves more."""
+        for name, memory in self.store.memory(sites).items():
+            revision = live.get(name)
+            if isinstance(revision, Revision) and spec.name in memory.rejected:
+                newer = self._newer(name, revision)
+                self.store.remember(name, partial(_over, target=spec.name, newer=newer))
+
+    def _newer(self, site: str, revision: Revision) -> frozenset[str]:
+        return frozenset(one.id for one in self.store.revisions(site) if one.meta.at > revision.meta.at)
+
     def installed(self, site: str, spec: TargetSpec) -> None:
         """Forget failures to install where no handshake proves more: what was counted is over."""
         key = f"target/{spec.name}"
-        if (spec.verify.ports and spec.verify.mode is not Switch.OFF) or key not in self._failures(site):
+        proven = spec.verify.ports and spec.verify.mode is not Switch.OFF
+        remembered = self.store.memory([site])[site]
+        if proven or key not in remembered.failures or spec.name in remembered.rejected:
             return
 
         def update(memory: Memory) -> Memory:
             return replace(memory, failures={name: value for name, value in memory.failures.items() if name != key})
 
         self.store.remember(site, update)
-
-    def _failures(self, site: str) -> Mapping[str, Failures]:
-        return self.store.memory([site])[site].failures
 
     def served(
         self,
@@ -102,19 +135,23 @@ class Remembering:
             if not isinstance(revision, Revision) or not ports:
                 continue
             bad = next((port for port in ports if port.reason != Reason.SERVED), None)
-            self._keep(spec, site, Served(spec.name, revision.id, self.clock.now(), ports, ok=bad is None), bad)
+            newer = self._newer(site.name, revision) if bad is None else frozenset()
+            self._keep(spec, site, Served(spec.name, revision.id, self.clock.now(), ports, ok=bad is None), bad, newer)
             worst = worst or bad
         return worst
 
-    def _keep(self, spec: TargetSpec, site: Concerned, served: Served, bad: PortSeen | None) -> None:
+    def _keep(
+        self, spec: TargetSpec, site: Concerned, served: Served, bad: PortSeen | None, newer: Collection[str]
+    ) -> None:
         key = f"target/{spec.name}"
 
         def update(memory: Memory) -> Memory:
-            failures = {name: value for name, value in memory.failures.items() if name != key}
-            if bad is not None:
-                error = Failed(bad.reason, bad.message)
-                failures[key] = self.rules.after_failure(memory.failures.get(key), error, served.at, site.digest)
             kept = {**memory.served, spec.name: served}
-            return replace(memory, failures=failures, served=kept, handled_retry_at=site.retry_at(memory))
+            noted = replace(memory, served=kept, handled_retry_at=site.retry_at(memory))
+            if bad is None:
+                return _over(noted, spec.name, newer)
+            error = Failed(bad.reason, bad.message)
+            after = self.rules.after_failure(memory.failures.get(key), error, served.at, site.digest)
+            return replace(noted, failures={**memory.failures, key: after})
 
         self.store.remember(site.name, update)

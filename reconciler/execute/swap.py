@@ -194,6 +194,10 @@ class Switch:
             for path in paths
         ]
 
+    def owners(self) -> Mapping[str, str]:
+        """Give the site of each file that is one site's alone."""
+        return {swap.path: swap.site for swap in self.swaps if not swap.fragment}
+
     def changed(self, failed: Collection[str]) -> tuple[Changed, ...]:
         """Tell what the swaps of all sites but these do."""
         return tuple(swap.changed for swap in self.swaps if swap.differs and swap.site not in failed)

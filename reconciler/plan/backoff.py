@@ -22,6 +22,8 @@ CA_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minute
 CA_EXPIRED_MOST: Final = timedelta(hours=1)
 # a name that leads nowhere costs nobody anything, and mends itself seldom
 ASTRAY_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
+# each try puts what was refused where the server finds it, for as long as its test takes
+REJECTED_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 ASTRAY: Final = (Reason.UNROUTABLE, Reason.CAA_FORBIDS)
 GREATEST: Final = timedelta(days=1)
 GREATEST_WAIT: Final = timedelta(days=7)
@@ -65,15 +67,15 @@ def after_failure(
     )
     if isinstance(error, Stalled):
         return replace(counted, stalled=error.ends_when, next_attempt=None)
-    wished = _wished(error, now) or _astray_until(error, counted, now)
+    wished = _wished(error, now) or _stepped(error, counted, now)
     at = next_attempt(counted, now, not_after) if wished is None else min(max(wished, now), now + GREATEST_WAIT)
     return replace(counted, next_attempt=at)
 
 
-def _astray_until(error: CertwrightError, counted: Failures, now: datetime) -> datetime | None:
-    if not isinstance(error, Failed) or error.reason not in ASTRAY:
-        return None
-    return now + ASTRAY_STEPS[min(max(counted.local, 1), len(ASTRAY_STEPS)) - 1]
+def _stepped(error: CertwrightError, counted: Failures, now: datetime) -> datetime | None:
+    reason = error.reason if isinstance(error, Failed) else None
+    steps = ASTRAY_STEPS if reason in ASTRAY else REJECTED_STEPS if reason == Reason.REJECTED_BY_SERVER else None
+    return None if steps is None else now + steps[min(max(counted.local, 1), len(steps)) - 1]
 
 
 def _counted(former: Failures, error: CertwrightError) -> Failures:
@@ -145,13 +147,18 @@ def hold_for(  # noqa: PLR0913  who it is for, and what it rests on
     timed = _timed(failures.last.reason) if failures.last else None
     if released and timed not in NEVER_RELEASED:
         return None
-    reason = timed or (_of_issue(failures) if kind == "issue" else Reason.TARGET_BROKEN)
+    reason = timed or (_of_issue(failures) if kind == "issue" else _of_target(failures))
     return Hold(reason, _told(failures), site=site, target=target, until=until, failed=timed is None)
 
 
 def _of_issue(failures: Failures) -> Reason:
     last = failures.last.reason if failures.last is not None else ""
     return next((own for own in (Reason.SELF_TEST_FAILED, *ASTRAY) if own.value == last), Reason.BACKOFF)
+
+
+def _of_target(failures: Failures) -> Reason:
+    last = failures.last.reason if failures.last is not None else ""
+    return Reason.REJECTED_BY_SERVER if last == Reason.REJECTED_BY_SERVER else Reason.TARGET_BROKEN
 
 
 def _told(failures: Failures) -> str:

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+<<<<<<< ours
 from reconciler.plan.accounts import account_hold
 from reconciler.plan.backoff import hold_for, waits_until
 from reconciler.plan.case import Case
+=======
+from reconciler.plan.backoff import hold_for
+>>>>>>> theirs
 from reconciler.plan.failover import choose
 from reconciler.plan.imports import candidates, held_by, note_of
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
+<<<<<<< ours
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
+=======
+from reconciler.plan.policies import ALLOW_TRUST_LOSS, Case, Finding, first_finding
+from reconciler.plan.refusals import refusals, refused_hold
+>>>>>>> theirs
 from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
 
@@ -99,8 +108,13 @@ def _left_out(site: str, name: str, one: NameMemory) -> Hold:
 
 
 def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
+<<<<<<< ours
     case = Case(desired, observed.live, observed.memory, now, observed.brought)
     finding = first_finding(case)
+=======
+    case = Case(desired, observed.live, observed.memory, now)
+    finding = first_finding(case) or _refused(case, observed)
+>>>>>>> theirs
     if finding is None:
         return Wish(desired, observed, observed.live)
     held = _clock_wrong(case, world) or _pinned(case, finding)
@@ -109,7 +123,7 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     stored = _stored(case, observed)
     if stored is None:
         return _issue(Wish(desired, observed, observed.live), case, finding, world)
-    hold = _rejected(stored, desired, observed, now)
+    hold = None if is_released(desired, observed) else refused_hold(stored, desired, observed, now)
     if hold is not None:
         return Wish(desired, observed, observed.live, holds=(hold,), issue=finding, rank=rank_of(case))
     wish = Wish(desired, observed, stored, activate=stored, activate_for=finding, rank=rank_of(case))
@@ -177,15 +191,11 @@ def _covers(case: Case, one: Revision) -> bool:
     return at_once is None and not lacking(case.desired, one)[0]
 
 
-def _rejected(stored: Revision, desired: DesiredSite, observed: ObservedSite, now: datetime) -> Hold | None:
-    """Hold back a revision that a server refused, until that target is tried again: a new order is no better."""
-    for target, what in sorted(observed.memory.rejected.items()):
-        failures = observed.memory.failures.get(f"target/{target}")
-        until = waits_until(failures, desired.digest, now)
-        if what == stored.id and until is not None and not is_released(desired, observed):
-            words = failures.last.detail if failures is not None and failures.last else "its configuration test failed"
-            message = f"{target} refused revision {stored.id}: {words}"
-            return Hold(Reason.REJECTED_BY_SERVER, message, site=desired.name, target=target, until=until, failed=True)
+def _refused(case: Case, observed: ObservedSite) -> Finding | None:
+    """Tell of a newer revision, as good as the one in use, that a server refused: it is wanted in use all the same."""
+    for target, stored in refusals(case.desired, observed):
+        if _stored(case, observed) == stored:
+            return Finding(Reason.REJECTED_BY_SERVER, f"{target} refused revision {stored.id}, which is newer")
     return None
 
 

@@ -206,7 +206,11 @@ def _why(bad: Condition, holds: Sequence[Hold]) -> Hold | None:
     Of the order for the first two, of a target for the others.
     """
     of_target = bad.type in ("Installed", "Served")
-    fits = (hold for hold in holds if (hold.target is not None) == of_target and not _is_wait(hold))
+    fits = (
+        hold
+        for hold in holds
+        if ((hold.target is not None) == of_target or hold.reason is Reason.REJECTED_BY_SERVER) and not _is_wait(hold)
+    )
     return next(fits, None)
 
 

@@ -24,7 +24,11 @@ from reconciler.model.observed import (
 )
 from reconciler.plan.case import Case
 from reconciler.plan.policies import POLICIES, explain_policies
+<<<<<<< ours
 from tests.plan.world import BOUGHT, CA, DAY, LE, NOW, ZERO, facts, one_plan, revision, site
+=======
+from tests.plan.world import CA, DAY, LE, NOW, WEB, ZERO, one_plan, revision, site
+>>>>>>> theirs
 
 A = site("a", issuers=(LE,))
 GOOD = revision(A, start=NOW - DAY)
@@ -143,13 +147,26 @@ def test_revision_that_was_stored_and_never_went_live_does() -> None:
     assert [(change.verb, change.revision) for change in plan.changes] == [(Verb.ACTIVATE, "r2")]
 
 
-def test_rejected_revision_is_held_and_nothing_ordered() -> None:
-    old, new = revision(A, 1, start=NOW - 80 * DAY), revision(A, 2, start=NOW - DAY)
-    failures = Failures(local=1, next_attempt=NOW + timedelta(minutes=1), digest=A.digest)
+@pytest.mark.parametrize("age", [80, 2], ids=["due", "as wanted, and renewed by request"])
+def test_rejected_revision_is_held_until_its_time_and_nothing_ordered(age: int) -> None:
+    desired = site("a", issuers=(LE,), targets=(WEB,))
+    old, new = revision(desired, 1, start=NOW - age * DAY), revision(desired, 2, start=NOW - DAY)
+    last = LastFailure(NOW, "RejectedByServer", "web refused r2: no")
+    failures = Failures(local=1, next_attempt=NOW + timedelta(minutes=1), digest=desired.digest, last=last)
     memory = Memory(failures={"target/web": failures}, rejected={"web": "r2"})
-    plan = one_plan(A, _observed(old, others=(new,), memory=memory))
-    assert not plan.changes
-    assert [hold.reason for hold in plan.holds] == [Reason.REJECTED_BY_SERVER]
+    observed = _observed(old, others=(new,), memory=memory)
+    plan = one_plan(desired, observed)
+    assert not [change for change in plan.changes if change.verb in (Verb.ACTIVATE, Verb.ISSUE)]
+    held = [(hold.reason, hold.target, hold.message, hold.until) for hold in plan.holds]
+    assert (Reason.REJECTED_BY_SERVER, "web", last.detail, failures.next_attempt) in held
+    changed = replace(desired, digest="another spec")
+    for wanted, now in ((desired, NOW + timedelta(minutes=2)), (changed, NOW)):
+        again = [change for change in one_plan(wanted, observed, now=now).changes if change.verb is Verb.ACTIVATE]
+        assert [change.revision for change in again] == ["r2"]
+    # out of the target, or with another refused one gone, there is nothing to try
+    quiet = replace(memory, rejected={"other": "r2", "web": "r0"})
+    plan = one_plan(desired, _observed(old, others=(new,) if age > 30 else (), memory=quiet))
+    assert [change.reason for change in plan.changes if change.verb is Verb.ISSUE] == []
 
 
 def _failed(hours: float, **more: Any) -> Memory:

@@ -1,0 +1,69 @@
+"""What got worse by a reload goes back: files of ours, and live pointers; first of those sites that lost something.
+
+If that does not help, all that this reload brought goes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from reconciler.execute import bookkeeping
+from reconciler.execute.rejecting import reject, summed
+from reconciler.model.changes import Reason
+from reconciler.model.outcomes import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from reconciler.execute.batch import Batch
+    from reconciler.execute.pointers import Pointers
+    from reconciler.execute.swap import Switch
+    from reconciler.model.ports import Activated
+
+_FILES: Final = "the former files were put back"
+
+
+@dataclass(slots=True)
+class Retreat:
+    """One retreat. `gone`: why each site went back."""
+
+    batch: Batch
+    switch: Switch
+    pointers: Pointers
+    reload: Callable[[], Activated]
+    gone: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def movable(self) -> set[str]:
+        """Give the sites of which something can still go back; the site "" is the target itself."""
+        files = {swap.site for swap in self.switch.swaps if swap.differs} - self.batch.failed.keys()
+        return (files | set(self.pointers.moves)) - self.gone.keys()
+
+    def back(self, worse: Mapping[str, str]) -> bool:
+        """Take back what got worse, else all; tell whether there was anything to take back."""
+        sites = worse.keys() & self.movable or self.movable
+        if not sites:
+            return False
+        first = next(iter(worse.values()))
+        self.gone.update({site: worse.get(site, first) for site in sites})
+        self.pointers.back(sites)
+        self.switch.back(sites)
+        bookkeeping.take_back(self.batch, self.switch, sites, loaded=self.reload().ok)
+        return True
+
+    def is_put_back(self, site: str) -> bool:
+        """Tell whether files of a site went back, and its pointer did not: then what is live cannot be served."""
+        return site in self.gone and site not in self.pointers.gone_back
+
+    def told(self, not_served: Collection[str]) -> Outcome:
+        """Remember what was refused, and give the reload's outcome."""
+        for site, why in self.gone.items():
+            if site in self.pointers.gone_back:
+                after = "is live again, but not served yet" if site in not_served else "is in use again"
+                reject(self.batch, self.pointers, site, why, after)
+            else:
+                self.batch.failed[site] = (Reason.REJECTED_BY_SERVER, f"{why}; {_FILES}")
+        batch, rejected = self.batch, self.batch.rejected
+        text = summed(rejected, batch.seats) if rejected else f"{next(iter(self.gone.values()))}; {_FILES}"
+        return Outcome(batch.reload or batch.changes[0], Status.FAILED, Reason.REJECTED_BY_SERVER, text)

@@ -1,0 +1,39 @@
+"""Revisions that a server refused once they were live: which, by which target, and until when they are held back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.model.changes import Hold, Reason
+from reconciler.plan.backoff import waits_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from reconciler.model.desired import DesiredSite
+    from reconciler.model.observed import ObservedSite, Revision
+
+
+def refused_hold(stored: Revision, desired: DesiredSite, observed: ObservedSite, now: datetime) -> Hold | None:
+    """Hold back a revision that a server refused, until that target is tried again: a new order is no better."""
+    for target, refused in refusals(desired, observed):
+        failures = observed.memory.failures.get(f"target/{target}")
+        until = waits_until(failures, desired.digest, now)
+        if refused.id == stored.id and until is not None:
+            words = failures.last.detail if failures is not None and failures.last else f"{target} refused {stored.id}"
+            ends = f"{stored.id} is tried again, sooner by `certwright retry {desired.name}`; the Site's spec changes; "
+            return Hold(
+                Reason.REJECTED_BY_SERVER, words, site=desired.name, target=target, until=until, failed=True,
+                ends_when=f"{ends}or `certwright renew {desired.name}` asks for another",
+            )  # fmt: skip
+    return None
+
+
+def refusals(desired: DesiredSite, observed: ObservedSite) -> Iterator[tuple[str, Revision]]:
+    """Give each target of the site that refused a stored revision, with that revision."""
+    used = {use.spec.name for use in desired.targets}
+    for target, name in sorted(observed.memory.rejected.items()):
+        found = next((one for one in observed.others if one.id == name), None)
+        if found is not None and target in used:
+            yield target, found
