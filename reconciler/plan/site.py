@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
-<<<<<<< ours
 from reconciler.plan.accounts import account_hold
-from reconciler.plan.backoff import hold_for, waits_until
-from reconciler.plan.case import Case
-=======
 from reconciler.plan.backoff import hold_for
->>>>>>> theirs
+from reconciler.plan.case import Case
 from reconciler.plan.failover import choose
 from reconciler.plan.imports import candidates, held_by, note_of
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
-<<<<<<< ours
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
-=======
-from reconciler.plan.policies import ALLOW_TRUST_LOSS, Case, Finding, first_finding
 from reconciler.plan.refusals import refusals, refused_hold
->>>>>>> theirs
 from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
 
@@ -108,13 +100,8 @@ def _left_out(site: str, name: str, one: NameMemory) -> Hold:
 
 
 def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
-<<<<<<< ours
     case = Case(desired, observed.live, observed.memory, now, observed.brought)
-    finding = first_finding(case)
-=======
-    case = Case(desired, observed.live, observed.memory, now)
     finding = first_finding(case) or _refused(case, observed)
->>>>>>> theirs
     if finding is None:
         return Wish(desired, observed, observed.live)
     held = _clock_wrong(case, world) or _pinned(case, finding)

@@ -24,11 +24,7 @@ from reconciler.model.observed import (
 )
 from reconciler.plan.case import Case
 from reconciler.plan.policies import POLICIES, explain_policies
-<<<<<<< ours
-from tests.plan.world import BOUGHT, CA, DAY, LE, NOW, ZERO, facts, one_plan, revision, site
-=======
-from tests.plan.world import CA, DAY, LE, NOW, WEB, ZERO, one_plan, revision, site
->>>>>>> theirs
+from tests.plan.world import BOUGHT, CA, DAY, LE, NOW, WEB, ZERO, facts, one_plan, revision, site
 
 A = site("a", issuers=(LE,))
 GOOD = revision(A, start=NOW - DAY)
