@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ VERBS: Final = {
     "request": ("stages", "Stage 3: fetch and install the certificate of an order that is proven."),
     "renew": ("renew", "A new certificate now; nothing else changes."),
     "retry": ("renew", "Try again now what backs off or is stalled."),
+    "import": ("importing", "Bring a certificate with its key: check it, keep it, install it."),
     "rollback": ("rollback", "A stored certificate again, that is still valid."),
     "schema": ("schema", "The manifest language as JSON Schema."),
     "completion": ("completion", "The completion script of a shell."),
@@ -89,7 +91,8 @@ class Verbs(click.Group):
         """Import a verb."""
         if name not in VERBS:
             return None
-        found: click.Command = getattr(import_module(f"reconciler.cli.{VERBS[name][0]}"), name)
+        attribute = f"{name}_" if keyword.iskeyword(name) else name
+        found: click.Command = getattr(import_module(f"reconciler.cli.{VERBS[name][0]}"), attribute)
         found.short_help = VERBS[name][1]
         return found
 

@@ -9,6 +9,7 @@ from reconciler.store import opening, scratch
 from reconciler.store.accounts import Accounts
 from reconciler.store.archive import Archive
 from reconciler.store.ca import Authorities
+from reconciler.store.imports import Imports
 from reconciler.store.index import Index
 from reconciler.store.inventory import Inventories
 from reconciler.store.layout import Layout
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.store.ledger import Event
 
 
-class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Sources):
+class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, Sources):
     """All parts over one directory. Safe for all threads of a process and any number of processes."""
 
     def claim(self, scope: str, verb: str, wait: float) -> AbstractContextManager[Lease]:

@@ -22,6 +22,7 @@ _NOT_HOST: Final = re.compile(r"[^a-z0-9.-]", re.ASCII)
 _LONGEST_HOST: Final = 100
 _NAMES_IN_SCOPE: Final = {"run": 0, "account": 2}
 
+IMPORT_FILES: Final = ("privkey.pem", "fullchain.pem")
 REVISION_FILES: Final = ("privkey.pem", "cert.pem", "chain.pem", "fullchain.pem", "meta.json")
 
 
@@ -43,7 +44,7 @@ def _files(*patterns: str) -> tuple[Row, ...]:
 
 # made when the store is opened for writing; all others when they are first needed
 FIXED: Final = (
-    *("accounts", "archive", "ca", "certificates", "desired", "inventory", "live", "orders", "status"),
+    *("accounts", "archive", "ca", "certificates", "desired", "imports", "inventory", "live", "orders", "status"),
     *("tmp", "tokens", "undo"),
     *("locks", "locks/account", "locks/listener", "locks/site", "locks/status", "locks/target"),
 )
@@ -59,6 +60,8 @@ ROWS: Final = (
     *_directories("certificates/<site>", "certificates/<site>/<revision>"),
     *_files(*(f"certificates/<site>/<revision>/{name}" for name in REVISION_FILES)),
     Row("live/<site>", None),
+    *_directories("imports/<site>", "imports/<site>/<revision>"),
+    *_files(*(f"imports/<site>/<revision>/{name}" for name in IMPORT_FILES)),
     *_directories("orders/<site>"),
     *_files("orders/<site>/order.json", "orders/<site>/order.broken", "orders/<site>/pending.key"),
     *_files("tokens/<token>", "undo/<id>.json", "desired/<site>.json", "status/<site>.json"),
@@ -143,6 +146,14 @@ class Layout:
     def revision(self, site: str, name: str) -> str:
         """Give the folder of one revision."""
         return f"{self.root}/certificates/{segment(site)}/{revision(name)}"
+
+    def imports(self, site: str) -> str:
+        """Give the folder of copies of what was brought for a site."""
+        return f"{self.root}/imports/{segment(site)}"
+
+    def imported(self, site: str, name: str) -> str:
+        """Give the folder of one of these copies."""
+        return f"{self.root}/imports/{segment(site)}/{revision(name)}"
 
     def live(self, site: str) -> str:
         """Give the live pointer of a site."""

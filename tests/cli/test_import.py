@@ -1,0 +1,148 @@
+"""`import` as a person types it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bought import made, seller
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.program import Program
+
+
+@pytest.fixture(name="files")
+def _files(program: Program) -> Path:
+    """A site `shop`, and the pair that was bought for it."""
+    program.site("shop", "shop.test", "www.shop.test")
+    return made("*.shop.test", "shop.test", above=seller()).put(program.root / "bought")
+
+
+def by_files(files: Path) -> list[str]:
+    return [
+        "--key",
+        str(files / "key.pem"),
+        "--certificate",
+        str(files / "cert.pem"),
+        "--chain",
+        str(files / "chain.pem"),
+    ]
+
+
+def copies(program: Program) -> list[Path]:
+    return sorted((program.state / "imports" / "shop").glob("*")) if program.state.exists() else []
+
+
+def test_it_is_checked_kept_named_and_installed(program: Program, files: Path) -> None:
+    manifest = program.manifests / "shop.yaml"
+    manifest.chmod(0o640)
+    done = program("import", "shop", *by_files(files))
+    assert done.returncode == 0, done.stderr
+    assert "issue by imported: Missing" in done.stdout
+    assert (program.out / "shop.pem").read_bytes() == (files / "cert.pem").read_bytes() + (
+        files / "chain.pem"
+    ).read_bytes()
+    [folder] = copies(program)
+    assert (
+        f"import: {{key: {{file: {folder}/privkey.pem}}, certificate: {folder}/fullchain.pem}}" in manifest.read_text()
+    )
+    assert manifest.stat().st_mode & 0o777 == 0o640
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    for path in files.iterdir():
+        path.unlink()  # the copies are what counts
+    assert (program("diff").returncode, program("apply").returncode) == (0, 0)
+
+    after = made("shop.test", "www.shop.test", above=seller(), days=400)
+    (program.root / "new.p12").write_bytes(after.bag(b"open sesame"))
+    (program.root / "word").write_text("open sesame\n")
+    bag = ["--pkcs12", str(program.root / "new.p12"), "--passphrase-file", str(program.root / "word")]
+    again = program("import", "shop", *bag)
+    assert again.returncode == 0, again.stderr
+    assert "issue by imported: ImportChanged" in again.stdout
+    assert (program.out / "shop.pem").read_bytes().startswith(after.pem)
+    assert len(copies(program)) == 1
+    text = manifest.read_text()
+    assert program("import", "shop", *bag).returncode == 0
+    assert manifest.read_text() == text, "the same again changes nothing"
+    [item] = program.json("get", "sites", "shop")["items"]
+    assert item["status"]["certificate"]["issuer"] == "imported"
+    assert item["status"]["conditions"][0]["status"] == "True"
+    (program.manifests / "shop.yaml").unlink()
+    program.site("other")
+    assert program("apply", "--allow-removals", "1").returncode == 0
+    assert not (program.state / "imports" / "shop").exists()
+
+
+def unfit(files: Path, what: str) -> list[str]:
+    """Spoil the pair one way; give the arguments."""
+    key = files / "key.pem"
+    match what:
+        case "wrong key":
+            key.write_bytes(made("x").key_pem().reveal())
+        case "expired":
+            made("shop.test", "www.shop.test", above=seller(), born=9, days=-1).put(files)
+        case "names":
+            made("shop.test", above=seller()).put(files)
+        case "directory":
+            key.unlink()
+            key.mkdir()
+        case "passphrase":
+            (files / "x.p12").write_bytes(made("shop.test", above=seller()).bag(b"word"))
+            return ["--pkcs12", str(files / "x.p12")]
+        case "half":
+            return ["--key", str(key)]
+    return by_files(files)
+
+
+UNFIT = {
+    "wrong key": "the key is for none of the 2 certificates",
+    "expired": "expired at",
+    "names": "does not cover www.shop.test",
+    "directory": "is not a regular file",
+    "passphrase": "the passphrase is not its own",
+    "half": "--key FILE and --certificate FILE",
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_what_does_not_fit_changes_nothing(program: Program, files: Path, what: str) -> None:
+    before = (program.manifests / "shop.yaml").read_text()
+    done = program("import", "shop", *unfit(files, what))
+    assert done.returncode == 2, done.stderr
+    assert UNFIT[what] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "PRIVATE" not in done.stderr
+    assert (program.manifests / "shop.yaml").read_text() == before
+    assert copies(program) == []
+    assert not (program.state / "live" / "shop").exists()
+
+
+def test_an_older_one_is_kept_and_held_and_renew_takes_it(program: Program, files: Path) -> None:
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    former = (program.out / "shop.pem").read_bytes()
+    older = made("shop.test", "www.shop.test", above=seller(), days=30)
+    done = program("import", "shop", *by_files(older.put(files)))
+    assert done.returncode == 1
+    assert "StoreIsOlder" in done.stdout + done.stderr
+    assert (program.out / "shop.pem").read_bytes() == former
+    assert program("renew", "shop").returncode == 0
+    assert (program.out / "shop.pem").read_bytes().startswith(older.pem)
+
+
+def test_a_manifest_that_cannot_be_edited_says_what_to_write(program: Program, files: Path) -> None:
+    site = (program.manifests / "shop.yaml").read_text()
+    (program.manifests / "shop.yaml").unlink()
+    argv = ["-f", "-", "import", "shop", *by_files(files)]
+    done = program(*argv, stdin=site)
+    assert done.returncode == 2, done.stderr
+    assert f"import: {{key: {{file: {files}/key.pem}}, certificate: {files}/cert.pem" in done.stderr
+    assert copies(program) == []
+
+
+def test_sites_that_are_not_there(program: Program, files: Path) -> None:
+    done = program("import", "shpo", *by_files(files))
+    assert done.returncode == 2
+    assert "did you mean `shop`?" in done.stderr
