@@ -65,6 +65,7 @@ class SiteDesk:
         self._challenges, self._making, self._clock, self._say = challenges, making, clock, say
         self._public = public
         self._presented: list[Shown] = []
+        self._key: Secret | None = None
 
     def order(self) -> OrderRecord | None:
         """Give the order that an earlier attempt left."""
@@ -77,10 +78,12 @@ class SiteDesk:
     def forget(self, *, keep_key: bool) -> None:
         """Drop the order."""
         self._store.drop_order(self._lease, self._site, keep_key=keep_key)
+        self._key = self._key if keep_key else None
 
     def key(self) -> Secret:
         """Give the pending key; one of another type than is wanted now is made anew."""
-        return self._store.pending_key(self._lease, self._site, self._making.make, self._making.fits)
+        self._key = self._key or self._store.pending_key(self._lease, self._site, self._making.make, self._making.fits)
+        return self._key
 
     def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         """Publish an answer; the undo record is on disk first."""
@@ -135,12 +138,10 @@ class SiteDesk:
 class OfflineDesk(SiteDesk):
     """The desk of an issuer that signs at once. Nothing is in flight, so no key is kept: who is killed signs anew."""
 
-    _made: Secret | None = None
-
     def key(self) -> Secret:
         """Give the key, made on first use."""
-        self._made = self._made or self._making.make()
-        return self._made
+        self._key = self._key or self._making.make()
+        return self._key
 
 
 def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:

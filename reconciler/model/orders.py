@@ -39,7 +39,6 @@ class OrderRecord:
     expires: datetime | None = None
     chosen: Mapping[str, ChosenChallenge] = field(default_factory=dict)
     answered: tuple[str, ...] = ()
-    finalized: bool = False
     stage: Literal["auto", "byHand"] = "auto"
     v: int = 1
 

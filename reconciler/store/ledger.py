@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from reconciler.errors import StoreError
 from reconciler.model.text import clean
 from reconciler.store import database
 from reconciler.store.trouble import told_database
@@ -53,12 +54,32 @@ class Ledger:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._turn = threading.Lock()
+        self._gathered: dict[str, int] = {}
 
     def touched(self, site: str) -> None:
-        """Tell every process that something about a site was written."""
-        with self._turn, told_database(self._path):
-            self._connection = self._connection or self._open()
-            self._connection.execute("INSERT OR REPLACE INTO feed (site) VALUES (?)", (site,))
+        """Tell every process that something about a site was written; within `gathering` the first time only."""
+        with self._turn:
+            before = self._gathered.get(site)
+            if before is not None:
+                self._gathered[site] = before + 1
+            if not before:
+                self._tell(site)
+
+    @contextmanager
+    def gathering(self, site: str) -> Iterator[None]:
+        """Tell of all that is written about a site within the block at its first write and at its end.
+
+        Who hears of the first one meets the site's lock, and looks again once it is free.
+        """
+        with self._turn:
+            self._gathered[site] = 0
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                self._gathered_up(site)
+            raise
+        self._gathered_up(site)
 
     def changes(self, after: int) -> tuple[frozenset[str] | None, int]:
         """Give the sites written after a cursor, and the new cursor.
@@ -91,6 +112,16 @@ class Ledger:
         where, values = ("", ()) if site is None else ("WHERE site = ?", (site,))
         query = f"SELECT site, reason, message, first, last, count FROM events {where} ORDER BY last, id"  # noqa: S608  a constant
         return tuple(_event(row) for row in self._ask(query, values))
+
+    def _gathered_up(self, site: str) -> None:
+        with self._turn:
+            if self._gathered.pop(site, 0) > 1:
+                self._tell(site)
+
+    def _tell(self, site: str) -> None:
+        with told_database(self._path):
+            self._connection = self._connection or self._open()
+            self._connection.execute("INSERT OR REPLACE INTO feed (site) VALUES (?)", (site,))
 
     def close(self) -> None:
         """Give the file up."""

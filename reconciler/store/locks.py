@@ -39,7 +39,7 @@ class Locks:
     def __init__(self, layout: Layout, clock: Clock) -> None:
         """Hold nothing yet."""
         self._layout, self._clock = layout, clock
-        self._held: dict[Lease, int] = {}
+        self._held: dict[Lease, int] = {}  # the inode of the lock file that we hold open
         self._last: dict[str, int] = {}
 
     @contextmanager
@@ -53,7 +53,7 @@ class Locks:
             with told("write", self._layout.lock(scope)):
                 _note(descriptor, {"epoch": epoch, "pid": os.getpid(), "verb": clean(verb, 60), "since": since})
             lease = Lease(scope, epoch)
-            self._held[lease] = descriptor
+            self._held[lease] = os.fstat(descriptor).st_ino
             try:
                 yield lease
             finally:
@@ -84,7 +84,8 @@ class Locks:
         """Raise LeaseLost unless the lease is held now, for one of `scopes`; one that ends in `/` is a beginning."""
         if not any(lease.scope == scope or (scope[-1] == "/" and lease.scope.startswith(scope)) for scope in scopes):
             raise LeaseLost(f"the lease of {clean(lease.scope)} does not cover {' or '.join(scopes)}")
-        if not _is_file(self._held.get(lease, -1), self._layout.lock(lease.scope)):
+        held = self._held.get(lease)
+        if held is None or _inode(self._layout.lock(lease.scope)) != held:
             raise LeaseLost(
                 f"the lease of {clean(lease.scope)} (epoch {lease.epoch}) is no longer ours; nothing was written"
             )
@@ -129,10 +130,14 @@ def _try(descriptor: int, how: int) -> bool:
 
 
 def _is_file(descriptor: int, path: str) -> bool:
+    return os.fstat(descriptor).st_ino == _inode(path)
+
+
+def _inode(path: str) -> int | None:
     try:
-        return descriptor >= 0 and os.lstat(path).st_ino == os.fstat(descriptor).st_ino
+        return os.lstat(path).st_ino
     except OSError:
-        return False
+        return None
 
 
 def _note(descriptor: int, line: dict[str, object]) -> None:

@@ -27,4 +27,4 @@ class Meanings(Part):
     def put_meaning(self, lease: Lease, site: DesiredSite) -> None:
         """Keep the meaning of a site's manifests; the same one again is not written."""
         self._check(lease, f"site/{site.name}", "run")
-        self._save(self._layout.desired(site.name), site)
+        self._save(self._layout.desired(site.name), site, durable=False)

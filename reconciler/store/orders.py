@@ -13,15 +13,23 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Lease
     from reconciler.model.text import Secret
+    from reconciler.store.part import Ground
 
 
 class Orders(Part):
     """Reads and writes orders. A damaged one is as none, and is kept aside until the next one is dropped."""
 
+    def __init__(self, ground: Ground) -> None:
+        """Have written no order yet."""
+        super().__init__(ground)
+        self._own: dict[str, bytes] = {}  # what we wrote ourselves is not judged anew
+
     def orders(self, sites: Iterable[str]) -> Mapping[str, OrderRecord]:
         """Give the orders in flight."""
-        present = frozenset(reading.names(self._layout.fixed("orders")))
-        found = ((site, self._load_or_none(OrderRecord, self._order(site))) for site in sites if site in present)
+        asked = tuple(sites)
+        # one look at the directory instead of one at each site, of which most have no order
+        present = asked if len(asked) == 1 else frozenset(reading.names(self._layout.fixed("orders")))
+        found = ((site, self._load_or_none(OrderRecord, self._order(site))) for site in asked if site in present)
         return {site: order for site, order in found if order is not None}
 
     def put_order(self, lease: Lease, site: str, order: OrderRecord) -> None:
@@ -31,9 +39,10 @@ class Orders(Part):
         present = reading.read(path)
         if present == data:
             return
-        if present is not None:
+        if present is not None and present != self._own.get(site):
             self._put_aside_if_damaged(site, present)
         self._write(site, path, data)
+        self._own[site] = data
         self._ledger.touched(site)
 
     def drop_order(self, lease: Lease, site: str, *, keep_key: bool) -> None:
@@ -66,6 +75,7 @@ class Orders(Part):
 
     def _forget_order(self, site: str, *, keep_key: bool) -> bool:
         folder = self._layout.orders(site)
+        self._own.pop(site, None)
         if not reading.exists(folder):
             return False
         # the order first: an order without its key could not be finished

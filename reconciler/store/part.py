@@ -79,11 +79,11 @@ class Part:
         except records.Unreadable:
             return None
 
-    def _save(self, path: str, record: object) -> None:
+    def _save(self, path: str, record: object, *, durable: bool = True) -> None:
         """Write a record, unless the same bytes are there."""
         data = records.encode(record, self._ground.version)
         if reading.read(path) != data:
-            self._scratch.write(path, data)
+            self._scratch.write(path, data, durable=durable)
 
     def _secret(self, path: str) -> Secret | None:
         """Read key material; where others had rights to it they lose them."""

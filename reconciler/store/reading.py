@@ -89,13 +89,13 @@ def is_plain(path: str) -> bool:
         return True
 
 
-def signature(paths: Iterable[str]) -> tuple[int, ...] | None:
-    """Give what tells that files are as they were: change time, inode and mode of each.
+def signature(paths: Iterable[str], slack: int = _SLACK) -> tuple[int, ...] | None:
+    """Give what tells that files are as they were: change time, inode, mode and size of each.
 
-    None if one is missing, or changed so lately that a further change could bear the same time.
+    None if one is missing, or changed so lately (`slack`, in ns) that a further change could bear the same time.
     """
     found: list[int] = []
-    latest = time.time_ns() - _SLACK
+    latest = time.time_ns() - slack
     for path in paths:
         try:
             facts = os.lstat(path)
@@ -103,7 +103,7 @@ def signature(paths: Iterable[str]) -> tuple[int, ...] | None:
             return None
         if facts.st_ctime_ns > latest:
             return None
-        found += (facts.st_ctime_ns, facts.st_ino, facts.st_mode)
+        found += (facts.st_ctime_ns, facts.st_ino, facts.st_mode, facts.st_size)
     return tuple(found)
 
 

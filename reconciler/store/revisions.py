@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PRIVKEY, CERT, CHAIN, FULLCHAIN, META = REVISION_FILES
 PEMS: Final = (PRIVKEY, CERT, CHAIN, FULLCHAIN)
 _FINGERPRINT_SHOWN: Final = 8
-_REMEMBERED: Final = 256
+_REMEMBERED: Final = 1024
 
 
 class _Damaged(Exception):
@@ -57,9 +57,11 @@ class Revisions(Part):
         files[META] = records.encode(meta, self._ground.version, fingerprint=facts.fingerprint, digests=digests)
         made = atomic.make_directory(self._layout.certificates(site), durable=False)
         name = self._free_name(site, meta.at, facts.fingerprint)
-        self._scratch.write_directory(self._layout.revision(site, name), files)
+        folder = self._layout.revision(site, name)
+        self._scratch.write_directory(folder, files)
         if made:
             atomic.sync(self._layout.fixed("certificates"))
+        self._know(folder, Revision(name, facts, meta), reading.signature(_paths(folder), slack=0))
         return name
 
     def revisions(self, site: str) -> tuple[Revision, ...]:
@@ -89,17 +91,22 @@ class Revisions(Part):
         A good one is not read again while its files are as they were: one pass asks for it four times.
         """
         folder = self._layout.revision(site, revision)
-        signature = reading.signature([f"{folder}/{name}" for name in REVISION_FILES])
         known = self._good.get(folder)
-        if known is not None and known[0] == signature:
+        if known is not None and known[0] == reading.signature(_paths(folder), slack=0):
             return known[1]
+        signature = reading.signature(_paths(folder))
         judged = self._judged(folder, revision)
-        if signature is not None and isinstance(judged, Revision):
+        if isinstance(judged, Revision):
+            self._know(folder, judged, signature)
+        return judged
+
+    def _know(self, folder: str, revision: Revision, signature: tuple[int, ...] | None) -> None:
+        """Remember a good one by what its files looked like before they were read, or after we made them."""
+        if signature is not None:
             with self._turn:
-                self._good[folder] = signature, judged
+                self._good[folder] = signature, revision
                 if len(self._good) > _REMEMBERED:
                     del self._good[next(iter(self._good))]
-        return judged
 
     def _judged(self, folder: str, revision: str) -> Revision | BrokenRevision:
         try:
@@ -140,6 +147,10 @@ class Revisions(Part):
             number += 1
             name = f"{first}-{number}"
         return name
+
+
+def _paths(folder: str) -> list[str]:
+    return [f"{folder}/{name}" for name in REVISION_FILES]
 
 
 def _files(bundle: Bundle) -> dict[str, bytes]:

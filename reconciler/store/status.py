@@ -46,7 +46,7 @@ class Memories(Part):
         with self._locks.briefly(_shard(site)):
             if self._raw(site) != seen:
                 return False
-            self._scratch.write(self._layout.status(site), data)
+            self._scratch.write(self._layout.status(site), data, durable=False)
             return True
 
     def _drop_memory(self, site: str) -> None:

@@ -16,6 +16,9 @@ from reconciler.store.part import Part
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.store.part import Ground
+
+_INSIDE: Final = frozenset({"token", "alpn"})
 # a token and a thumbprint, with room
 _LARGEST: Final = 4096
 
@@ -23,18 +26,28 @@ _LARGEST: Final = 4096
 class Undoing(Part):
     """Reads and writes undo records and http-01 answers."""
 
+    def __init__(self, ground: Ground) -> None:
+        """Have written nothing yet."""
+        super().__init__(ground)
+        self._mine: dict[str, Undo] = {}
+
     def undo(self) -> tuple[Undo, ...]:
         """Give what is still in the world and must be taken away."""
         return tuple(self._undo())
 
     def put_undo(self, thing: Undo) -> None:
-        """Write down what must be undone, before it is done."""
-        self._save(self._layout.undo(thing.id), thing)
+        """Write down what must be undone, before it is done.
+
+        What is in the store itself need not survive a loss of power: nor need its record.
+        """
+        self._save(self._layout.undo(thing.id), thing, durable=thing.kind not in _INSIDE)
+        self._mine[thing.id] = thing
 
     def undone(self, thing: Undo) -> None:
-        """Forget it."""
+        """Forget it. A loss of power may bring the record back: what is gone already is taken away once more."""
         self._must_be_writable()
-        atomic.remove(self._layout.undo(thing.id))
+        self._mine.pop(thing.id, None)
+        atomic.remove(self._layout.undo(thing.id), durable=False)
 
     def put_token(self, token: str, key_authorization: str) -> None:
         """Publish an http-01 answer to every process that listens; the undo record comes first.
@@ -58,10 +71,18 @@ class Undoing(Part):
 
     def _undo(self) -> Iterator[Undo]:
         for name in sorted(reading.stems(reading.names(self._layout.fixed("undo")))):
-            if is_segment(name):
-                try:
-                    thing = self._load(Undo, self._layout.undo(name))
-                except StoreError as error:
-                    raise StoreError(f"{error} after looking for what it names") from None
-                if thing is not None:
-                    yield thing
+            thing = self._mine.get(name) or (self._undo_of(name) if is_segment(name) else None)
+            if thing is not None:
+                yield thing
+
+    def _undo_of(self, name: str) -> Undo | None:
+        path = self._layout.undo(name)
+        if reading.read(path) == b"":
+            # only one that was not synced can be empty: its answer was in the store, and went the same way
+            if self.writable:
+                atomic.remove(path, durable=False)
+            return None
+        try:
+            return self._load(Undo, path)
+        except StoreError as error:
+            raise StoreError(f"{error} after looking for what it names") from None

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Failed, NewerStore, StoreError
-from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, Revision, Undo
+from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, Revision
 from reconciler.store import records
 from tests.store.material import bundle, meta, order
 
@@ -178,13 +178,19 @@ def test_a_damaged_pending_key_is_made_anew(store: FileStore, root: Path) -> Non
 def test_damage_to_what_tells_ours_from_others_is_an_error(store: FileStore, root: Path) -> None:
     with store.claim("target/web", "test", 0) as lease:
         store.put_inventory(lease, "web", {"a": Inventory("a")})
-    store.put_undo(Undo("f00", "a", "token", "", "t"))
     (root / "inventory/web/sites/a.json").write_bytes(b"")
     (root / "undo/f00.json").write_bytes(b"null")
     (root / "ca/own").mkdir()
     for ask in (lambda: store.inventory("web"), store.undo, lambda: store.ca("own")):
         with pytest.raises(StoreError, match=r"(restore it|move it) "):
             ask()
+
+
+def test_an_undo_record_that_a_loss_of_power_emptied_is_as_none(store: FileStore, root: Path) -> None:
+    # what is inside the store is not synced, and went with its record
+    (root / "undo/f00.json").write_bytes(b"")
+    assert store.undo() == ()
+    assert not list((root / "undo").iterdir())
 
 
 @pytest.mark.parametrize("path", ["status/a.json", "orders/a/order.json", "certificates/a/{}/meta.json"])

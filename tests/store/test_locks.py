@@ -92,15 +92,21 @@ def test_a_damaged_lock_file_is_only_a_poor_message(store: FileStore, root: Path
 
 def test_what_another_process_writes_comes_through_the_feed(store: FileStore, root: Path) -> None:
     _, cursor = store.changes(0)
-    with open_store(str(root), SteadyClock(), "0.1.0", write=True) as other, other.claim("site/a", "apply", 0) as lease:
-        other.put_order(lease, "a", order())
-        assert store.changes(cursor)[0] == {"a"}
+    with open_store(str(root), SteadyClock(), "0.1.0", write=True) as other:
+        with other.claim("site/a", "apply", 0) as lease:
+            other.put_order(lease, "a", order())
+            assert store.changes(cursor)[0] == {"a"}, "at the first write"
+            _, cursor = store.changes(cursor)
+            assert store.changes(cursor) == (frozenset(), cursor)
+            other.put_order(lease, "a", order())
+            assert store.changes(cursor)[0] == frozenset()
+            other.drop_order(lease, "a", keep_key=False)
+            assert store.changes(cursor)[0] == frozenset()
+        assert store.changes(cursor)[0] == {"a"}, "and of all the others at the end"
         _, cursor = store.changes(cursor)
-        assert store.changes(cursor) == (frozenset(), cursor)
-        other.put_order(lease, "a", order())
-        assert store.changes(cursor)[0] == frozenset()
-        other.drop_order(lease, "a", keep_key=False)
-        assert store.changes(cursor)[0] == {"a"}
+        with other.claim("site/a", "apply", 0) as lease:
+            other.drop_order(lease, "a", keep_key=False)
+        assert store.changes(cursor)[0] == frozenset(), "nothing was written"
 
 
 def test_a_cursor_of_another_ledger_means_all(store: FileStore) -> None:

@@ -1,4 +1,4 @@
-"""ACME (RFC 8555): the only room that talks to a CA, and the door to `acme`, `josepy` and `urllib3`.
+"""ACME (RFC 8555): the only room that talks to a CA, and the door to `acme` and `josepy`.
 
 Bottom up: `origin` (which addresses and URLs are allowed), `connections` (a socket to a checked address, one
 deadline), `transport` (one request, bounded), `problems` (what a CA's refusal means), `nonces`, `signing`, `session`

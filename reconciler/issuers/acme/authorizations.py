@@ -34,18 +34,16 @@ class Proof:
     def __init__(self, session: Session, signer: Signer, request: Request, desk: Desk) -> None:
         self._session, self._signer, self._request, self._desk = session, signer, request, desk
 
-    def prove(self, record: OrderRecord, urls: Sequence[str]) -> OrderRecord:
+    def prove(self, record: OrderRecord, urls: Sequence[str], *, resumed: bool) -> OrderRecord:
         """Bring every authorization to `valid`, and give the record as it stands then.
 
-        One that is valid already costs one question. Raises NamesFailed (each with the CA's words or our own), Failed
-        (BadToken, CaMisbehaves), Stalled(NoUsableChallenge), Waiting(InFlight), Refused, Transient.
+        One that is valid already costs one question. `resumed`: the CA may have been told before. Raises NamesFailed
+        (each with the CA's words or our own), Failed (BadToken, CaMisbehaves), Stalled(NoUsableChallenge),
+        Waiting(InFlight), Refused, Transient.
         """
         named = self.found(urls)
         chosen = {name: self._choose(record, name, one) for name, one in named.items()}
-        resumed = bool(record.chosen)
-        if dict(record.chosen) != chosen:
-            record = replace(record, chosen=chosen)
-            self._desk.save(record)
+        record = replace(record, chosen=chosen)
         waiting = {name: one for name, one in named.items() if one.status != "valid"}
         if waiting:
             self._answer(record, waiting, resumed=resumed)

@@ -6,14 +6,13 @@ of the request's own deadline; TLS verifies the name although the socket was ope
 
 from __future__ import annotations
 
-import http.client
 import io
+import select
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-
+from reconciler.issuers.acme import wire
 from reconciler.issuers.acme.origin import LOOKUP_SECONDS
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 _BUFFER: Final = 16 * 1024
 _LEAST: Final = 0.001
 _CONNECT_SECONDS: Final = 10.0
+# how much longer than what is left a socket may wait: to set a timeout is a call to the kernel, at each read
+_LENIENCE: Final = 1.05
 
 
 class Deadline:
@@ -46,70 +47,90 @@ class Deadline:
         return max(left, _LEAST)
 
 
-class _TimedReader(io.RawIOBase):
-    """The read side of a socket; each read has what is left of the deadline."""
+class _TimedSocket(io.RawIOBase):
+    """A socket under a deadline, as a stream to read from."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         super().__init__()
-        self._sock, self._deadline = sock, deadline
-        # keeps the descriptor open until this is closed, also after the connection let go of it
-        self._raw = sock.makefile("rb", buffering=0)
+        self.sock, self._deadline = sock, deadline
+        self._timeout = 0.0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  typeshed's WriteableBuffer has no public name
-        self._sock.settimeout(self._deadline.left())
-        return self._raw.readinto(buffer)
+        self._hurry()
+        return self.sock.recv_into(buffer)
+
+    def send(self, data: bytes) -> None:
+        """Send all; head and body leave as one, which is one TLS record and one wake-up of the other side."""
+        self._hurry()
+        self.sock.sendall(data)
 
     def close(self) -> None:
-        self._raw.close()
+        self.sock.close()
         super().close()
 
+    def _hurry(self) -> None:
+        left = self._deadline.left()
+        if not left <= self._timeout <= left * _LENIENCE**2:
+            self._timeout = left * _LENIENCE
+            self.sock.settimeout(self._timeout)
 
-class _TimedSocket:
-    """As much of a socket as an HTTP connection uses, under a deadline."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
-        self._unsent = bytearray()
+class Connection:
+    """One way to the origin, opened with its first request; kept alive while `keep` says so."""
 
-    def makefile(self, _mode: str = "rb", *_args: object) -> io.BufferedReader:
-        """Send what was written, then give what is read from: the one is always asked for after the other."""
-        self._sock.settimeout(self._deadline.left())
-        self._sock.sendall(self._unsent)
-        self._unsent.clear()
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline), _BUFFER)
+    def __init__(self, origin: Origin, context: Callable[[], ssl.SSLContext], deadline: Deadline) -> None:
+        """Open nothing yet. `deadline` is started by whoever sends."""
+        self._origin, self._context, self.deadline = origin, context, deadline
+        self._sock: _TimedSocket | None = None
+        self._stream: io.BufferedReader | None = None
+        self.keep = False
 
-    def sendall(self, data: bytes) -> None:
-        """Keep it: head and body leave as one, which is one TLS record and one wake-up of the other side."""
-        self._unsent += data
+    @property
+    def lives(self) -> bool:
+        """Tell whether it is open, and silent as it should be between two requests."""
+        if self._sock is None or self._stream is None or self._sock.sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(self._sock.sock, select.POLLIN)
+        return not poll.poll(0)
 
-    def settimeout(self, _seconds: float | None) -> None:
-        """Nothing: the deadline rules."""
+    def open(self) -> None:
+        """Connect, unless it is. Raises OSError, and what `Origin.addresses` does."""
+        if self._sock is None:
+            raw = self._dialled()
+            try:
+                sock = self._secured(raw) if self._origin.scheme == "https" else raw
+            except BaseException:
+                raw.close()
+                raise
+            self._sock = _TimedSocket(sock, self.deadline)
+            self._stream = io.BufferedReader(self._sock, _BUFFER)
 
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def shutdown(self, how: int) -> None:
-        self._sock.shutdown(how)
+    def exchange(self, method: str, message: bytes, limit: int) -> wire.Whole:
+        """Send a request and read its answer whole. Raises what `wire.read_answer` does."""
+        if self._sock is None or self._stream is None:
+            raise ConnectionAbortedError
+        self.keep = False
+        self._sock.send(message)
+        answer = wire.read_answer(self._stream, method, limit)
+        self.keep = answer.keep
+        return answer
 
     def close(self) -> None:
-        self._sock.close()
+        """Close it; it may be opened again."""
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = self._stream = None
 
-
-class _Dialled:
-    """Opens its socket to a checked address of the origin instead of a name."""
-
-    origin: Origin
-    deadline: Deadline
-
-    def _new_conn(self) -> socket.socket:
+    def _dialled(self) -> socket.socket:
         failure: OSError = ConnectionRefusedError()
-        for address in self.origin.addresses(min(self.deadline.left(), LOOKUP_SECONDS)):
+        for address in self._origin.addresses(min(self.deadline.left(), LOOKUP_SECONDS)):
             try:
                 seconds = min(self.deadline.left(), _CONNECT_SECONDS)
-                sock = socket.create_connection((address, self.origin.port), timeout=seconds)
+                sock = socket.create_connection((address, self._origin.port), timeout=seconds)
             except OSError as error:
                 failure = error
                 continue
@@ -119,32 +140,8 @@ class _Dialled:
             return sock
         raise failure
 
-    def _timed(self, sock: object) -> socket.socket:
-        return cast("socket.socket", _TimedSocket(cast("socket.socket", sock), self.deadline))
-
-
-class _Plain(_Dialled, HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self._timed(self.sock)
-
-
-class _Secure(_Dialled, HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self._timed(self.sock)
-
-
-Connection = _Plain | _Secure
-
-
-def response_of(connection: Connection) -> http.client.HTTPResponse:
-    """Give the answer to the request that was sent, its body unread.
-
-    As the standard library gives it: urllib3's own response, made for decoding and pooling which we do not want, costs
-    a quarter of a millisecond for each of an order's requests.
-    """
-    return http.client.HTTPConnection.getresponse(connection)
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        return self._context().wrap_socket(sock, server_hostname=self._origin.host)
 
 
 class Connections:
@@ -164,10 +161,10 @@ class Connections:
             except IndexError:
                 break
             # the other side may have closed it while it lay here
-            if connection.is_connected:
+            if connection.lives:
                 return connection
             connection.close()
-        return self._made()
+        return Connection(self._origin, self._context, Deadline(self._monotonic))
 
     def give(self, connection: Connection) -> None:
         """Take a connection back whose answer was read to its end."""
@@ -180,12 +177,3 @@ class Connections:
         """Close all that lie idle."""
         while self._idle:
             self._idle.pop().close()
-
-    def _made(self) -> Connection:
-        made: Connection
-        if self._origin.scheme == "https":
-            made = _Secure(self._origin.host, self._origin.port, ssl_context=self._context())
-        else:
-            made = _Plain(self._origin.host, self._origin.port)
-        made.origin, made.deadline = self._origin, Deadline(self._monotonic)
-        return made

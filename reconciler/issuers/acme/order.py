@@ -2,10 +2,11 @@
 
 Each arrow is on the desk before the next request goes out::
 
-    intent -> newOrder -> URL -> chosen -> (presented, answered) -> finalized -> certificate
+    intent -> newOrder -> URL -> (chosen, presented, answered) -> (finalized) -> certificate
 
-What the CA says of the order decides where to go on; the record only tells which order it is and what was chosen. So a
-crash between any two steps costs questions, never a second order, save between sending newOrder and keeping its URL.
+What the CA says of the order decides where to go on; the record tells which order it is, and what was chosen only where
+it could not be chosen again: by a person, or when answers stay in place until later. So a crash between any two steps
+costs questions, never a second order, save between sending newOrder and keeping its URL.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ class Run:
         The order stays on the desk: whoever stored the certificate forgets it. Raises what `issuer` translates.
         """
         profile = self._profile()
-        record, order = self._found(profile) or self._placed(profile)
-        return self.guarded(lambda: self._go_on(record, order))
+        found = self._found(profile)
+        record, order = found or self._placed(profile)
+        return self.guarded(lambda: self._go_on(record, order, resumed=found is not None))
 
     def taken_up(self, *, may_place: bool = False) -> tuple[OrderRecord, Order] | None:
         """Give the order that was left, or with `may_place` a new one; None if there is none."""
@@ -82,11 +84,11 @@ class Run:
             self._desk.forget(keep_key=True)
             raise
 
-    def _go_on(self, record: OrderRecord, order: Order) -> Issued:
+    def _go_on(self, record: OrderRecord, order: Order, *, resumed: bool) -> Issued:
+        if order.status == "pending" or (order.status != "invalid" and not record.chosen):
+            record = self._proof.prove(record, order.authorizations, resumed=resumed)
         if order.status in _UNPROVEN:
-            if order.status == "pending" or not record.chosen:
-                record = self._proof.prove(record, order.authorizations)
-            record, order = self._finalized(record, order)
+            order = self._finalized(record, order)
         return self._collected(record, self._valid(record, order))
 
     def _found(self, profile: str | None) -> tuple[OrderRecord, Order] | None:
@@ -184,7 +186,7 @@ class Run:
             if not methods or (name.startswith("*.") and all(method.type in _HOSTS_ONLY for method in methods)):
                 raise unusable(name, methods, ["dns-01"] if name.startswith("*.") else ["http-01"])
 
-    def _finalized(self, record: OrderRecord, order: Order) -> tuple[OrderRecord, Order]:
+    def _finalized(self, record: OrderRecord, order: Order) -> Order:
         csr = x509.make_csr(self._desk.key(), self._request.hostnames)
         payload = json.dumps({"csr": urlsafe_b64encode(csr).decode().rstrip("=")}).encode()
         pacer = Pacer(self._session, record.intent_at, "the CA to see that all names are proven")
@@ -197,12 +199,10 @@ class Run:
                 pacer.pause(refused.problem.retry_after)
                 order = self._asked(record.url or "")[0]
                 continue
-            record = replace(record, finalized=True)
-            self._desk.save(record)
             order = read_order(answer, self._session.origin)
             if order.status == "processing" and answer.header("retry-after"):
                 pacer.pause(retry_after(answer, self._session.clock.now()))
-        return record, order
+        return order
 
     def _valid(self, record: OrderRecord, order: Order) -> Order:
         pacer = Pacer(self._session, record.intent_at, "the CA to sign")

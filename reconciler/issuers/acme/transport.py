@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import ssl
 from dataclasses import dataclass, field
-from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Any, Final, Literal
-
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import TimeoutError as LateError
 
 from reconciler.doors.retrying import LONGEST_SLEEP, retry_transient
 from reconciler.errors import Failed, Transient
-from reconciler.issuers.acme.connections import Connection, Connections, response_of
+from reconciler.issuers.acme import wire
+from reconciler.issuers.acme.connections import Connections
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from http.client import HTTPResponse
 
     from reconciler.issuers.acme.origin import Origin
     from reconciler.model.ports import Clock
@@ -84,8 +80,11 @@ class Transport:
     ) -> None:
         self.origin, self._clock, self._seconds = origin, clock, seconds
         self._pool = Connections(origin, context, clock.monotonic, connections)
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept-Language": "en"}
-        self._posting = self._headers | {"Content-Type": "application/jose+json"}
+        host = str(origin).partition("//")[2]
+        self._asking = wire.lines(
+            {"Host": host, "User-Agent": user_agent, "Accept-Encoding": "identity", "Accept-Language": "en"}
+        )
+        self._posting = self._asking + wire.lines({"Content-Type": "application/jose+json"})
 
     def send(self, method: Literal["GET", "HEAD", "POST"], url: str, body: bytes | None, wanted: Wanted) -> Answer:
         """Send one request and read the answer whole, within 30 s; any status but a redirect is an answer.
@@ -94,24 +93,24 @@ class Transport:
         AddressNotAllowed, CaBundleUnreadable.
         """
         target = self.origin.target(url)
+        message = wire.request(method, target, self._asking if body is None else self._posting, body)
         connection = self._pool.take()
         connection.deadline.start(self._seconds)
-        whole, sent = False, Transient
+        sent = Transient
         try:
-            connection.request(method, target, body, self._headers if body is None else self._posting)
-            sent = Broken  # what was written leaves with the next step
-            answer = _answered(connection, (url, wanted))
-            whole = True
+            connection.open()
+            sent = Broken
+            answer = _answer(connection.exchange(method, message, _LIMITS[wanted]), url)
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(self.origin, error) from None
-        except _TooLarge:
+        except wire.TooLargeError:
             raise misbehaves(f"{clean(url, 200)} answered with more than any step needs", url) from None
-        except (TimeoutError, LateError):
+        except TimeoutError:
             raise sent(f"{self.origin} did not answer within {self._seconds:g} s") from None
-        except (OSError, HTTPException, HTTPError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise sent(f"the connection to {self.origin} failed: {_cause(error)}") from None
         finally:
-            if whole and connection.sock is not None and not connection.is_closed:
+            if connection.keep:
                 self._pool.give(connection)
             else:
                 connection.close()
@@ -141,32 +140,9 @@ class Transport:
         self._pool.close()
 
 
-def _answered(connection: Connection, asked: tuple[str, Wanted]) -> Answer:
-    url, wanted = asked
-    response = response_of(connection)
-    content = _read(response, _LIMITS[wanted])
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in response.headers.items():
-        lower = name.lower()
-        found[lower] = (*found.get(lower, ()), value)
-    kind = found.get("content-type", ("",))[0].partition(";")[0].strip().lower()
-    return Answer(response.status, found, content, url, kind)
-
-
-def _read(response: HTTPResponse, limit: int) -> bytes:
-    """Read to the end, and at most one byte too many. Raises IncompleteRead if less came than was declared."""
-    content = bytearray()
-    while block := response.read(limit + 1 - len(content)):
-        content += block
-        if len(content) > limit:
-            raise _TooLarge
-    if response.length:
-        raise IncompleteRead(bytes(content), response.length)
-    return bytes(content)
-
-
-class _TooLarge(ValueError):
-    """The body is longer than any answer of this step is."""
+def _answer(whole: wire.Whole, url: str) -> Answer:
+    kind = whole.headers.get("content-type", ("",))[0].partition(";")[0].strip().lower()
+    return Answer(whole.status, whole.headers, whole.body, url, kind)
 
 
 def _judged(answer: Answer, wanted: Wanted) -> Answer:
