@@ -98,7 +98,7 @@ class SiteSteps:
                 return self._clean_up(change)
             case Verb.ARCHIVE:
                 return self._archive(change)
-            case Verb.PUBLISH | Verb.UNPUBLISH:
+            case Verb.PUBLISH | Verb.UNPUBLISH | Verb.REFRESH:
                 return self._addresses(change, declared.sites.get(change.site or ""))
             case _:
                 return self._with_lease(change, declared.sites[change.site or ""])
@@ -122,6 +122,8 @@ class SiteSteps:
                 self.store.put_meaning(lease, site)
             if site is not None and change.verb is Verb.PUBLISH:
                 return publishing.publish(change, site)
+            if site is not None and change.verb is Verb.REFRESH:
+                return publishing.refresh(change, site)
             return publishing.withdraw(change, site)
 
     def _archive(self, change: Change) -> Outcome:

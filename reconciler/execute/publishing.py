@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ from reconciler.doors.addresses import global_addresses
 from reconciler.errors import Failed
 from reconciler.execute.desk import undo
 from reconciler.model.addresses import publishes_own, wanted_addresses
+from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.text import clean
 
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from reconciler.model.changes import Change
     from reconciler.model.desired import AddressRecords, DesiredSite
     from reconciler.model.observed import Memory, Undo
-    from reconciler.model.ports import Challenges, Clock, Store
+    from reconciler.model.ports import AddressBook, Challenges, Clock, Store
 
 FAILURES: Final = "publish"
 OURS: Final = "ours"
 THEIRS: Final = "theirs"
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,29 @@ class Publishing:
         self._remember(site, None)
         text = ", ".join(f"{thing.name} {thing.value}" for thing in added[:5])
         self.store.event(site.name, change.reason, clean(f"published {text}"), self.clock.now())
+        return Outcome(change, Status.DONE)
+
+    def refresh(self, change: Change, site: DesiredSite) -> Outcome:
+        """Look whether what should stand still does; what is gone counts as not published from now on.
+
+        What cannot be asked now is told, and asked again with the others.
+        """
+        if site.address_records is None:
+            return Outcome(change, Status.DONE)
+        book, wanted = self.challenges.addresses(site.address_records.method), set(wanted_addresses(site, _own(site)))
+        things = [one for one in self._written() if one.site == site.name and one.identity is not None]
+        things = [one for one in things if (one.name, one.value) in wanted]
+        with ThreadPoolExecutor(min(_AT_ONCE, max(len(things), 1)), "dns") as pool:
+            seen = list(pool.map(lambda one: _stands(book, one), things))
+        now = self.clock.now()
+        for thing, stands in zip(things, seen, strict=True):
+            gone = stands is False
+            self.store.put_undo(replace(thing, identity=None if gone else thing.identity, looked=now))
+            if isinstance(stands, Failed):
+                self.store.event(site.name, stands.reason, clean(f"not looked for: {stands}"), now)
+            elif gone:
+                text = f"{thing.name} {thing.value} is gone from the zone; somebody else took it away"
+                self.store.event(site.name, Reason.NOT_PUBLISHED, clean(text), now)
         return Outcome(change, Status.DONE)
 
     def withdraw(self, change: Change, site: DesiredSite | None) -> Outcome:
@@ -80,13 +106,13 @@ class Publishing:
                 thing = replace(
                     thing, identity=None
                 )  # what stands there is what we wrote, before a crash or for another
-            self.store.put_undo(thing)
+            self.store.put_undo(replace(thing, looked=self.clock.now()))
             if thing.identity is None:
                 book.publish(thing, records.ttl)
                 added.append(thing)
         book.settle(added, lambda text: self.say(site.name, text))
         for thing in added:
-            self.store.put_undo(replace(thing, identity=OURS))
+            self.store.put_undo(replace(thing, identity=OURS, looked=self.clock.now()))
         return added
 
     def _forget(self, thing: Undo, all_: tuple[Undo, ...]) -> str | None:
@@ -112,6 +138,13 @@ class Publishing:
         self.store.remember(site.name, update)
         if failure is not None:
             self.store.event(site.name, failure.reason, clean(str(failure)), now)
+
+
+def _stands(book: AddressBook, thing: Undo) -> bool | Failed:
+    try:
+        return book.stands(thing)
+    except Failed as failure:
+        return failure
 
 
 def _own(site: DesiredSite) -> tuple[str, ...]:

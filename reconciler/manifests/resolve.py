@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.manifests import builtins
+from reconciler.manifests.resolve_dns import address_method
 from reconciler.manifests.resolve_objects import ObjectResolver, import_problems, import_spec
 from reconciler.model import plain
 from reconciler.model.desired import (
@@ -15,7 +16,6 @@ from reconciler.model.desired import (
     AddressRecords,
     DesiredSite,
     Failover,
-    Http01,
     IssuerSpec,
     KeySpec,
     Machine,
@@ -23,7 +23,6 @@ from reconciler.model.desired import (
     Place,
     Renewal,
     TargetUse,
-    TlsAlpn01,
 )
 from reconciler.model.names import Hostname, KeyType, Switch, Trust
 
@@ -142,11 +141,12 @@ class Resolver:
         if wanted is None or found is None:
             return None
         method = self._made.method(found)
-        if isinstance(method, Http01 | TlsAlpn01) or method.provider is None or method.provider.type != "rfc2136":
-            text = f"{wanted.provider} writes no address records: name a ChallengeMethod whose provider is rfc2136"
-            self.problems.append(resource.problem(path, text))
+        try:
+            writer = address_method(method)
+        except ValueError as error:
+            self.problems.append(resource.problem(path, str(error)))
             return None
-        return AddressRecords(method, wanted.ttl)
+        return AddressRecords(writer, wanted.ttl)
 
     def _list(
         self, resource: Resource, spec: SiteSpec, field_: str, otherwise: Sequence[Any]

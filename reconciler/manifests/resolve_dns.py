@@ -21,6 +21,8 @@ _KINDS: Final[Mapping[str, Callable[..., desired.DnsSpec]]] = {
     "dns-persist-01": desired.DnsPersist01,
 }
 
+_TXT_ONLY: Final = frozenset({"acme-dns", "manual"})
+
 
 def preflight(spec: Any) -> desired.Preflight:  # noqa: ANN401  the shape of the kinds
     """Translate what is looked at before a CA is asked."""
@@ -41,6 +43,18 @@ def dns_method(name: str, spec: Any, secret: Secret, path: Path) -> desired.DnsS
         "provider": _provider(spec.provider, secret, path) if spec.provider is not None else None,
     }
     return _KINDS[spec.type](**common)
+
+
+def address_method(method: desired.MethodSpec) -> desired.DnsSpec:
+    """Give a method whose provider writes address records; ValueError for any other."""
+    if isinstance(method, desired.Http01 | desired.TlsAlpn01) or method.provider is None:
+        why = f"it is {method.type} without a provider"
+    elif method.provider.type in _TXT_ONLY:
+        why = f"its provider is {method.provider.type}"
+    else:
+        return method
+    mend = "name a ChallengeMethod whose provider is rfc2136, lexicon or exec"
+    raise ValueError(f"{method.name} writes no address records ({why}): {mend}")
 
 
 def _provider(spec: Any, secret: Secret, path: Path) -> desired.DnsProviderSpec:  # noqa: ANN401

@@ -61,6 +61,8 @@ class Reason(StrEnum):
     LEFT_BEHIND = "LeftBehind"
     # publish
     NOT_PUBLISHED = "NotPublished"
+    # refresh
+    LOOK_AGAIN = "LookAgain"
     # holds
     BACKOFF = "Backoff"
     STALLED = "Stalled"

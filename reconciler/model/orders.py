@@ -52,7 +52,8 @@ class Undo:
     (`device:inode`) is known once it was written. `kind` `txt`: `place` is the DNS zone ("" where none is needed),
     `name` the owner name, `value` the text, `provider` who takes it away (without secrets, so that it works also when
     the method is gone). `kind` `address`: the same for an A or AAAA record, which stays for as long as its site wants
-    it; `identity` is `ours` once it was published, `theirs` where it stood there before.
+    it; `identity` is `ours` once it was published, `theirs` where it stood there before, and None until either is
+    known, or once it was found to be gone; `looked` is when it was last looked for.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Undo:
     made: tuple[str, ...] = ()
     value: str = ""
     provider: DnsProviderSpec | None = None
+    looked: datetime | None = None
     v: int = 1
 
 

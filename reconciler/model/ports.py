@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reconciler.model.ports_issuing import (
     AddressBook,
+    AddressWriter,
     Asked,
     Challenges,
     Desk,
@@ -35,6 +36,7 @@ from reconciler.model.ports_targets import (
 __all__ = [
     "Activated",
     "AddressBook",
+    "AddressWriter",
     "Artifact",
     "Asked",
     "Bundle",

@@ -183,6 +183,18 @@ class DnsProvider(Protocol):
         ...
 
 
+class AddressWriter(DnsProvider, Protocol):
+    """A provider that writes A and AAAA records too, in the same manner. An IPv6 address makes an AAAA record."""
+
+    def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
+        """Add an address beside those that are there. Raises Failed."""
+        ...
+
+    def remove_address(self, zone: str, name: str, address: str) -> None:
+        """Take this address away; one that is not there is no failure. Raises Failed."""
+        ...
+
+
 class AddressBook(Protocol):
     """Publishes A and AAAA records by one method, one value at a time."""
 
@@ -196,6 +208,10 @@ class AddressBook(Protocol):
 
     def settle(self, things: Sequence[Undo], say: Callable[[str], None]) -> None:
         """Wait until every name server has them. Raises Failed(NotPropagated)."""
+        ...
+
+    def stands(self, thing: Undo) -> bool:
+        """Tell whether a name server still has it. Raises Failed where none can be asked."""
         ...
 
 

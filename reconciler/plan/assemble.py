@@ -1,6 +1,7 @@
 """The whole plan: every site decided, the guards, and one order that respects what must come first.
 
-Order of the phases: clean-up, unpublish, publish, register, activate, install, reload, issue, install, reload, archive.
+Order of the phases: clean-up, unpublish, publish, refresh, register, activate, install, reload, issue, install,
+reload, archive.
 """
 
 from __future__ import annotations
@@ -46,8 +47,13 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
     stopped = frozenset(hold.site for hold in draft.holds if hold.site and hold.reason in guard_reasons)
-    due = due_of(draft.steps, now)
+    due = _sooner(due_of(draft.steps, now), draft.published.due, now)
     return Plan(changes, _told(declared.held, bugs, reissue_holds, removal_holds, holds), due, stopped)
+
+
+def _sooner(due: Mapping[str, datetime], other: Mapping[str, datetime], now: datetime) -> Mapping[str, datetime]:
+    """Give the earlier of two instants to come for each site."""
+    return {**due, **{name: min(at, due.get(name, at)) for name, at in other.items() if at > now}}
 
 
 def _decided(names: Iterable[str], declared: Declared, world: World, now: datetime) -> tuple[list[Wish], list[Hold]]:
@@ -111,7 +117,7 @@ class _Draft:
         self._late(second, issues)
         second_installs, second_reloads = second.close()
         archives = self._archives(removal, first, second)
-        published = (*self.published.unpublish, *self.published.publish.values())
+        published = (*self.published.unpublish, *self.published.publish.values(), *self.published.refresh)
         before = (clean_ups, published, registers.values(), activates.values(), first_installs, first_reloads)
         after = (issues.values(), second_installs, second_reloads, archives)
         return _once(change for group in (*before, *after) for change in group)

@@ -1,8 +1,13 @@
-"""Address records that are missing or no longer wanted, by what was written down of those that were published."""
+"""Address records that are missing or no longer wanted, by what was written down of those that were published.
+
+Whether one still stands is a fact with an age: after an hour it is asked again (`refresh`), and what is gone is
+published anew in the next pass.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.addresses import publishes_own, wanted_addresses
@@ -21,15 +26,18 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Declared
 
 FAILURES: Final = "publish"
+LOOK_AFTER: Final = timedelta(hours=1)
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """The changes, `publish` by site, and what is held."""
+    """The changes, `publish` by site, and what is held. `due` is when a site's records are to be looked at again."""
 
     publish: Mapping[str, Change] = field(default_factory=dict)
     unpublish: tuple[Change, ...] = ()
+    refresh: tuple[Change, ...] = ()
+    due: Mapping[str, datetime] = field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
 
 
@@ -45,7 +53,8 @@ def plan_publishing(
     """Compare what the sites `names` want with what was published; sites that are `gone` want nothing."""
     written = _written(world)
     publish: dict[str, Change] = {}
-    unpublish, holds = [], []
+    unpublish, refresh, holds = [], [], []
+    due: dict[str, datetime] = {}
     for name in names:
         site, seen = declared.sites[name], world.sites.get(name)
         if site.suspend or (site.address_records is None and name not in written):
@@ -63,11 +72,22 @@ def plan_publishing(
             publish[name] = _publish(site, missing)
         if surplus:
             unpublish.append(_unpublish(name, surplus, Reason.NO_LONGER_WANTED))
+        kept = [one for one in things if (one.name, one.value) in wanted]
+        if kept and hold is None and not missing:
+            at = min(look_at(one, now) for one in kept)
+            due[name] = at
+            refresh += [_refresh(site, kept)] if at <= now else []
     for name in gone:
         if name in written:
             pairs = {(thing.name, thing.value) for thing in written[name]}
             unpublish.append(_unpublish(name, pairs, Reason.NOT_DECLARED))
-    return Publishing(publish, tuple(unpublish), tuple(holds))
+    return Publishing(publish, tuple(unpublish), tuple(refresh), due, tuple(holds))
+
+
+def look_at(thing: Undo, now: datetime) -> datetime:
+    """Give when a record is to be looked for again; a time further off than a look can be is a clock that was wrong."""
+    at = thing.looked + LOOK_AFTER if thing.looked is not None else now
+    return at if at <= now + LOOK_AFTER else now
 
 
 def _written(world: World) -> dict[str, list[Undo]]:
@@ -93,6 +113,19 @@ def _publish(site: DesiredSite, pairs: set[Pair]) -> Change:
         decided_on=digest_of(sorted(map(" ".join, pairs))),
         site=site.name,
         rank=1,
+    )
+
+
+def _refresh(site: DesiredSite, things: Sequence[Undo]) -> Change:
+    return Change(
+        verb=Verb.REFRESH,
+        subject=f"site/{site.name}",
+        reason=Reason.LOOK_AGAIN,
+        message="whether its address records still stand",
+        desired_digest=site.digest,
+        decided_on=digest_of(sorted(f"{one.id} {one.looked}" for one in things)),
+        site=site.name,
+        rank=3,
     )
 
 

@@ -32,6 +32,7 @@ SENTENCES: Final[dict[str, str]] = {
     "NotDeclared": "No manifest declares the site any more.",
     "NoLongerWanted": "The site no longer names this target.",
     "NotPublished": "The Server's addresses are not published for all of the site's names.",
+    "LookAgain": "What was seen last is an hour old: it is looked at again.",
     "LeftBehind": "The answer to a challenge of an earlier order is still there.",
     "Backoff": "The last attempt failed; the next one has its time.",
     "Stalled": "Nothing we do helps until the manifest or the world changes.",

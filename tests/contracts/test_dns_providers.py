@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.challenges.dns.making import provider_of
+from reconciler.challenges.dns.making import address_writer, provider_of
 from reconciler.challenges.dns.means import Means
 from reconciler.errors import Failed
-from reconciler.model.desired import ExecProvider, Lexicon, LexiconOption, Rfc2136, SecretRef, Tsig
+from reconciler.model.desired import AcmeDns, ExecProvider, Lexicon, LexiconOption, ManualDns, Rfc2136, SecretRef, Tsig
 from reconciler.model.text import Secret
 from tests.builders import SteadyClock
 from tests.servers.bind import bind, key_block
@@ -37,7 +37,7 @@ task = json.load(sys.stdin)
 assert task["zone"] == "one.test"
 verb = "update add" if task["action"] == "add" else "update delete"
 ttl = f"{{task['ttl']}} " if task["action"] == "add" else ""
-change = f"{{verb}} {{task['name']}}. {{ttl}}TXT {{task['value']}}"
+change = f"{{verb}} {{task['name']}}. {{ttl}}{{task['type']}} {{task['value']}}"
 lines = ["server {address} {port}", "zone one.test", change, "send", ""]
 subprocess.run(["nsupdate", "-v", "-k", "{key}"], input="\\n".join(lines), text=True, check=True)
 """
@@ -47,15 +47,19 @@ subprocess.run(["nsupdate", "-v", "-k", "{key}"], input="\\n".join(lines), text=
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, NameServer]]:
     root = tmp_path_factory.mktemp("servers")
     with (
-        knot(root / "knot", {"one.test": ()}) as first,
+        knot(root / "knot", {"one.test": ()}, updates="TXT, A, AAAA") as first,
         bind(root / "bind", {"one.test": ()}) as second,
         pdns(root / "pdns", {"one.test": ()}) as third,
     ):
         yield {"knot": first, "bind": second, "pdns": third}
 
 
+def means() -> Means:
+    return Means(SteadyClock(), lambda ref: Secret(SECRETS[ref.file or ""].encode()))
+
+
 def made(spec: DnsProviderSpec) -> DnsProvider:
-    return provider_of(spec, Means(SteadyClock(), lambda ref: Secret(SECRETS[ref.file or ""].encode())))
+    return provider_of(spec, means())
 
 
 def hook(directory: Path, server: NameServer) -> ExecProvider:
@@ -103,6 +107,27 @@ def test_values_come_and_go_one_by_one(name: str, servers: dict[str, NameServer]
     assert server.query(owner) == ["of-somebody-else"]
 
 
+@pytest.mark.parametrize("name", ["rfc2136 knot", "exec bind", "lexicon pdns"])
+def test_addresses_come_and_go_one_by_one(name: str, servers: dict[str, NameServer], tmp_path: Path) -> None:
+    spec, server = spec_for(name, tmp_path, servers)
+    writer = address_writer(spec, means())
+    assert writer is not None
+    owner = f"{name.replace(' ', '-')}.one.test"
+    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1"):
+        writer.add_address("one.test", owner, address, 30)
+    assert server.query(owner, "A") == ["192.0.2.1", "192.0.2.2"]
+    assert server.query(owner, "AAAA") == ["2001:db8::1"]
+    writer.remove_address("one.test", owner, "192.0.2.1")
+    writer.remove_address("one.test", owner, "192.0.2.9")
+    writer.remove_address("one.test", owner, "2001:db8::1")
+    assert (server.query(owner, "A"), server.query(owner, "AAAA")) == (["192.0.2.2"], [])
+
+
+def test_who_knows_txt_alone_writes_no_addresses() -> None:
+    assert address_writer(AcmeDns("https://a.test", SecretRef(file="api")), means()) is None
+    assert address_writer(ManualDns(), means()) is None
+
+
 def test_a_key_block_is_a_secret_too(servers: dict[str, NameServer]) -> None:
     server = servers["knot"]
     provider = made(Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="block"))))
@@ -143,12 +168,14 @@ def test_what_a_command_gets(tmp_path: Path) -> None:
     provider = script(tmp_path, f'cat > {tmp_path}/in; echo "$@" > {tmp_path}/args; env > {tmp_path}/env')
     provider.add("one.test", NAME, "$(id) `id`; 'x", 30)
     task = json.loads((tmp_path / "in").read_text())
-    assert task == {"action": "add", "name": NAME, "value": "$(id) `id`; 'x", "ttl": 30, "zone": "one.test"}
+    rest = {"name": NAME, "value": "$(id) `id`; 'x", "ttl": 30, "zone": "one.test"}
+    assert task == {"action": "add", "type": "TXT", **rest}
     assert (tmp_path / "args").read_text() == "an argument\n"
     assert {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()} <= {"PATH", "LANG", "PWD"}
     provider.remove("", NAME, "x")
     assert json.loads((tmp_path / "in").read_text()) == {
         "action": "remove",
+        "type": "TXT",
         "name": NAME,
         "value": "x",
         "ttl": None,

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import dns.message
 import dns.query
@@ -12,6 +13,7 @@ import pytest
 
 from tests.journeys.stage import SERVER, Stage, document, held, site, told
 from tests.servers.knot import knot
+from tests.servers.pdns import API_KEY, Pdns, pdns
 from tests.servers.pebble import pebble
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
@@ -32,20 +34,24 @@ class Scene:
     ns: NameServer
     ca: Pebble
 
-    def write(self, *sites: dict[str, object], secret: str = SECRET, **server: Any) -> None:  # noqa: ANN401
+    def tree(self, secret: str = SECRET, **server: Any) -> list[dict[str, object]]:  # noqa: ANN401
+        """Give the machine and the method that writes to the zone."""
         key = self.stage.root / "tsig.key"
         key.write_text(secret + "\n")
         tsig = {"name": KEY_NAME, "algorithm": ALGORITHM, "secret": {"file": str(key)}}
         provider = {"type": "rfc2136", "server": self.ns.endpoint, "tsig": tsig}
+        machine = {**SERVER, "addresses": [OWN], "resolvers": [self.ns.endpoint], **server}
+        method = {"type": "dns-01", "provider": provider}
+        return [document("Server", "home", machine), document("ChallengeMethod", "zone", method)]
+
+    def write(self, *sites: dict[str, object], secret: str = SECRET, **server: Any) -> None:  # noqa: ANN401
         issuer = {"type": "acme", "directory": self.ca.directory, "caBundle": str(self.ca.bundle)}
         listener = {"type": "http-01", "listener": {"port": self.ca.http_port}, "selfTest": "off"}
-        machine = {**SERVER, "addresses": [OWN], "resolvers": [self.ns.endpoint], **server}
         self.stage.write(
             "base.yaml",
-            document("Server", "home", machine),
+            *self.tree(secret, **server),
             document("Issuer", "pebble", issuer),
             document("ChallengeMethod", "own", {**listener, "preflight": {"pointsHere": "enforce"}}),
-            document("ChallengeMethod", "zone", {"type": "dns-01", "provider": provider}),
         )
         self.stage.write("sites.yaml", *sites)
 
@@ -56,10 +62,13 @@ class Scene:
     def records(self, name: str) -> list[str]:
         return self.ns.query(name, "A") + self.ns.query(name, "AAAA")
 
-    def by_hand(self, name: str, address: str) -> None:
+    def by_hand(self, name: str, address: str, action: str = "add") -> None:
         signer = dns.tsig.Key(f"{KEY_NAME}.", base64.b64decode(SECRET), f"{ALGORITHM}.")
         change = dns.update.UpdateMessage("example.com.", keyring=signer)
-        change.add(f"{name}.", 60, "A", address)
+        if action == "add":
+            change.add(f"{name}.", 60, "A", address)
+        else:
+            change.delete(f"{name}.", "A", address)
         assert dns.query.tcp(change, self.ns.address, timeout=5, port=self.ns.port).rcode() == 0
 
 
@@ -96,6 +105,63 @@ def test_only_what_was_published_is_removed(scene: Scene) -> None:
     assert scene.records("two.example.com") == ["127.0.0.9"]
     assert scene.records("example.com") == []
     assert list((scene.stage.state / "undo").iterdir()) == []
+
+
+def test_what_somebody_else_takes_away_is_found_within_an_hour_and_published_again(scene: Scene) -> None:
+    """Also what stood there before us: from then on it is ours. What nobody can be asked for is left as it is."""
+    stage = scene.stage
+    scene.by_hand("two.example.com", OWN)
+    scene.write(scene.site("one", "one.example.com", "two.example.com", issuers=["ca"], challenges=None))
+    stage.settle()
+    scene.by_hand("one.example.com", OWN, "delete")
+    scene.by_hand("two.example.com", OWN, "delete")
+    stage.assert_calm()
+    stage.shift += timedelta(minutes=61)
+    assert told(stage.diff()) == [("refresh", "site/one", "LookAgain")]
+    done = stage.outcomes(stage.settle())
+    assert [row[0] for row in done] == ["refresh", "publish"]
+    assert (scene.records("one.example.com"), scene.records("two.example.com")) == ([OWN], [OWN])
+    stage.shift += timedelta(minutes=61)
+    assert [row[0] for row in stage.outcomes(stage.settle())] == ["refresh"]
+    scene.write(scene.site("one", "one.example.com", "two.example.com", issuers=["ca"], addressRecords=None))
+    stage.settle()
+    assert (scene.records("one.example.com"), scene.records("two.example.com")) == ([], [])
+
+
+def test_a_name_server_that_is_away_takes_nothing_back(stage: Stage) -> None:
+    with knot(stage.root / "ns", {"example.com": ()}, updates="A") as server:
+        scene = Scene(stage, server, cast("Pebble", None))
+        stage.write("all.yaml", *scene.tree(), scene.site("one", "one.example.com", issuers=["ca"], challenges=None))
+        stage.settle()
+    stage.shift += timedelta(minutes=61)
+    assert [(row[0], row[2]) for row in stage.outcomes(stage.settle())] == [("refresh", "done")]
+    with stage.app(read_only=True) as app:
+        assert [one.identity for one in app.store.undo()] == ["ours"]
+        (event,) = [one for one in app.store.events("one") if one.reason == "DnsUnreachable"]
+    assert "not looked for: the name server" in event.message
+
+
+def test_addresses_by_other_providers(stage: Stage) -> None:
+    """By dns-lexicon, whose primary is not known: then the zone's name servers are asked."""
+    with pdns(stage.root / "ns", {"example.com": ("two A 192.0.2.9",)}) as server:
+        assert isinstance(server, Pdns)
+        token = stage.root / "token"
+        token.write_text(API_KEY)
+        options = {"auth_token": {"file": str(token)}, "pdns_server": server.api}
+        method = {
+            "type": "dns-01",
+            "provider": {"type": "lexicon", "name": "powerdns", "options": options},
+            "propagation": {"nameservers": [server.endpoint]},
+        }
+        base = [document("Server", "home", {**SERVER, "addresses": [OWN]}), document("ChallengeMethod", "zone", method)]
+        wanted = {"issuers": ["ca"], "addressRecords": {"provider": "zone"}}
+        stage.write("all.yaml", *base, site("one", "one.example.com", "two.example.com", "example.com", **wanted))
+        stage.settle()
+        names = ("one.example.com", "two.example.com", "example.com")
+        assert [server.query(name, "A") for name in names] == [[OWN], [OWN, "192.0.2.9"], [OWN]]
+        stage.write("all.yaml", *base, site("one", *names, issuers=["ca"]))
+        stage.settle()
+        assert [server.query(name, "A") for name in names] == [[], ["192.0.2.9"], []]
 
 
 def test_addresses_that_change_and_a_site_that_goes(scene: Scene) -> None:

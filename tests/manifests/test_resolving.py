@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from reconciler.cli.start import start
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 TREE = """\
 apiVersion: certwright/v1
@@ -35,3 +35,38 @@ def test_a_file_that_is_too_large_is_named_once(tmp_path: Path, capsys: pytest.C
     large.write_bytes(b"#" * (2 << 20))
     assert start(["-f", str(tmp_path), "validate"]) == 2
     assert f"{large}: has 2097152 bytes, more than the 1048576 allowed" in capsys.readouterr().err
+
+
+RECORDS = """\
+apiVersion: certwright/v1
+kind: Site
+metadata: {{name: a}}
+spec: {{hostnames: [a.example.com], issuers: [ca], addressRecords: {{provider: way}}}}
+---
+apiVersion: certwright/v1
+kind: ChallengeMethod
+metadata: {{name: way}}
+spec: {spec}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("{type: http-01, listener: {port: 80}}", "it is http-01 without a provider"),
+        ("{type: dns-persist-01}", "it is dns-persist-01 without a provider"),
+        ("{type: dns-01, provider: {type: manual}}", "its provider is manual"),
+        (
+            "{type: dns-01, provider: {type: acme-dns, url: 'https://a.test', credentials: {file: x}}}",
+            "its provider is acme-dns",
+        ),
+    ],
+)
+def test_who_writes_no_addresses_is_refused_where_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spec: str, why: str
+) -> None:
+    (tmp_path / "tree.yaml").write_text(RECORDS.format(spec=spec))
+    assert start(["-f", str(tmp_path), "validate"]) == 2
+    told = capsys.readouterr().err
+    assert "tree.yaml:4:" in told
+    assert f"way writes no address records ({why}): name a ChallengeMethod whose provider is rfc2136, lexicon" in told

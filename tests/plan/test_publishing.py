@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +10,7 @@ from reconciler.model.desired import AddressRecords, Dns01, Machine, ManualDns
 from reconciler.model.names import Hostname
 from reconciler.model.observed import Undo, World
 from reconciler.model.ports import Declared
-from reconciler.plan.publishing import forgotten, plan_publishing
+from reconciler.plan.publishing import LOOK_AFTER, forgotten, plan_publishing
 from tests.plan.world import NOW, site
 
 ZONE = Dns01(name="zone", provider=ManualDns())
@@ -25,7 +26,9 @@ OWN = replace(SITE, machine=Machine())
 
 
 def thing(address: str, identity: str | None = "ours", site: str = "one") -> Undo:
-    return Undo(f"{site}{address}", site, "address", "example.com", "one.example.com", identity, value=address)
+    return Undo(
+        f"{site}{address}", site, "address", "example.com", "one.example.com", identity, value=address, looked=NOW
+    )
 
 
 def declared(site: object = SITE) -> Declared:
@@ -52,6 +55,21 @@ def test_what_is_missing_and_what_is_too_much(things: tuple[Undo, ...], verbs: l
     """What was written down and never confirmed counts as missing, and as ours where it is not wanted."""
     plan = plan_publishing(declared(), World(undo=things), ["one"], (), NOW)
     assert [*(change.verb for change in plan.publish.values()), *(change.verb for change in plan.unpublish)] == verbs
+
+
+@pytest.mark.parametrize(("age", "refreshes"), [(None, 1), (60, 1), (3000, 1), (59, 0), (0, 0), (-30, 1)], ids=str)
+def test_what_was_seen_an_hour_ago_is_looked_at_again(age: int | None, refreshes: int) -> None:
+    """A look in the future is a clock that was wrong. What is missing anyway is published, not looked at."""
+    looked = NOW - timedelta(minutes=age) if age is not None else None
+    things = (replace(thing("192.0.2.1"), looked=looked), thing("2001:db8::1", "theirs"), thing("192.0.2.9"))
+    plan = plan_publishing(declared(), World(undo=things), ["one"], (), NOW)
+    assert [(change.verb, change.reason) for change in plan.refresh] == [("refresh", "LookAgain")] * refreshes
+    assert plan.publish == {}
+    if not refreshes and looked is not None:
+        assert plan.due == {"one": looked + LOOK_AFTER}
+    gone = (replace(things[0], identity=None), things[1])
+    plan = plan_publishing(declared(), World(undo=gone), ["one"], (), NOW)
+    assert (list(plan.publish), plan.refresh) == (["one"], ())
 
 
 def test_a_moment_without_addresses_takes_nothing_away() -> None:

@@ -1,4 +1,4 @@
-"""BIND 9: an authoritative server that takes signed updates of TXT. It listens on 127.0.0.1 only."""
+"""BIND 9: an authoritative server that takes signed updates of TXT and addresses. It listens on 127.0.0.1 only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bind(directory: Path, zones: Mapping[str, Sequence[str]]) -> Iterator[NameSe
         (directory / f"{zone}.zone").write_text(zone_text(zone, records))
         blocks.append(
             f'zone "{zone}" {{\n\ttype primary; file "{directory}/{zone}.zone";\n'
-            f"\tupdate-policy {{ grant {KEY_NAME} zonesub TXT; }};\n}};\n"
+            f"\tupdate-policy {{ grant {KEY_NAME} zonesub TXT A AAAA; }};\n}};\n"
         )
     config = directory / "named.conf"
     config.write_text("".join(blocks))

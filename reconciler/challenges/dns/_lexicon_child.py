@@ -1,7 +1,8 @@
 """Run one provider of dns-lexicon for one record: a process of its own, with a deadline and without our environment.
 
-Task as JSON on standard input: `action` (create, delete), `provider` (checked by who starts us), `zone`, `name`,
-`value`, `ttl`, `options`. The last line printed is JSON: `status` (done, missing, options, failed) and `words`.
+Task as JSON on standard input: `action` (create, delete), `provider` (checked by who starts us), `zone`, `type` (TXT,
+A, AAAA), `name`, `value`, `ttl`, `options`. The last line printed is JSON: `status` (done, missing, options, failed)
+and `words`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
         "provider_name": task["provider"],
         "action": task["action"],
         "domain": task["zone"],
-        "type": "TXT",
+        "type": task["type"],
         "name": task["name"],
         "content": task["value"],
         "ttl": task["ttl"],
@@ -58,9 +59,9 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
         return {"status": "options", "words": f"cannot log in: {type(error).__name__}: {error}{hint}"}
     try:
         if task["action"] == "create":
-            done = provider.create_record("TXT", task["name"], task["value"])
+            done = provider.create_record(task["type"], task["name"], task["value"])
         else:
-            done = provider.delete_record(None, "TXT", task["name"], task["value"])
+            done = provider.delete_record(None, task["type"], task["name"], task["value"])
     except Exception as error:  # noqa: BLE001
         return {"status": "failed", "words": f"{type(error).__name__}: {error}"}
     return {"status": "done" if done else "failed", "words": "" if done else "it says no, without a reason"}

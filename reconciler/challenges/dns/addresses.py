@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.challenges.dns.finding import Finder
-from reconciler.challenges.dns.rfc2136 import Rfc2136
+from reconciler.challenges.dns.making import address_writer
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed
 from reconciler.model.observed import Undo
@@ -19,18 +20,21 @@ if TYPE_CHECKING:
     from reconciler.model.desired import DnsSpec
 
 _AT_MOST: Final = 30.0
+_AT_ONCE: Final = 16
 THEIRS: Final = "theirs"
 
 
 class Addresses:
-    """Publishes by one method, whose provider must be rfc2136."""
+    """Publishes by one method, whose provider must write address records."""
 
     def __init__(self, spec: DnsSpec, means: Means) -> None:
-        provider = spec.provider
-        if provider is None or provider.type != "rfc2136":
-            raise Failed("ProviderFailed", f"{spec.name} writes no address records: its provider is not rfc2136")
-        self._spec, self._means, self._server = spec, means, dns.parse_endpoint(provider.server)
-        self._provider, self._finder = Rfc2136(provider, means), Finder(spec, means.clock)
+        """Raises Failed(ProviderFailed) for a provider that knows TXT records alone."""
+        writer = address_writer(spec.provider, means)
+        if writer is None:
+            kind = spec.provider.type if spec.provider is not None else "missing"
+            raise Failed("ProviderFailed", f"{spec.name} writes no address records: its provider is {kind}")
+        self._spec, self._means, self._writer = spec, means, writer
+        self._finder = Finder(spec, means.clock)
 
     def prepare(self, site: str, name: str, address: str) -> Undo:
         """Find the zone, and whether the record stands there already. Raises Failed: AliasStands, ZoneNotOurs ..."""
@@ -39,11 +43,28 @@ class Addresses:
             raise Failed("AliasStands", f"{name} is a CNAME to {alias}, beside which no address can stand: remove it")
         digest = hashlib.sha256(f"address\0{site}\0{name}\0{address}".encode()).hexdigest()
         thing = Undo(digest[:32], site, "address", zone.name, name, value=address, provider=self._spec.provider)
-        return replace(thing, identity=THEIRS) if self._has(self._server, thing) else thing
+        return replace(thing, identity=THEIRS) if self.stands(thing) else thing
 
     def publish(self, thing: Undo, ttl: int) -> None:
         """Add the record. Raises Failed."""
-        self._provider.add_address(thing.place, thing.name, thing.value, ttl)
+        self._writer.add_address(thing.place, thing.name, thing.value, ttl)
+
+    def stands(self, thing: Undo) -> bool:
+        """Tell whether the primary has the record, or where that is not known any name server. Raises DnsFailed."""
+        primary = self._finder.primary
+        servers = (primary,) if primary is not None else self._endpoints(thing.place)
+        last: dns.DnsFailed | None = None
+        heard = False
+        for endpoint in servers:
+            try:
+                if _has(endpoint, thing):
+                    return True
+                heard = True
+            except dns.DnsFailed as failure:
+                last = failure
+        if last is not None and not heard:
+            raise last
+        return False
 
     def settle(self, things: Sequence[Undo], say: Callable[[str], None]) -> None:
         """Ask every name server until each has them, for half a minute at most. Raises Failed(NotPropagated)."""
@@ -61,25 +82,37 @@ class Addresses:
             say(f"going on although not at every name server: {'; '.join(left[:3])}")
 
     def _lacking(self, things: Sequence[Undo]) -> list[str]:
-        return [
-            f"{server} lacks {thing.name} {thing.value}"
-            for thing in things
-            for server in self._finder.servers(thing.place)
-            if not self._has(server.endpoint, thing)
-        ]
+        """Ask all servers for all records, side by side."""
+        questions = [(thing, server) for thing in things for server in self._finder.servers(thing.place)]
+        if not questions:
+            return []
+        with ThreadPoolExecutor(min(_AT_ONCE, len(questions)), "dns") as pool:
+            seen = list(pool.map(lambda question: _seen(question[1].endpoint, question[0]), questions))
+        pairs = zip(questions, seen, strict=True)
+        return [f"{server} lacks {thing.name} {thing.value}" for (thing, server), stands in pairs if not stands]
 
-    @staticmethod
-    def _has(server: dns.Endpoint, thing: Undo) -> bool:
-        try:
-            answer = dns.ask(server, thing.name, "AAAA" if ":" in thing.value else "A")
-        except dns.DnsFailed as failure:
-            if failure.reason == dns.NO_ROUTE:
-                return True  # this machine has no such address family: others ask there, we cannot
-            raise
-        return thing.value in answer.records
+    def _endpoints(self, zone: str) -> tuple[dns.Endpoint, ...]:
+        return tuple(server.endpoint for server in self._finder.servers(zone))
+
+
+def _has(server: dns.Endpoint, thing: Undo) -> bool:
+    answer = dns.ask(server, thing.name, "AAAA" if ":" in thing.value else "A")
+    if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
+        raise dns.DnsFailed("DnsBroken", f"the name server {server} answered {answer.rcode} for {thing.name}")
+    return thing.value in answer.records
+
+
+def _seen(server: dns.Endpoint, thing: Undo) -> bool:
+    try:
+        return _has(server, thing)
+    except dns.DnsFailed as failure:
+        if failure.reason == dns.NO_ROUTE:
+            return True  # this machine has no such address family: others ask there, we cannot
+        raise
 
 
 def withdraw_address(thing: Undo, means: Means) -> None:
     """Delete a record that we published; what stood there before stays. Raises Failed."""
-    if thing.identity != THEIRS and thing.provider is not None and thing.provider.type == "rfc2136":
-        Rfc2136(thing.provider, means).remove_address(thing.place, thing.name, thing.value)
+    writer = address_writer(thing.provider, means) if thing.identity != THEIRS else None
+    if writer is not None:
+        writer.remove_address(thing.place, thing.name, thing.value)

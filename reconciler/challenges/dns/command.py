@@ -1,4 +1,4 @@
-"""TXT records by a command of the user's own: JSON on standard input, no shell, and what its exit code means.
+"""Records by a command of the user's own: JSON on standard input, no shell, and what its exit code means.
 
 0: done. 75 (EX_TEMPFAIL): try again later. Any other: failed; the first line that it printed is told.
 """
@@ -23,7 +23,10 @@ _SHOWN: Final = 200
 
 
 class Command:
-    """Runs the command once for each value: `{"action", "name", "value", "ttl", "zone"}`, names without final dot."""
+    """Runs the command once for each value: `{"action", "type", "name", "value", "ttl", "zone"}`.
+
+    Names have no final dot; `type` is TXT, A or AAAA.
+    """
 
     def __init__(self, spec: ExecProvider, means: Means) -> None:
         self._spec, self._means = spec, means
@@ -32,12 +35,20 @@ class Command:
         """Have a value added. Raises Failed: ProviderBusy, ProviderFailed, CommandMissing, CommandRefused."""
         self._run("add", zone, name, value, ttl)
 
+    def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
+        """Have an A or AAAA record added. Raises Failed."""
+        self._run("add", zone, name, address, ttl, record_type(address))
+
+    def remove_address(self, zone: str, name: str, address: str) -> None:
+        """Have this A or AAAA record removed. Raises Failed."""
+        self._run("remove", zone, name, address, None, record_type(address))
+
     def remove(self, zone: str, name: str, value: str) -> None:
         """Have a value removed. Raises Failed."""
         self._run("remove", zone, name, value, None)
 
-    def _run(self, action: str, zone: str, name: str, value: str, ttl: int | None) -> None:
-        task = {"action": action, "name": name, "value": value, "ttl": ttl, "zone": zone or None}
+    def _run(self, action: str, zone: str, name: str, value: str, ttl: int | None, kind: str = "TXT") -> None:
+        task = {"action": action, "type": kind, "name": name, "value": value, "ttl": ttl, "zone": zone or None}
         clock, seconds = self._means.clock, self._spec.timeout.total_seconds()
         stdin = json.dumps(task).encode() + b"\n"
         finished = processes.run(self._spec.command, stdin=stdin, timeout=seconds, stop=clock.stopping)
@@ -52,6 +63,11 @@ class Command:
         if finished.returncode == TRY_LATER:
             raise Failed("ProviderBusy", f"{what} asks to try again later{words}", until=clock.now() + _LATER)
         raise Failed("ProviderFailed", f"{what} ended with {finished.returncode}{words}")
+
+
+def record_type(address: str) -> str:
+    """Give the type of an address record."""
+    return "AAAA" if ":" in address else "A"
 
 
 def first_line(output: bytes) -> str:

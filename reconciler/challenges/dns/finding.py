@@ -41,6 +41,11 @@ class Finder:
         self._zones: dict[str, dns.Zone] = {}
         self._owned: set[str] = set()
 
+    @property
+    def primary(self) -> dns.Endpoint | None:
+        """Give the server that the provider writes to, if it is one."""
+        return self._own
+
     def place(self, name: str) -> Place:
         """Follow aliases to where the record belongs. Raises Failed(AliasStands, AliasRefused), DnsFailed."""
         start, seen = name, {name}

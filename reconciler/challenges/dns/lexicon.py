@@ -1,4 +1,4 @@
-"""TXT records by dns-lexicon's providers: an optional extra, in a child of its own, chosen from a fixed list."""
+"""Records by dns-lexicon's providers: an optional extra, in a child of its own, chosen from a fixed list."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.challenges.dns.command import record_type
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
 from reconciler.model.text import clean
@@ -39,15 +40,23 @@ class Lexicon:
         """Remove this value. Raises Failed."""
         self._run("delete", zone, name, value, 0)
 
-    def _run(self, action: str, zone: str, name: str, value: str, ttl: int) -> None:
+    def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
+        """Add an A or AAAA record. Raises Failed."""
+        self._run("create", zone, name, address, ttl, record_type(address))
+
+    def remove_address(self, zone: str, name: str, address: str) -> None:
+        """Remove this A or AAAA record. Raises Failed."""
+        self._run("delete", zone, name, address, 0, record_type(address))
+
+    def _run(self, action: str, zone: str, name: str, value: str, ttl: int, kind: str = "TXT") -> None:
         secrets = {
             one.name: self._means.read_secret(one.secret).reveal().decode("utf-8", "replace")
             for one in self._spec.options
             if one.secret is not None
         }
         options = {one.name: one.text for one in self._spec.options if one.secret is None} | secrets
-        task = {"action": action, "provider": self._spec.name, "zone": zone, "name": name, "value": value, "ttl": ttl}
-        stdin = json.dumps({**task, "options": options}).encode()
+        task = {"action": action, "provider": self._spec.name, "zone": zone, "type": kind, "name": name, "value": value}
+        stdin = json.dumps({**task, "ttl": ttl, "options": options}).encode()
         with _lock(self._spec.name, zone):
             finished = processes.run(
                 [sys.executable, "-I", str(_CHILD)], stdin=stdin, timeout=_SECONDS, stop=self._means.clock.stopping

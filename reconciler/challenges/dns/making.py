@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.model.desired import ExecProvider, Lexicon, Rfc2136
+
 if TYPE_CHECKING:
     from reconciler.challenges.dns.means import Means
     from reconciler.model.desired import DnsProviderSpec, DnsSpec
-    from reconciler.model.ports import DnsProvider, Solver
+    from reconciler.model.ports import AddressWriter, DnsProvider, Solver
 
 
 def provider_of(spec: DnsProviderSpec, means: Means) -> DnsProvider:
@@ -33,6 +35,15 @@ def provider_of(spec: DnsProviderSpec, means: Means) -> DnsProvider:
             from reconciler.challenges.dns.manual import Manual
 
             return Manual()
+
+
+def address_writer(spec: DnsProviderSpec | None, means: Means) -> AddressWriter | None:
+    """Give who writes address records by a spec; None for those that know TXT alone, or write nothing."""
+    match spec:
+        case Rfc2136() | ExecProvider() | Lexicon():
+            return provider_of(spec, means)  # type: ignore[return-value]  # each of these is one
+        case _:
+            return None
 
 
 def solver_of(spec: DnsSpec, means: Means) -> Solver:

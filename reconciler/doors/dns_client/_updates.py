@@ -154,7 +154,8 @@ def _told(server: Endpoint, key: TsigKey, what: str, error: Exception) -> DnsFai
 
     start = f"the name server {server} refused {what}"
     if isinstance(error, dns.tsig.PeerBadKey):
-        return DnsFailed("TsigRefused", f"{start}: it knows no key {key.name} with {key.algorithm}")
+        words = f"{start}: it knows no key {key.name} with {key.algorithm}, or does not let it change such records"
+        return DnsFailed("TsigRefused", words)
     if isinstance(error, dns.tsig.PeerBadSignature):
         return DnsFailed("TsigRefused", f"{start}: its key {key.name} has another secret or algorithm")
     if isinstance(error, dns.tsig.PeerBadTime):

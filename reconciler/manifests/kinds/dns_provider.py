@@ -181,8 +181,9 @@ class Provider(Shape):
     )
     command: Argv | None = Field(
         None,
-        description="exec: the command. It gets {action, name, value, ttl, zone} as JSON on standard input; action is "
-        "add or remove. Exit code 0: done; 75: try again later; any other: failed.",
+        description="exec: the command. It gets {action, type, name, value, ttl, zone} as JSON on standard input; "
+        "action is add or remove, type TXT (for addressRecords A or AAAA too). Exit code 0: done; 75: try again "
+        "later; any other: failed.",
     )
     timeout: PositiveDuration = Field(timedelta(minutes=1), description="exec: when the command is killed.")
     url: ServiceUrl | None = Field(None, description="acme-dns: the server's URL; plain http to this machine only.")

@@ -21,7 +21,7 @@ from reconciler.manifests.kinds.parts import (
 class AddressRecords(Shape):
     """A and AAAA records of the Server's addresses, published before a certificate is asked for."""
 
-    provider: Name = Field(description="A ChallengeMethod by DNS whose provider writes them: rfc2136.")
+    provider: Name = Field(description="A ChallengeMethod by DNS whose provider writes them: rfc2136, lexicon or exec.")
     ttl: Annotated[int, Field(ge=0, le=86400)] = Field(300, description="The time to live of the records, in seconds.")
 
 
