@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, NamesFailed
@@ -65,6 +65,7 @@ class SiteDesk:
         self._challenges, self._making, self._clock, self._say = challenges, making, clock, say
         self._public = public
         self._presented: list[Shown] = []
+        self._left: dict[str, tuple[str, ...]] | None = None
         self._key: Secret | None = None
 
     def order(self) -> OrderRecord | None:
@@ -88,12 +89,20 @@ class SiteDesk:
     def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
         """Publish an answer; the undo record is on disk first."""
         solver = self._challenges.solver(method)
-        thing = solver.prepare(self._site, hostname, token, asked)
+        thing = self._as_left(solver.prepare(self._site, hostname, token, asked))
         self._store.put_undo(thing)
         done = solver.present(thing, asked.key_authorization)
         if done != thing:
             self._store.put_undo(done)
         self._presented.append(Shown(solver, done, method, hostname, token, asked.key_authorization))
+
+    def _as_left(self, thing: Undo) -> Undo:
+        """Keep which directories an attempt that was killed has made: now they stand there, and seem to be others'."""
+        if thing.kind != "webroot":
+            return thing
+        if self._left is None:
+            self._left = {one.id: one.made for one in self._store.undo() if one.site == self._site}
+        return replace(thing, made=tuple(dict.fromkeys((*thing.made, *self._left.get(thing.id, ())))))
 
     def settle(self, since: datetime) -> None:
         """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""
