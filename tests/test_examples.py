@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from reconciler.manifests import builtins
+from tests import bought
 from tests.journeys.stage import Stage
 from tests.servers.dovecot import dovecot
 from tests.servers.handshake import handshake
@@ -45,6 +46,7 @@ HEADER = "# yaml-language-server: $schema="
 # What an example's absolute paths begin with, and the directories that a person makes first.
 _MOVED = ("/etc/", "/home/", "/srv/", "/var/lib/certwright")
 _MADE = {
+    "bought": ("/etc/nginx/certwright.d", "/etc/ssl/bought"),
     "apache": ("/etc/apache2/certwright.d", "/etc/apache2/sites"),
     "haproxy": ("/etc/haproxy/certwright.d",),
     "hosting-panel": (
@@ -73,6 +75,10 @@ class Machine:
         self.stage = Stage(root)
         for directory in ("/var/lib", *_MADE[example]):
             self.path(directory).mkdir(parents=True, exist_ok=True)
+        if example == "bought":
+            bought.made("*.shop.example.com", "shop.example.com", above=bought.seller()).put(
+                self.path("/etc/ssl/bought")
+            )
 
     def path(self, path: str) -> Path:
         return Path(f"{self.root}{path}")
@@ -236,6 +242,18 @@ def test_private_ca(machine: Callable[[str], Machine], nginx: Nginx) -> None:
     assert_serves(here, tls, "wiki", "wiki.example.internal", "a.wiki.example.internal")
     root = here.stage.state / "ca" / "house" / "certificate.pem"
     assert "10.0.0.7" in handshake(tls, "wiki.example.internal", roots=root).names
+
+
+def test_bought(machine: Callable[[str], Machine], nginx: Nginx, webroot: Path) -> None:
+    here, tls = machine("bought"), free_port()
+    target = {"type": "nginx", "configDirectory": str(here.path("/etc/nginx/certwright.d")), **web(nginx, tls)}
+    here.copy({("Target", "nginx"): target})
+    nginx.start()
+    nginx.configure(here.nginx_conf({"listen 443": f"listen 127.0.0.1:{tls}"}))
+    here.stage.settle()
+    assert_serves(here, tls, "shop", "shop.example.com", "www.shop.example.com")
+    assert here.stage.live("shop").meta.issuer == "imported"
+    assert not list(webroot.rglob("acme-challenge/*")), "no CA is asked"
 
 
 def test_hosting_panel(

@@ -16,7 +16,6 @@ from reconciler.errors import Failed, UsageError
 if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
     from reconciler.doors.x509 import BroughtPair
-    from reconciler.manifests.kinds.validate import Resource
     from reconciler.model.desired import DesiredSite, ImportSpec
     from reconciler.wiring import App
 
@@ -97,14 +96,13 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
     from reconciler.manifests.rawtext import FILE_LIMIT
     from reconciler.model.ports import Bundle
 
-    resource = next(one for one in app.tree.resources() if (one.kind, one.name) == ("Site", site.name))
-    if resource.source.file == _STDIN:
+    if site.place.file == _STDIN:
         line = flow(_data(spec))
         raise UsageError(
             f"standard input cannot be edited; write into the spec of Site {site.name}:\n    import: {line}"
         )
-    path = str(Path(resource.source.file).resolve())
-    issuer = _issuer(site, resource)
+    path = str(Path(site.place.file).resolve())
+    issuer = _issuer(app, site)
     bundle = Bundle(pair.key, pair.certificate, pair.chain)
     with app.store.claim(f"site/{site.name}", "import", app.options.lock_timeout) as lease:
         try:
@@ -123,10 +121,12 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
     app.store.event(site.name, "Imported", f"a certificate was brought, {ends}", app.clock.now())
 
 
-def _issuer(site: DesiredSite, resource: Resource) -> str | None:
+def _issuer(app: App, site: DesiredSite) -> str | None:
     """Give what `issuers` lack; a Site without any has `imported` by its `import`."""
-    own = resource.spec.dumped().get("issuers")
-    return "imported" if own and all(one.type != "imported" for one in site.issuers) else None
+    if any(one.type == "imported" for one in site.issuers):
+        return None
+    written = [one.spec.dumped() for one in app.tree.resources() if (one.kind, one.name) == ("Site", site.name)]
+    return "imported" if any(spec.get("issuers") for spec in written) else None
 
 
 def _present(site: DesiredSite) -> str | None:

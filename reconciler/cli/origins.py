@@ -24,6 +24,8 @@ def origins_of(site: Resource, server: Resource | None) -> Mapping[str, str]:
     written = site.spec.dumped()
     defaults = server.spec.dumped().get("defaults", {}) if server is not None else {}
     found = {field: _of(field, written, defaults, site, server) for field in (*_LISTS, *_SINGLE)}
+    if "import" in written and "issuers" not in written:
+        found["issuers"] = _place(site, ("import",))
     if "hostnameSets" in written:
         sets = f"HostnameSets {', '.join(written['hostnameSets'])}"
         found["hostnames"] = f"{found['hostnames']}, {sets}" if "hostnames" in written else sets

@@ -60,7 +60,7 @@ def news(case: Case) -> Brought | None:
 def change_of(case: Case) -> str | None:
     """Say that another certificate is brought than the one in use, if it is to be taken."""
     facts, revision = _usable(case), case.revision
-    if facts is None or revision is None or not _is_source(case, revision):
+    if facts is None or revision is None or not _is_source(case):
         return None
     ends = f"{_place(case.desired)} holds another certificate, valid until {_time(facts.not_after)}"
     return f"{ends}; the one in use ends at {_time(revision.facts.not_after)}"
@@ -119,9 +119,9 @@ def _usable(case: Case) -> CertificateFacts | None:
     return brought.facts
 
 
-def _is_source(case: Case, revision: Revision) -> bool:
-    """Tell whether the import comes first, or made what is in use: else it is only a way out of others' failures."""
-    return case.desired.issuers[0].type == "imported" or is_brought(case.desired, revision)
+def _is_source(case: Case) -> bool:
+    """Tell whether the import comes first: else it is only a way out of others' failures."""
+    return case.desired.issuers[0].type == "imported"
 
 
 def _older(case: Case, facts: CertificateFacts | None) -> Hold | None:
@@ -129,7 +129,7 @@ def _older(case: Case, facts: CertificateFacts | None) -> Hold | None:
     revision = case.revision
     if facts is None or revision is None or not case.now < revision.facts.not_after:
         return None
-    if facts.not_after >= revision.facts.not_after or request_of(case) or not _is_source(case, revision):
+    if facts.not_after >= revision.facts.not_after or request_of(case) or not _is_source(case):
         return None
     ends, message = _time(facts.not_after), f"{_place(case.desired)}: the certificate ends at "
     message += f"{ends}, before the one in use ({_time(revision.facts.not_after)})"

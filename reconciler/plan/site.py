@@ -12,7 +12,7 @@ from reconciler.plan.accounts import account_hold
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.case import Case
 from reconciler.plan.failover import choose
-from reconciler.plan.imports import candidates, held_by, note_of
+from reconciler.plan.imports import candidates, change_of, held_by, note_of
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
 from reconciler.plan.refusals import refusals, refused_hold
@@ -221,6 +221,8 @@ def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
 def pick_issuer(case: Case) -> IssuerSpec:
     """Choose among those issuers that would not lose trust; among all if that leaves none."""
     issuers = candidates(case)
+    if change_of(case) is not None:
+        return issuers[0]
     keep = tuple(issuer for issuer in issuers if not _loses_trust(case, issuer)) or issuers
     meta = case.revision.meta if case.revision else None
     return choose(keep, case.failures, case.now, case.desired.failover, meta)

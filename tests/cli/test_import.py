@@ -67,6 +67,8 @@ def test_it_is_checked_kept_named_and_installed(program: Program, files: Path) -
     text = manifest.read_text()
     assert program("import", "shop", *bag).returncode == 0
     assert manifest.read_text() == text, "the same again changes nothing"
+    kept = b"".join(path.read_bytes() for path in program.state.rglob("*") if path.is_file())
+    assert b"open sesame" not in kept + (again.stdout + again.stderr).encode(), "the passphrase stays where it was"
     [item] = program.json("get", "sites", "shop")["items"]
     assert item["status"]["certificate"]["issuer"] == "imported"
     assert item["status"]["conditions"][0]["status"] == "True"
@@ -92,7 +94,7 @@ def unfit(files: Path, what: str) -> list[str]:
         case "passphrase":
             (files / "x.p12").write_bytes(made("shop.test", above=seller()).bag(b"word"))
             return ["--pkcs12", str(files / "x.p12")]
-        case "half":
+        case _:
             return ["--key", str(key)]
     return by_files(files)
 
