@@ -7,6 +7,7 @@
     ├── ManifestError         manifests need an edit; carries every problem found: exit 2
     ├── StoreError            the state directory, a lock or the machine failed us: exit 3
     │   ├── NewerStore        written by a newer version: refused
+    │   ├── OddFile           something else stands where a file of the store belongs: that site is held
     │   ├── HeldBy            another process holds the lock and the deadline passed
     │   ├── LeaseLost         the lease this write carried is stale
     │   └── Conflict          compare-and-set lost: somebody else wrote first
@@ -68,6 +69,12 @@ class StoreError(CertwrightError):
 
 class NewerStore(StoreError):
     """The state directory was written by a newer version."""
+
+
+class OddFile(StoreError):
+    """What stands at a path of the store is no file (or directory) of ours, or cannot be read by us."""
+
+    reason = "StoreDamaged"
 
 
 class HeldBy(StoreError):

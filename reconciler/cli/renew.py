@@ -76,8 +76,8 @@ def _wished(
 def _ask_renewal(app: App, scope: Scope) -> None:
     from reconciler.report.times import rfc3339
 
-    now = rfc3339(app.clock.now())
-    for site in sorted(scope.sites or ()):
+    now, names = rfc3339(app.clock.now()), scope.sites or frozenset()
+    for site in sorted(names - app.store.damage(names).keys()):
         app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
 
 
@@ -101,7 +101,8 @@ def forget_failures(app: App, scope: Scope) -> None:
         }
         return replace(memory, failures=left, rejected={}, names=names)
 
-    names = scope.sites or frozenset()
+    asked = scope.sites or frozenset()
+    names = asked - app.store.damage(asked).keys()
     for site in sorted(names):
         app.store.remember(site, released)
     declared = app.tree.declared(names)

@@ -31,6 +31,8 @@ class Meanings:
         """Keep what this pass saw. A site that another process works on is left to it, and to the next pass."""
         known = self.store.meaning(declared.sites)
         for name, site in declared.sites.items():
+            if name in world.sites and world.sites[name].damage:
+                continue
             stale = name not in known or not _same(known[name], site)
             surplus = _surplus(world.sites.get(name))
             if stale or surplus is not None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed
+from reconciler.errors import Failed, OddFile
 from reconciler.execute.probes.judging import ports_seen
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
 from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from reconciler.execute.issue import Rules
     from reconciler.execute.probes.judging import Answer, Key
@@ -79,7 +80,7 @@ class Remembering:
             failures = {**memory.failures, key: after}
             return replace(memory, failures=failures, handled_retry_at=site.retry_at(memory))
 
-        self.store.remember(site.name, update)
+        self._remember(site.name, update)
         self.store.event(site.name, reason, message, now)
 
     def rejected(self, site: Concerned, spec: TargetSpec, revision: str, message: str) -> None:
@@ -92,7 +93,7 @@ class Remembering:
             failures, refused = {**memory.failures, key: after}, {**memory.rejected, spec.name: revision}
             return replace(memory, failures=failures, rejected=refused, handled_retry_at=site.retry_at(memory))
 
-        self.store.remember(site.name, update)
+        self._remember(site.name, update)
         self.store.event(site.name, Reason.REJECTED_BY_SERVER, message, now)
 
     def taken_up(self, spec: TargetSpec, sites: Sequence[str], live: Mapping[str, Live]) -> None:
@@ -117,7 +118,12 @@ class Remembering:
         def update(memory: Memory) -> Memory:
             return replace(memory, failures={name: value for name, value in memory.failures.items() if name != key})
 
-        self.store.remember(site, update)
+        self._remember(site, update)
+
+    def _remember(self, site: str, update: Callable[[Memory], Memory]) -> None:
+        """Change a site's memory; one in whose place something odd stands is held and told by the next plan."""
+        with suppress(OddFile):
+            self.store.remember(site, update)
 
     def served(
         self,
@@ -154,4 +160,4 @@ class Remembering:
             after = self.rules.after_failure(memory.failures.get(key), error, served.at, site.digest)
             return replace(noted, failures={**memory.failures, key: after})
 
-        self.store.remember(site.name, update)
+        self._remember(site.name, update)

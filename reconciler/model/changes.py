@@ -74,6 +74,7 @@ class Reason(StrEnum):
     IMPORT_ENDS = "ImportEnds"
     STORE_IS_OLDER = "StoreIsOlder"
     ACCOUNT_MISSING = "AccountMissing"
+    STORE_DAMAGED = "StoreDamaged"
     RATE_LIMITED = "RateLimited"
     PAUSED = "Paused"
     CLOCK_WRONG = "ClockWrong"

@@ -78,6 +78,13 @@ class Reader(Protocol):
         """Give what is remembered; an empty Memory where there is none or it is broken."""
         ...
 
+    def damage(self, sites: Iterable[str]) -> Mapping[str, str]:
+        """Give the sites at whose paths stands what is no file of the store: a sentence with path and remedy.
+
+        The other readers take it for nothing at all.
+        """
+        ...
+
     def orders(self, sites: Iterable[str]) -> Mapping[str, OrderRecord]:
         """Give the orders in flight."""
         ...

@@ -15,7 +15,8 @@ from reconciler.model.revisions import Brought, Live, NoRevision, Revision
 class ObservedSite:
     """All that a decision about one site rests on. `others` are further valid revisions, newest first.
 
-    `brought` is what its `import` holds, None where it has none.
+    `brought` is what its `import` holds, None where it has none. `damage` says what stands in the state directory where
+    a file of the site belongs: nothing is decided about it then.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ObservedSite:
     order: OrderRecord | None = None
     on: Mapping[str, OnTarget] = field(default_factory=dict)
     brought: Brought | None = None
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,16 @@ class ObservedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """A site that the store knows and no manifest declares: what it has installed where, by inventory."""
+    """A site that the store knows and no manifest declares: what it has installed where, by inventory.
+
+    `damage` as of an observed site.
+    """
 
     name: str
     live: str | None
     installed: Mapping[str, Inventory] = field(default_factory=dict)
     prune_disabled: bool = False
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
     names = sorted(gone)
     if not names:
         return ()
-    live, meanings = reader.live(names), reader.meaning(names)
+    live, meanings, damage = reader.live(names), reader.meaning(names), reader.damage(names)
     return tuple(
         Abandoned(
             name=name,
             live=None if isinstance(found := live.get(name, NoRevision()), NoRevision) else found.id,
             installed={view.name: entry for view in views.values() if (entry := _own(view, name)) is not None},
+            damage=damage.get(name, ""),
             prune_disabled=name in meanings and meanings[name].annotations.get(PRUNE) == "disabled",
         )
         for name in names

@@ -35,6 +35,7 @@ def observed_sites(
     names = sorted(sites)
     look = functools.cache(brought)
     live, memory, orders = reader.live(names), reader.memory(names), reader.orders(names)
+    damage = reader.damage(names)
     on: dict[str, dict[str, OnTarget]] = {name: {} for name in names}
     for view in views.values():
         for name in names:
@@ -50,6 +51,7 @@ def observed_sites(
             order=orders.get(name),
             on=on[name],
             brought=look(spec) if (spec := sites[name].brought) is not None else None,
+            damage=damage.get(name, ""),
         )
         for name in names
     }

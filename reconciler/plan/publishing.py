@@ -57,7 +57,7 @@ def plan_publishing(
     due: dict[str, datetime] = {}
     for name in names:
         site, seen = declared.sites[name], world.sites.get(name)
-        if site.suspend or (site.address_records is None and name not in written):
+        if site.suspend or (seen is not None and seen.damage) or (site.address_records is None and name not in written):
             continue
         hold = _hold(site, seen, now) if seen is not None else None
         wanted, things = set(wanted_addresses(site, world.addresses)), written.get(name, [])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Change, Hold, Reason, Verb
 from reconciler.plan.digests import digest_of
 from reconciler.plan.policies import some
+from reconciler.plan.site import damage_hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +29,15 @@ def removals(
     gone = sorted((one for one in world.abandoned if one.name not in declared.names), key=lambda one: one.name)
     if not scope.full or not gone:
         return (), ()
-    kept = tuple(_kept(one) for one in gone if one.prune_disabled)
-    away = tuple(one for one in gone if not one.prune_disabled)
+    kept = tuple(_kept(one) for one in gone if one.prune_disabled or one.damage)
+    away = tuple(one for one in gone if not one.prune_disabled and not one.damage)
     held = _guard(away, declared, world, limits) if away else None
     return ((), (*kept, held)) if held else (away, kept)
 
 
 def _kept(one: Abandoned) -> Hold:
+    if one.damage:
+        return damage_hold(one.name, one.damage)
     message = "no longer declared, but its last manifest said `certwright/prune: disabled`"
     return Hold(Reason.PRUNE_DISABLED, message, site=one.name, ends_when="the site is declared again")
 
@@ -92,6 +95,8 @@ def left_behind(declared: Declared, world: World, scope: Scope, now: datetime) -
 
 def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: datetime) -> bool:
     if site in world.sites and site in declared.sites:
+        if world.sites[site].damage:
+            return False  # its order may go on once it can be read
         order = world.sites[site].order
         return order is None or order.url is None or (order.expires is not None and order.expires <= now)
     return scope.sites is None and site not in declared.names

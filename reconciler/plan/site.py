@@ -82,6 +82,8 @@ class Wish:
 
 def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
     """Decide about one site."""
+    if observed.damage:
+        return Wish(desired, observed, observed.live, holds=(damage_hold(desired.name, observed.damage),))
     wish = _decided(desired, observed, world, now)
     out = left_out(desired, wish.live, observed.memory, now)
     notes = [_left_out(desired.name, name, one) for name, one in sorted(out.items())]
@@ -89,6 +91,11 @@ def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: date
     if brought is not None and all(hold.reason is not brought.reason for hold in wish.holds):
         notes.append(brought)
     return replace(wish, notes=tuple(notes))
+
+
+def damage_hold(site: str, damage: str) -> Hold:
+    """Hold a site of which the state directory cannot tell what is known: nothing is done that might undo it."""
+    return Hold(Reason.STORE_DAMAGED, damage, site=site, ends_when="that is mended", failed=True)
 
 
 def _left_out(site: str, name: str, one: NameMemory) -> Hold:

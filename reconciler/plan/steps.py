@@ -78,6 +78,8 @@ class Gate:
 
 def steps_of(wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec]) -> Steps:
     """Order one site's work; `specs` are the targets by name as they were last installed, for those it has left."""
+    if wish.observed.damage:
+        return Steps(wish, holds=wish.holds)
     works = [work_of(wish, use.spec, gate.now) for use in wish.desired.targets]
     works += _leaving(wish, specs)
     due = tuple(at for work in works for at in work.due)

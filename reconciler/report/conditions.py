@@ -28,6 +28,7 @@ _STOPPED: Final = frozenset(
     {
         Reason.STALLED,
         Reason.ACCOUNT_MISSING,
+        Reason.STORE_DAMAGED,
         Reason.TERMS_NOT_AGREED,
         Reason.FOREIGN_FILE,
         Reason.PATH_REFUSED,
@@ -189,8 +190,9 @@ def _ready(parts: Sequence[Condition], holds: Sequence[Hold], *, has_targets: bo
     unverified = served.status == "Unknown" and served.reason in (Reason.NOT_VERIFIED, Reason.NO_TARGETS)
     needed = (issued, covered, installed) if unverified else tuple(parts)
     bad = next((part for part in needed if part.status != "True"), None)
-    broken = next((hold for hold in holds if hold.reason is Reason.IMPORT_INVALID), None)
-    if bad is None and broken is not None:
+    damaged = next((hold for hold in holds if hold.reason is Reason.STORE_DAMAGED), None)
+    broken = damaged or next((hold for hold in holds if hold.reason is Reason.IMPORT_INVALID), None)
+    if broken is not None and (bad is None or damaged):
         return _false("Ready", broken.reason, _ends(broken))
     if bad is None:
         summed = served if not unverified else installed if has_targets else issued

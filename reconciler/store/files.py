@@ -10,6 +10,7 @@ from reconciler.store.accounts import Accounts
 from reconciler.store.archive import Archive
 from reconciler.store.ca import Authorities
 from reconciler.store.imports import Imports
+from reconciler.store.damage import Damages
 from reconciler.store.index import Index
 from reconciler.store.inventory import Inventories
 from reconciler.store.layout import Layout
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.store.ledger import Event
 
 
-class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, Sources):
+class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, Sources, Damages):
     """All parts over one directory. Safe for all threads of a process and any number of processes."""
 
     def claim(self, scope: str, verb: str, wait: float) -> AbstractContextManager[Lease]:

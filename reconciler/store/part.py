@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from reconciler.errors import StoreError
+from reconciler.errors import OddFile, StoreError
 from reconciler.model.text import Secret, clean
 from reconciler.store import atomic, reading, records
 
@@ -72,11 +72,11 @@ class Part:
             raise StoreError(f"{clean(str(error))}; restore it from a backup, or move it away") from None
 
     def _load_or_none(self, kind: type[T], path: str) -> T | None:
-        """Give a record, None if there is none or it is damaged."""
-        raw = reading.read(path)
+        """Give a record, None if there is none or it is damaged; of what is no file at all `damage` tells."""
         try:
+            raw = reading.read(path)
             return None if raw is None else records.decode(kind, raw, path)
-        except records.Unreadable:
+        except (records.Unreadable, OddFile):
             return None
 
     def _save(self, path: str, record: object, *, durable: bool = True) -> None:

@@ -7,9 +7,9 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import StoreError
+from reconciler.errors import OddFile, StoreError
 from reconciler.model.text import clean
-from reconciler.store.trouble import failure, told
+from reconciler.store.trouble import told, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read(path: str, most: int = MOST) -> bytes | None:
-    """Give a file's bytes, None if it is not there; StoreError if it is no plain file of at most `most` bytes."""
+    """Give a file's bytes, None if it is not there; OddFile if it is no plain file of at most `most` bytes."""
     found = read_with_mode(path, most)
     return None if found is None else found[0]
 
@@ -32,14 +32,14 @@ def read_with_mode(path: str, most: int = MOST) -> tuple[bytes, int] | None:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
-                raise StoreError(f"{clean(path, 300)} is not a plain file of at most {most} bytes; move it away")
+                raise OddFile(f"{clean(path, 300)} is not a plain file of at most {most} bytes; move it away")
             return _all(descriptor, facts.st_size), stat.S_IMODE(facts.st_mode)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise failure("read", path, error) from error
+        raise unreadable("read", path, error) from error
 
 
 def _all(descriptor: int, size: int) -> bytes:
@@ -56,7 +56,7 @@ def names(path: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise failure("list", path, error) from error
+        raise unreadable("list", path, error) from error
 
 
 def stems(found: Iterable[str]) -> list[str]:
@@ -73,7 +73,7 @@ def link(path: str) -> str | None:
     except OSError as error:
         if error.errno == 22:  # noqa: PLR2004  EINVAL: not a symbolic link
             return ""
-        raise failure("read", path, error) from error
+        raise unreadable("read", path, error) from error
 
 
 def exists(path: str) -> bool:

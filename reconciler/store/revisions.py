@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import x509
-from reconciler.errors import Failed, StoreError
+from reconciler.errors import Failed, OddFile, StoreError
 from reconciler.model.observed import BrokenRevision, Revision, RevisionMeta
 from reconciler.model.ports import Bundle
 from reconciler.model.text import clean
@@ -70,8 +70,12 @@ class Revisions(Part):
         return tuple(revision for revision in judged if isinstance(revision, Revision))
 
     def revision_names(self, site: str) -> list[str]:
-        """Give the ids of all revisions, valid or not, newest first."""
-        return sorted(filter(is_revision, reading.names(self._layout.certificates(site))), reverse=True)
+        """Give the ids of all revisions, valid or not, newest first; none if their folder is none (`damage` tells)."""
+        try:
+            found = reading.names(self._layout.certificates(site))
+        except OddFile:
+            return []
+        return sorted(filter(is_revision, found), reverse=True)
 
     def bundle(self, site: str, revision: str) -> Bundle:
         """Give a revision with its key. Raises Failed(Corrupt or KeyMismatch) if it cannot be used."""
@@ -119,7 +123,7 @@ class Revisions(Part):
             message = f"revision {revision}: {failure}"
             return BrokenRevision(revision, "KeyMismatch" if failure.reason == "KeyMismatch" else "Corrupt", message)
         except (_Damaged, records.Unreadable, StoreError) as damage:
-            if isinstance(damage, StoreError) and type(damage) is not StoreError:
+            if isinstance(damage, StoreError) and type(damage) not in {StoreError, OddFile}:
                 raise
             return BrokenRevision(revision, "Corrupt", f"revision {revision}: {clean(str(damage))}")
         return Revision(revision, facts, meta)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.errors import OddFile
 from reconciler.model.observed import Memory
 from reconciler.store import atomic, reading, records
 from reconciler.store.part import Part
@@ -18,13 +19,20 @@ class Memories(Part):
     """Reads and changes the memory of sites. It is no truth: lost, it costs backoff and chosen instants."""
 
     def memory(self, sites: Iterable[str]) -> Mapping[str, Memory]:
-        """Give what is remembered; an empty Memory where there is none or it is broken."""
-        return {site: _memory(self._raw(site), site)[0] for site in sites}
+        """Give what is remembered; an empty Memory where there is none, or it is broken or no file at all."""
+        return {site: self._known(site) for site in sites}
+
+    def _known(self, site: str) -> Memory:
+        try:
+            return _memory(self._raw(site), site)[0]
+        except OddFile:
+            return Memory()  # `damage` tells of it
 
     def remember(self, site: str, change: Callable[[Memory], Memory]) -> Memory:
         """Change a site's memory by compare-and-set, repeated until it wins; no lease.
 
-        `change` may be called more than once and sets no `version`; if it changes nothing, nothing is written.
+        `change` may be called more than once and sets no `version`; if it changes nothing, nothing is written. Raises
+        OddFile if what stands in its place is no file of ours.
         """
         self._must_be_writable()
         while True:

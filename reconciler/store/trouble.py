@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import StoreError
+from reconciler.errors import OddFile, StoreError
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _CAUSES: Final = {
     errno.EISDIR: "a directory stands in its place; move it away",
     errno.ENOENT: "a directory of the store is gone; was it deleted while certwright ran? Start again",
 }
+_EVERYWHERE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _SQLITE: Final = (
     ("full", _CAUSES[errno.ENOSPC]),
     ("readonly", "it cannot be written by uid {uid}; run certwright as the user who owns the state directory"),
@@ -40,6 +41,12 @@ def failure(tried: str, path: str, error: OSError) -> StoreError:
     """Translate; `tried` is a verb such as `write`."""
     why = _CAUSES.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; look at the kernel's log and the disk")
     return StoreError(f"cannot {tried} {clean(path, _LONGEST)}: {why.format(uid=os.geteuid())}")
+
+
+def unreadable(tried: str, path: str, error: OSError) -> StoreError:
+    """Translate a failed read: it is this path's alone, unless the process or the machine has run out of something."""
+    told_ = failure(tried, path, error)
+    return told_ if error.errno in _EVERYWHERE else OddFile(str(told_))
 
 
 def database_failure(path: str, error: sqlite3.Error) -> StoreError:
