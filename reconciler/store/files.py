@@ -9,9 +9,9 @@ from reconciler.store import opening, scratch
 from reconciler.store.accounts import Accounts
 from reconciler.store.archive import Archive
 from reconciler.store.ca import Authorities
-from reconciler.store.imports import Imports
 from reconciler.store.damage import Damages
 from reconciler.store.index import Index
+from reconciler.store.imports import Imports
 from reconciler.store.inventory import Inventories
 from reconciler.store.layout import Layout
 from reconciler.store.ledger import Ledger
