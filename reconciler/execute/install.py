@@ -15,6 +15,7 @@ from reconciler.execute.activation import activate
 from reconciler.execute.adopting import Adopting
 from reconciler.execute.batch import Batch, Bench, first_lines
 from reconciler.execute.expel import expel
+from reconciler.execute.former import known_of, put_back
 from reconciler.execute.giving import give
 from reconciler.execute.isolate import Isolation, Verdict
 from reconciler.execute.rejecting import give_way, summed
@@ -62,17 +63,11 @@ def recover(store: Store, lease: Lease, target: str) -> None:
     record = store.switching(target)
     if record is None:
         return
-    left = swaps.put_back(record, _known(store, target))
+    noted = store.targets().get(target)
+    left = put_back(record, known_of([*store.inventory(target).values(), *([noted.shared] if noted else [])]))
     if left:
         raise Failed("PathRefused", f"an interrupted switch could not be put back: {', '.join(left[:3])}")
     store.put_switch(lease, target, None)
-
-
-def _known(store: Store, target: str) -> Mapping[str, str]:
-    """Give the digest of each file that is ours by inventory: what is noted there was switched, tested and loaded."""
-    record = store.targets().get(target)
-    entries = [*store.inventory(target).values(), *([record.shared] if record else [])]
-    return {file.path: file.digest for entry in entries for file in entry.files}
 
 
 def run(batch: Batch) -> list[Outcome]:

@@ -148,10 +148,10 @@ class SiteSteps:
                     change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, "another process changed the certificate"
                 )
             self.store.put_meaning(lease, site)
-            if change.verb is Verb.ACTIVATE and change.reason is not Reason.PLACEHOLDER:
-                self._drop_finished(site, lease, change.revision or "")
-                self.store.activate(lease, site.name, change.revision or "", _id(live))
-                return self._activated(change, site, change.revision or "")
+            if change.verb is Verb.ACTIVATE and change.revision is not None:
+                self._drop_finished(site, lease, change.revision)
+                self.store.activate(lease, site.name, change.revision, _id(live))
+                return self._activated(change, site, change.revision)
             return self._made(change, site, lease, live)
 
     def _made(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:

@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import pwd
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,6 @@ from reconciler.doors.files import api as files
 from reconciler.errors import Failed
 from reconciler.execute import blocks
 from reconciler.execute.content import Content
-from reconciler.execute.former import read_record
 from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
 from reconciler.model.ports import Changed
@@ -132,19 +132,18 @@ class Switch:
                 "path": swap.path,
                 "before": _plain(swap.before),
                 "digest": swap.after.digest if swap.after else None,
+                **({"block": swap.site} if swap.fragment else {}),
             }
             for swap in self.swaps
-            if swap.moves and not swap.fragment
+            if swap.moves
         ]
-        shared = dict.fromkeys(swap.path for swap in self.swaps if swap.differs and swap.fragment)
-        rows += [{"path": path, "before": _plain(blocks.read(path)), "shared": True} for path in shared]
         return json.dumps({"v": 1, "files": rows}).encode()
 
     def forward(self, sites: Collection[str] | None = None) -> None:
         """Put the new files of these sites in place: all staged first, so that a full disk changes nothing."""
         swaps = [swap for swap in self._of(sites) if swap.moves]
         shared = self._shared(swaps, {(swap.path, swap.site): swap.after for swap in swaps if swap.fragment})
-        whole = [*shared, *((swap.path, swap.after) for swap in swaps if not swap.fragment)]
+        whole = ordered([(swap.path, swap.after) for swap in swaps if not swap.fragment], shared)
         new = [(path, after) for path, after in whole if after is not None]
         staged: list[files.Staged] = []
         try:
@@ -173,7 +172,7 @@ class Switch:
             shared = self._shared(swaps, {(swap.path, swap.site): swap.before for swap in swaps if swap.fragment})
         except Failed as failure:
             shared, left = [], [str(failure)]
-        for path, before in [*shared, *((swap.path, swap.before) for swap in swaps if not swap.fragment)]:
+        for path, before in ordered([(swap.path, swap.before) for swap in swaps if not swap.fragment], shared):
             self.done.pop(path, None)
             try:
                 if read(path) != before:
@@ -244,6 +243,14 @@ def _make_directories(own: Collection[str]) -> None:
                 pass
 
 
+Files = Sequence[tuple[str, Content | None]]
+
+
+def ordered(own: Files, shared: Files) -> Files:
+    """Order what is to be written: what a shared file names is there before it is named, and goes after that."""
+    return [*(one for one in own if one[1] is not None), *shared, *(one for one in own if one[1] is None)]
+
+
 def restore(path: str, before: Content | None) -> None:
     """Make a path what it was."""
     if before is None:
@@ -257,27 +264,6 @@ def _plain(content: Content | None) -> dict[str, object] | None:
         return None
     data = base64.b64encode(content.data).decode()
     return {"data": data, "mode": content.mode, "uid": content.uid, "gid": content.gid}
-
-
-def put_back(record: bytes, known: Mapping[str, str]) -> list[str]:
-    """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record).
-
-    `known` are the digests by inventory, which is written when a switch is over: what it knows of is not put back.
-    Raises StoreError if the record is damaged.
-    """
-    left: list[str] = []
-    rows = read_record(record)
-    sweep(row.path.rpartition("/")[0] for row in rows)
-    for row in rows:
-        if not row.shared and known.get(row.path) == row.digest:
-            continue
-        try:
-            now = read(row.path)
-            if row.shared or (now is not None and now.digest == row.digest) or not (row.digest or now):
-                restore(row.path, row.before)
-        except Failed:
-            left.append(row.path)
-    return left
 
 
 def sweep(directories: Iterable[str]) -> None:

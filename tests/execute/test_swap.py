@@ -9,7 +9,9 @@ import pytest
 
 from reconciler.errors import Failed, StoreError
 from reconciler.execute.content import Content
-from reconciler.execute.swap import Swap, Switch, SwitchStuck, put_back, read
+from reconciler.execute.former import Known, put_back
+from reconciler.execute.swap import Swap, Switch, SwitchStuck, read
+from reconciler.model import fragments
 from reconciler.model.names import Part
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def test_file_that_cannot_be_put_back_is_told_after_all_others_were(here: Path) 
 def test_record_puts_back_what_was_switched_and_nothing_else(here: Path) -> None:
     before = state(here)
     switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None), swap("n", here / "n", "new")))
-    record, known = switch.record(), {str(here / name): content(f"old {name}").digest for name in "ab"}
+    record = switch.record()
+    known: dict[Known, set[str]] = {(str(here / name), None): {content(f"old {name}").digest} for name in "ab"}
     switch.forward()
     assert put_back(record, known) == []
     assert state(here) == before
@@ -94,8 +97,49 @@ def test_record_puts_back_what_was_switched_and_nothing_else(here: Path) -> None
 def test_record_does_not_touch_what_the_inventory_knows(here: Path) -> None:
     switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None)))
     switch.forward()
-    put_back(switch.record(), {str(here / "a"): content("new").digest})
+    known: dict[Known, set[str]] = {(str(here / "a"), None): {content("new").digest}}
+    put_back(switch.record(), known)
     assert state(here) == {"a": "new", "c": "old c"}
+
+
+def test_record_of_a_shared_file_puts_back_only_the_blocks_that_the_inventory_does_not_know(here: Path) -> None:
+    """`a` is renewed, `b` leaves and `n` comes; an inventory was written of some of them when the process died."""
+    listed = here / "list"
+
+    def shows(**texts: str) -> str:
+        return fragments.joined({site: fragments.block(site, text) for site, text in texts.items()})
+
+    def block(site: str, text: str | None) -> Content | None:
+        return None if text is None else content(fragments.block(site, text))
+
+    def move(site: str, before: str | None, after: str | None) -> Swap:
+        return Swap(site, str(listed), Part.CONFIG, block(site, before), block(site, after), fragment=True)
+
+    former = shows(a="old\n", b="old\n", s="stays\n")
+    new = shows(a="new\n", n="new\n", s="stays\n")
+
+    def known_as(text: str, *sites: str) -> dict[Known, set[str]]:
+        return {(str(listed), site): {content(fragments.block(site, text)).digest} for site in sites}
+
+    stale, fresh = known_as("old\n", "a", "b"), known_as("new\n", "a", "n")
+    gone = {key: value for key, value in stale.items() if key[1] != "b"}
+    cases = {
+        former: stale,
+        shows(a="new\n", b="old\n", s="stays\n"): stale | {(str(listed), "a"): fresh[str(listed), "a"]},
+        shows(a="old\n", s="stays\n"): gone,
+        shows(a="old\n", b="old\n", n="new\n", s="stays\n"): stale | {(str(listed), "n"): fresh[str(listed), "n"]},
+        new: fresh,
+    }
+    for wanted, known in cases.items():
+        listed.write_text(former)
+        switch = Switch((move("a", "old\n", "new\n"), move("b", "old\n", None), move("n", None, "new\n")))
+        record = switch.record()
+        switch.forward()
+        assert listed.read_text() == new
+        assert put_back(record, known) == []
+        assert listed.read_text() == wanted
+        assert put_back(record, known) == [], "twice is as good as once"
+        assert listed.read_text() == wanted
 
 
 def test_record_sweeps_staged_files(here: Path) -> None:

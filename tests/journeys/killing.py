@@ -2,9 +2,9 @@
 """Does one whole `apply` in a child that kills itself at its n-th system call that changes files; then converges.
 
 Run as a program of its own (it forks, which a process with threads must not): `python -m tests.journeys.killing JOB`,
-where JOB is a JSON file: `root` of a stage, `points` to try (null: every one), `limits`. For each point the stage's
-`state` and `out` are made what `saved` holds. One line of JSON a point goes to standard output, and an empty line is
-awaited on standard input before the next.
+where JOB is a JSON file: `root` of a stage, `points` to try (null: every one), `limits`, `kept`: directories that are
+made what `saved` holds for each point. One line of JSON a point goes to standard output, and an empty line is awaited
+on standard input before the next. With `paused` so it is told, and awaited, before the death and after it too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciler.model.ports import Limits
 from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CALLS = ("rename", "fsync", "symlink", "unlink", "mkdir", "rmdir")
 KEPT = ("state", "out", "loaded")
@@ -62,11 +62,22 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def restore(root: Path) -> None:
-    for name in KEPT:
+def restore(root: Path, kept: Sequence[str]) -> None:
+    for name in kept:
         shutil.rmtree(root / name, ignore_errors=True)
-        if (root / "saved" / name).exists():
-            shutil.copytree(root / "saved" / name, root / name, symlinks=True)
+        if (root / "saved" / Path(name).name).exists():
+            shutil.copytree(root / "saved" / Path(name).name, root / name, symlinks=True)
+
+
+def tell(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def pause(job: dict[str, Any], stage: str) -> None:
+    if job.get("paused"):
+        tell(stage=stage)
+        sys.stdin.readline()
 
 
 def check_killed(stage: Stage) -> None:
@@ -85,7 +96,7 @@ def check_killed(stage: Stage) -> None:
 def converged(stage: Stage, limits: Limits) -> None:
     """What one further `apply` must reach."""
     stage.settle(limits)
-    for name in ("out", "loaded"):
+    for name in KEPT[1:]:
         assert not list((stage.root / name).glob(".certwright-*")), "a staged file was left"
     out, loaded = ({path.name: path.read_bytes() for path in (stage.root / name).glob("*")} for name in KEPT[1:])
     assert out == loaded, "what is installed was not loaded"
@@ -116,7 +127,8 @@ def main(job: dict[str, Any]) -> None:
     warm(stage.root)
     points = iter(job["points"]) if job["points"] else iter(range(1, 100_000))
     for at in points:
-        restore(stage.root)
+        restore(stage.root, job["kept"])
+        pause(job, "restored")
 
         def die(at: int = at) -> None:
             arm(at)
@@ -124,10 +136,10 @@ def main(job: dict[str, Any]) -> None:
 
         status = in_child(die)
         killed = os.WIFSIGNALED(status)
+        pause(job, "died")
         codes = [0 if killed else os.waitstatus_to_exitcode(status)]
         codes += [in_child(lambda: check_killed(stage)), in_child(lambda: converged(stage, limits))]
-        sys.stdout.write(json.dumps({"at": at, "killed": killed, "ok": codes == [0, 0, 0], "codes": codes}) + "\n")
-        sys.stdout.flush()
+        tell(at=at, killed=killed, ok=codes == [0, 0, 0], codes=codes)
         if not killed or codes != [0, 0, 0]:
             return
         sys.stdin.readline()

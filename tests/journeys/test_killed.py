@@ -6,11 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.doors import x509
+from reconciler.issuers.self_signed import placeholder
+from reconciler.model.ports import Bundle
 from tests.journeys.stage import SERVER, WAY, Stage, ca_site, copy_target, document, site
 from tests.servers.front import front
 from tests.servers.pebble import Options, pebble
@@ -27,14 +31,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def kill_everywhere(
-    stage: Stage, points: Sequence[int] | None = None, removals: int | None = None
+    stage: Stage,
+    points: Sequence[int] | None = None,
+    removals: int | None = None,
+    also: str | None = None,
+    meanwhile: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Keep what stands there now, and give each point's result; the next is tried when it is asked for."""
-    for name in ("state", "out", "loaded"):
+    """Keep what stands there now, and give each point's result; the next is tried when it is asked for.
+
+    `also` is a further directory that is kept; `meanwhile` hears `restored` before each death and `died` after it.
+    """
+    kept = ("state", "out", "loaded", *([also] if also else []))
+    for name in kept:
         if (stage.root / name).exists():
-            shutil.copytree(stage.root / name, stage.root / "saved" / name, symlinks=True)
+            shutil.copytree(stage.root / name, stage.root / "saved" / Path(name).name, symlinks=True)
     job = stage.root / "job.json"
-    job.write_text(json.dumps({"root": str(stage.root), "points": points, "limits": {"removals": removals}}))
+    what = {"root": str(stage.root), "points": points, "limits": {"removals": removals}, "kept": kept}
+    job.write_text(json.dumps({**what, "paused": meanwhile is not None}))
     command = [sys.executable, "-m", "tests.journeys.killing", str(job)]
     with (
         (stage.root / "errors").open("w+") as errors,
@@ -46,9 +59,12 @@ def kill_everywhere(
         assert child.stdout is not None
         for line in child.stdout:
             told = json.loads(line)
-            assert told["ok"], (told, (stage.root / "errors").read_text())
-            yield told
-            if told["killed"]:
+            if "stage" in told and meanwhile is not None:
+                meanwhile(told["stage"])
+            else:
+                assert told["ok"], (told, (stage.root / "errors").read_text())
+                yield told
+            if told.get("killed", True):
                 child.stdin.write("\n")
                 child.stdin.flush()
         child.stdin.close()
@@ -83,6 +99,27 @@ def test_change_and_removal_among_three(stage: Stage) -> None:
         assert len(list((stage.state / "certificates" / "one").iterdir())) == 2, "a revision more than needed"
         assert not (stage.state / "live" / "gone").is_symlink()
         assert len(list((stage.state / "archive" / "gone").iterdir())) == 1
+
+
+def test_certificate_that_was_stored_beside_a_placeholder_goes_live(stage: Stage) -> None:
+    """Killed between storing it and moving the pointer from the placeholder."""
+    write(stage, ca_site("one"))
+    stage.settle()
+    stored = stage.live("one")
+    with stage.app() as app:
+        app.tree.glance()
+        (site,) = app.tree.declared(["one"]).sites.values()
+        key = x509.new_key(site.key.algorithm)
+        made = placeholder(site, key, app.clock.now())
+        meta = replace(stored.meta, issuer="self-signed", placeholder=True, reason="Placeholder")
+        with app.store.claim("site/one", "apply", 0) as lease:
+            bundle = Bundle(key, made.certificate, made.chain)
+            app.store.activate(lease, "one", app.store.put_revision(lease, "one", bundle, meta), stored.id)
+    assert stage.live("one").meta.placeholder
+    [activate, *_] = stage.diff().plan.changes
+    assert (activate.verb, activate.reason, activate.revision) == ("activate", "Placeholder", stored.id)
+    stage.settle()
+    assert stage.live("one") == stored
 
 
 @pytest.fixture(name="machine")
