@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from reconciler.store import opening, scratch
@@ -10,8 +11,8 @@ from reconciler.store.accounts import Accounts
 from reconciler.store.archive import Archive
 from reconciler.store.ca import Authorities
 from reconciler.store.damage import Damages
-from reconciler.store.index import Index
 from reconciler.store.imports import Imports
+from reconciler.store.index import Index
 from reconciler.store.inventory import Inventories
 from reconciler.store.layout import Layout
 from reconciler.store.ledger import Ledger
@@ -21,6 +22,7 @@ from reconciler.store.source import Sources
 from reconciler.store.undo import Undoing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
     from types import TracebackType
@@ -35,7 +37,14 @@ class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, S
     def claim(self, scope: str, verb: str, wait: float) -> AbstractContextManager[Lease]:
         """Take the lease within `wait` seconds or raise HeldBy."""
         self._must_be_writable()
-        return self._locks.claim(scope, verb, wait)
+        kind, _, site = scope.partition("/")
+        held = self._locks.claim(scope, verb, wait)
+        return self._gathered(held, site) if kind == "site" else held
+
+    @contextmanager
+    def _gathered(self, held: AbstractContextManager[Lease], site: str) -> Iterator[Lease]:
+        with held as lease, self._ledger.gathering(site):
+            yield lease
 
     def holder(self, scope: str) -> tuple[int, str, str] | None:
         """Give pid, verb and since of who holds it now, None if nobody."""
