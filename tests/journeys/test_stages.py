@@ -4,13 +4,19 @@ import json
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.journeys.stage import SERVER, document, site
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, SERVER, Stage, document, site
+from tests.journeys.stage import held as told_holds
 from tests.program import Program
+from tests.servers.front import front as front_of
+from tests.servers.pebble import Options
+from tests.servers.pebble import pebble as pebble_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +188,53 @@ def test_retry_lets_the_order_go_on_by_itself(desk: Desk) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert desk.orders() == 1
     assert desk.status()["conditions"][0]["status"] == "True"
+
+
+def test_an_order_that_expires_in_a_persons_hands(tmp_path: Path, dns: Challtestsrv) -> None:
+    """It is told and held until a person begins anew, or the certificate in use comes into its last third."""
+    (tmp_path / "ca").mkdir()
+    with (
+        pebble_of(tmp_path / "ca", dns.dns, Options(validity=3600)) as ca,
+        front_of(tmp_path, ca) as ahead,
+    ):
+        desk = Desk(tmp_path, ca, ahead)
+        desk.write(renewal={"lookahead": "60%"})
+        desk.offered()
+        _expire(desk)
+        held = desk.run("apply")
+        assert (held.returncode, desk.orders()) == (1, 1), held.stdout
+        assert "StageExpired" in held.stdout
+        assert "certwright challenges one" in held.stdout
+        for verb in ("solve", "request"):
+            done = desk.run(verb, "one")
+            assert done.returncode == 1
+            assert "the order for one expired at 20" in done.stderr
+        desk.offered()
+        assert desk.orders() == 2, "a new one"
+        assert desk.run("solve", "one").returncode == 0
+        assert desk.run("request", "one").returncode == 0
+        desk.offered()
+        _expire(desk)
+        stage = Stage(tmp_path, shift=timedelta(minutes=30))
+        assert "expired before it was ended" in told_holds(stage.diff())["one", "StageExpired"].message, "half is left"
+        stage.shift = timedelta(minutes=45)
+        with stage.app() as app:
+            report = app.engine.reconcile(FULL, app.executor(), Limits())
+        assert [(one.change.verb, one.change.reason, one.status) for one in report.outcomes] == [
+            ("issue", "RenewalDue", "done"),
+            ("install", "CertificateChanged", "done"),
+        ]
+
+
+def _expire(desk: Desk) -> None:
+    """Make the order on disk one that the CA said would end a minute ago."""
+    path = desk.run.state / "orders" / "one" / "order.json"
+    record = json.loads(path.read_text())
+    assert datetime.fromisoformat(record["data"]["expires"]) > datetime.now(UTC)
+    record["data"]["expires"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    aged = path.with_name("aged")
+    aged.write_text(json.dumps(record))
+    aged.replace(path)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.stage import SERVER, document, held, site, told
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, SERVER, document, held, site, told
+from tests.servers.pebble import Options
+from tests.servers.pebble import pebble as pebble_of
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -138,6 +141,31 @@ def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns
         stage.apply()
         assert stage.live("one").id == before
     dns.set_servfail("gone.example.com", fails=False)
+
+
+def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: Challtestsrv) -> None:
+    """Certificates of an hour: a name that goes bad holds the others until ten minutes are left, and no longer."""
+    (stage.root / "ca").mkdir()
+    with pebble_of(stage.root / "ca", dns.dns, Options(validity=3600)) as ca:
+        names = ("a.example.com", "bad.example.com")
+        spec: dict[str, Any] = {"onNameFailure": "dropLate", "renewal": {"lookahead": "1%"}}
+        write(stage, ca, ca, of("one", *names, **spec))
+        stage.settle()
+        before = stage.live("one")
+        dns.set_servfail("bad.example.com")
+        write(stage, ca, ca, of("one", *names, annotations={"certwright/renewAt": "now"}, **spec))
+        for minutes in (1, 30, 49):
+            stage.shift = timedelta(minutes=minutes)
+            assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"]
+            assert stage.live("one").id == before.id
+        with stage.app(read_only=True) as app:
+            due = app.engine.look(FULL, Limits()).plan.due["one"]
+        assert due <= before.facts.not_after - timedelta(minutes=10)
+        stage.shift = timedelta(minutes=52)
+        reports = stage.apply()
+        assert stage.live("one").facts.hostnames == ("a.example.com",)
+        assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
+        dns.set_servfail("bad.example.com", fails=False)
 
 
 def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(stage: Stage, pebble: Pebble, front: Front) -> None:
