@@ -8,6 +8,8 @@ from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -121,6 +123,25 @@ def test_expired_chains_and_weak_keys() -> None:
     nameless = made("root")
     refused("no subjectAltName", nameless.key_pem(), [nameless.pem], NOW)
     assert x509.read_pair(leaf.key_pem(), [leaf.pem], NOW).chain == b""
+
+
+def by_sha1(leaf: Party, above: rsa.RSAPrivateKey) -> bytes:
+    """The certificate, signed anew by way of SHA-1, which the library does not do: one byte of its name differs."""
+    former = leaf.certificate.signature_algorithm_oid.dotted_string
+    assert former == "1.2.840.113549.1.1.11"
+    old, new = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
+    body = leaf.certificate.tbs_certificate_bytes.replace(old, new)
+    signature = above.sign(body, PKCS1v15(), SHA1())  # noqa: S303
+    whole = leaf.der.replace(leaf.certificate.tbs_certificate_bytes, body).replace(old, new)
+    return whole.replace(leaf.certificate.signature, signature)
+
+
+def test_sha1_is_refused() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    root = made("root", key=key)
+    leaf = made("shop.example", root, ca=False)
+    refused("MD5 or SHA-1", leaf.key_pem(), [by_sha1(leaf, key), root.pem], NOW)
+    refused("MD5 or SHA-1", leaf.key_pem(), [by_sha1(leaf, key)], NOW)
 
 
 @given(data=st.binary(max_size=300))

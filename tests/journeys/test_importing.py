@@ -57,9 +57,13 @@ def test_imported_served_replaced_and_handed_over(street: Street) -> None:
     stage, ca, files = street.stage, seller(), street.stage.root / "bought"
     first = made("*.example.com", "example.com", above=ca, days=300)
     first.put(files)
-    brought = {"issuers": ["imported"], "import": pair(files), "targets": ["web"]}
-    street.write(site("shop", **brought))
-    assert [one for one in told(stage.diff()) if one[0] == "issue"] == [("issue", "site/shop", "Missing")]
+    brought = {"issuers": ["imported", "pebble"], "import": pair(files)}
+    street.write(street.site("shop", **brought))
+    assert {one[:2] for one in told(stage.diff())} == {
+        ("issue", "site/shop"),
+        ("install", "site/shop"),
+        ("reload", "target/web"),
+    }, "no account is made at a CA that is not asked"
     stage.settle()
     assert street.served("shop.example.com").fingerprint == first.fingerprint
     assert stage.path("shop", "chain.pem").read_bytes() == ca.pem
@@ -73,6 +77,16 @@ def test_imported_served_replaced_and_handed_over(street: Street) -> None:
     stage.settle()
     assert street.served("shop.example.com").fingerprint == second.fingerprint
 
+    street.write(street.site("shop", **brought, annotations={**LOSE, "certwright/renewAt": "now"}))
+    assert [one[0] for one in told(stage.diff())] == ["register", "issue", "reload"]
+    stage.settle()
+    street.assert_served("shop")
+    assert stage.live("shop").meta.issuer == "pebble"
+
+    third = made("shop.example.com", above=ca, days=3650)
+    third.put(files)
+    stage.settle()
+    assert street.served("shop.example.com").fingerprint == third.fingerprint
     street.write(street.quick("shop"))
     assert held(stage.diff())["shop", Reason.WOULD_LOSE_TRUST].until is not None
     street.write(street.quick("shop", annotations=LOSE))

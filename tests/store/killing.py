@@ -86,6 +86,10 @@ def _issued(store: FileStore, lease: Lease) -> Iterator[str]:
     yield "dropped"
     store.trim(lease, "a", 1, ())
     yield "trimmed"
+    kept = [store.put_import(lease, "a", given) for given in BUNDLES][-1]
+    yield "imported"
+    store.drop_imports(lease, "a", kept)
+    yield "forgotten"
 
 
 def arm(at: int, reached: list[int]) -> None:
@@ -142,8 +146,19 @@ def check(root: str, steps: list[str]) -> None:
         folder = Path(root, "certificates", "a")
         found = names(folder) if folder.is_dir() else []
         assert found == sorted(revision.id for revision in store.revisions("a")), "half a revision"
+        _check_imports(root, steps)
         _check_order(store, steps)
         _check_returned(store, steps, live)
+
+
+def _check_imports(root: str, steps: list[str]) -> None:
+    """A copy is whole or not there: but for one that is just being deleted."""
+    copies = Path(root, "imports", "a")
+    found = [sorted(path.name for path in one.iterdir()) for one in copies.iterdir()] if copies.is_dir() else []
+    whole = found.count(sorted(layout.IMPORT_FILES))
+    assert len(found) - whole <= int("imported" in steps)
+    if "imported" in steps and "installed" not in steps:
+        assert whole >= 1
 
 
 def _check_order(store: FileStore, steps: list[str]) -> None:

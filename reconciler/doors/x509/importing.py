@@ -117,16 +117,24 @@ def _ordered(loaded: list[x509.Certificate], spki: str) -> list[x509.Certificate
         raise _invalid("the key of a certificate cannot be read") from None
     if leaf is None:
         raise _invalid(f"the key is for none of the {len(loaded)} certificates")
+    # before the links are looked at: what is signed so is no longer verified by any library
+    if any(_is_weak(one) for one in loaded if one == leaf or one.issuer != one.subject):
+        raise _invalid("a certificate is signed by way of MD5 or SHA-1, which no client takes")
     chain, rest = [leaf], [one for one in loaded if one != leaf]
     while (above := next((one for one in rest if issued_by(chain[-1], one)), None)) is not None:
         rest.remove(above)
         chain.append(above)
     if rest:
         raise _invalid(f"{len(rest)} of the certificates do not belong to the chain")
-    digests = (one.signature_hash_algorithm for one in chain[:-1] or chain)
-    if any(digest is not None and digest.name in _WEAK for digest in digests):
-        raise _invalid("a certificate is signed by way of MD5 or SHA-1, which no client takes")
     return chain[:-1] if len(chain) > 1 and chain[-1].issuer == chain[-1].subject else chain
+
+
+def _is_weak(certificate: x509.Certificate) -> bool:
+    try:
+        digest = certificate.signature_hash_algorithm
+    except BAD:
+        return False
+    return digest is not None and digest.name in _WEAK
 
 
 def _bounded(data: bytes) -> bytes:
