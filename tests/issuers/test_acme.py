@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -400,7 +401,7 @@ def test_two_processes_register_one_account(rig: Rig) -> None:
     other = Sessions(rig.clock, version="0")
     issuers = [rig.issuer(), AcmeIssuer(rig.issuer().spec, rig.means, other)]
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, closing(other):
         records = list(pool.map(lambda issuer: issuer.register(), issuers))
 
     assert records[0] == records[1]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.doors import x509
-from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
+from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Waiting
+from reconciler.model.desired import Listener
+from tests.rig import rig
 from tests.servers import faults
+from tests.servers.pebble import Options, pebble
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.rig import Rig
+    from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.faults import Act
     from tests.servers.front import Front
 
@@ -168,6 +176,64 @@ def test_a_certificate_for_other_names_is_thrown_away(fronted: Fronted) -> None:
     assert caught.value.reason in {"KeyMismatch", "WrongNames"}
     assert caught.value.blame == "ca"
     assert desk.record is None
+
+
+def _without(kind: str) -> Act:
+    def change(value: Any) -> Any:  # noqa: ANN401  JSON may be anything
+        return {**value, "challenges": [one for one in value["challenges"] if one["type"] != kind]}
+
+    return faults.edit_json(change)
+
+
+def test_a_challenge_that_the_ca_withdraws(fronted: Fronted) -> None:
+    """It no longer offers what we have: said with what it offers, nothing presented, nothing asked."""
+    failure = _fails(fronted, _without("http-01"), "/authZ/")
+
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "NoUsableChallenge"
+    assert "fault.test: the CA offers " in str(failure)
+    assert "declared: http (http-01)" in str(failure)
+
+
+@pytest.mark.parametrize("skip", [0, 1], ids=["before", "after"])
+@pytest.mark.parametrize(("status", "why"), [("expired", "expired"), ("deactivated", "key"), ("revoked", "revoked")])
+def test_an_authorization_that_is_over(fronted: Fronted, status: str, why: str, skip: int) -> None:
+    """Whether before we present anything or while the CA looks: told, and the next attempt makes a new order."""
+    machine, front = fronted
+    issuer, desk = machine.registered(), machine.desk()
+    front.inject(faults.set_fields(status=status, challenges=[]), "/authZ/", times=None, skip=skip)
+    with pytest.raises(NamesFailed) as caught:
+        issuer.obtain(machine.request("over.test"), desk)
+    (failure,) = caught.value.failures
+    assert (failure.reason, failure.blame, failure.hostname) == ("ChallengeFailed", "ca", "over.test")
+    assert why in str(failure)
+    assert str(failure).endswith("the next attempt makes a new order")
+    assert (desk.record, machine.store.published) == (None, {})
+    front.heal()
+    assert issuer.obtain(machine.request("over.test"), desk).facts.hostnames == ("over.test",)
+    assert _orders(front) == 2
+
+
+def test_a_challenge_that_is_gone_when_it_is_answered(fronted: Fronted) -> None:
+    failure = _fails(fronted, faults.refuse(404, problem="malformed", detail="no such challenge"), "/chalZ/")
+
+    assert isinstance(failure, Failed)
+    assert failure.blame == "ca"
+    assert "no such challenge" in str(failure)
+    assert failure.url is not None
+
+
+def test_a_name_that_is_proven_already_is_not_proven_again(tmp_path: Path, dns: Challtestsrv) -> None:
+    """The CA lets an earlier proof stand: nothing is presented, and nobody comes."""
+    with (
+        pebble(tmp_path, dns.dns, Options(authz_reuse=100)) as ca,
+        rig(tmp_path / "machine", ca.directory, ca.bundle, ca.http_port) as machine,
+    ):
+        machine.registered().obtain(machine.request("twice.test"), machine.desk())
+        machine.method = replace(machine.method, way=Listener(free_port()))
+        again = machine.registered().obtain(machine.request("twice.test"), machine.desk())
+        assert machine.store.published == {}
+    assert {name: how.type for name, how in again.challenges.items()} == {"twice.test": "http-01"}
 
 
 def test_a_wrong_clock_at_the_ca(fronted: Fronted) -> None:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from reconciler.model.stages import Way
 
 OPEN: Final = frozenset({"pending", "processing"})
+_OVER: Final = {
+    "expired": "its authorization expired before it was proven; the next attempt makes a new order",
+    "deactivated": "its authorization was deactivated, by the account's key; the next attempt makes a new order",
+    "revoked": "the CA revoked its authorization; the next attempt makes a new order",
+}
 
 
 class Proof:
@@ -42,6 +47,7 @@ class Proof:
         Waiting(InFlight), Refused, Transient.
         """
         named = self.found(urls)
+        self._check_open(record, named)
         chosen = {name: self._choose(record, name, one) for name, one in named.items()}
         record = replace(record, chosen=chosen)
         waiting = {name: one for name, one in named.items() if one.status != "valid"}
@@ -81,8 +87,7 @@ class Proof:
         ways: Mapping[str, Way] | None = None,
     ) -> None:
         """Present what is to be shown (all, unless told otherwise), and tell the CA of all."""
-        over = [name for name, one in waiting.items() if one.status not in OPEN]
-        self._check([_refused(name, waiting[name], record.chosen[name]) for name in over])
+        self._check_open(record, waiting)
         self._desk.say(f"proving {', '.join(list(waiting)[:3])}{' and more' if len(waiting) > 3 else ''}")  # noqa: PLR2004
         # of what cannot be presented each name is told, so that the next attempt takes other ways for all of them
         pairs = [
@@ -109,6 +114,11 @@ class Proof:
             if not self._session.clock.stopping():
                 self._desk.save(replace(record, answered=tuple(record.chosen)))
             raise
+
+    def _check_open(self, record: OrderRecord, named: Mapping[str, Authorization]) -> None:
+        """Refuse what is over, whatever it still offers: nothing is presented for it. Raises NamesFailed."""
+        over = {name: one for name, one in named.items() if one.status != "valid" and one.status not in OPEN}
+        self._check([_refused(name, one, record.chosen.get(name)) for name, one in over.items()])
 
     def _check(self, failures: Sequence[Failed]) -> None:
         """Say each failure, and raise them as one."""
@@ -229,7 +239,7 @@ def unusable(name: str, methods: Sequence[MethodSpec], offered: Sequence[str]) -
 
 def _refused(name: str, one: Authorization, chosen: ChosenChallenge | None) -> Failed:
     failed = one.error
-    words = failed[1].sentence() if failed is not None else f"the authorization is {one.status}"
+    words = failed[1].sentence() if failed is not None else _OVER.get(one.status, f"the authorization is {one.status}")
     kind = (failed[1].type or None) if failed is not None else None
     method = chosen.method if chosen is not None else None
     return Failed(
