@@ -73,7 +73,10 @@ def _mappings(schema: Schema) -> Iterator[tuple[str, dict[str, Schema]]]:
     """Give the fields of a mapping, of each branch by `type`, of each item of a list."""
     if "allOf" in schema:
         for branch in schema["allOf"]:
-            yield branch["if"]["properties"]["type"]["const"], branch["then"]["properties"]
+            type_, then = branch["if"]["properties"]["type"]["const"], branch["then"]
+            names = then.get("propertyNames", {}).get("enum", ())
+            named = {name: schema["properties"][name] for name in names if name != "type"}
+            yield type_, then.get("properties") or {"type": {**schema["properties"]["type"], "enum": [type_]}, **named}
     elif "properties" in schema:
         yield "", schema["properties"]
     for option in schema.get("anyOf", []):
@@ -84,25 +87,31 @@ def _mappings(schema: Schema) -> Iterator[tuple[str, dict[str, Schema]]]:
 
 def _merged(found: list[tuple[str, Schema]]) -> list[tuple[str, Schema]]:
     """Say once what is the same for several types."""
-    merged: list[tuple[str, Schema]] = []
+    merged: list[tuple[list[str], Schema]] = []
     for type_, schema in found:
-        same = next((number for number, (_, other) in enumerate(merged) if other == schema), None)
+        same = next((types for types, other in merged if other == schema), None)
         if same is None:
-            merged.append((type_, schema))
+            merged.append(([type_], schema))
         else:
-            merged[same] = (f"{merged[same][0]}, {type_}", schema)
-    return merged
+            same.append(type_)
+    return [(", ".join(dict.fromkeys(types)), schema) for types, schema in merged]
 
 
 def _text(path: str, type_: str, schema: Schema) -> str:
-    lines = [path + (f"  (type: {type_})" if type_ else ""), f"  {_type(schema)}"]
-    if "default" in schema:
-        lines[1] += f", default {_shown(schema['default'])}"
-    lines += textwrap.wrap(schema.get("description", ""), _WIDTH, initial_indent="  ", subsequent_indent="  ")
+    what = _type(schema) + (f", default {_shown(schema['default'])}" if "default" in schema else "")
+    lines = [path + (f"  (type: {type_})" if type_ else ""), *_wrapped(what)]
+    lines += _wrapped(schema.get("description", ""))
     for inner, fields in _mappings(schema):
         lines += ["", f"FIELDS (type: {inner})" if inner else "FIELDS"]
-        lines += [f"  {name:<20} {_type(field)}" for name, field in fields.items()]
+        lines += [
+            f"  {name:<20} {textwrap.shorten(_type(field), _WIDTH, placeholder=' ...')}"
+            for name, field in fields.items()
+        ]
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _shown(value: object) -> str:

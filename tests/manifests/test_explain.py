@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from reconciler.errors import UsageError
 from reconciler.manifests.explain import explain
+from reconciler.manifests.kinds.registry import KINDS
 
 
 def test_a_field_has_meaning_type_and_default() -> None:
@@ -26,6 +29,25 @@ def test_a_kind_alone_shows_the_fields_of_its_spec(kind: str, field: str) -> Non
     head, spec = explain(kind).split(".spec\n", 1)
     assert "  apiVersion" in head
     assert f"  {field} " in spec
+
+
+def explained(path: str) -> list[str]:
+    """Explain a field and all that its text lists below it; give their paths."""
+    names = dict.fromkeys(re.findall(r"^  (\w+) {2,}", explain(path), flags=re.MULTILINE))
+    return [path, *(found for name in names for found in explained(f"{path}.{name}"))]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_each_field_that_is_listed_can_be_explained(kind: str) -> None:
+    found = explained(f"{kind.lower()}.spec")
+    assert len(found) > 1
+    assert all(len(line) < 130 for path in found for line in explain(path).splitlines())
+
+
+def test_a_provider_shows_the_fields_of_each_type() -> None:
+    text = explain("challengemethod.provider")
+    assert "FIELDS (type: rfc2136)\n  type                 rfc2136\n  server" in text
+    assert "zilore" in explain("challengemethod.provider.name")
 
 
 def test_a_field_of_some_types_says_of_which() -> None:
