@@ -17,13 +17,15 @@ from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Activated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.execute.batch import Batch
     from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.execute.swap import Switch
     from reconciler.model.changes import Change
     from reconciler.model.ports import Probe
+
+    Seen = tuple[list[Expected], Mapping[Key, Answer]]
 
 _PROOF_SECONDS: Final = 8.0
 _NOTHING_ANSWERED: Final = 3.0
@@ -33,10 +35,17 @@ _MOVES: Final = 3
 _LOST: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE, Reason.NOTHING_LISTENS})
 
 
-def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
-    """Make the server take up what is in place, and prove it; the outcome is the reload's."""
+def look_before(batch: Batch) -> Callable[[], frozenset[tuple[str, int]]]:
+    """Begin to look which (address, port) pairs answer TLS, beside the server's own test of what it will load."""
+    return handshakes.answering(_ports(batch) if batch.reload is not None and _verifies(batch) else ())
+
+
+def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tuple[str, int]]) -> Outcome:
+    """Make the server take up what is in place, and prove it; the outcome is the reload's.
+
+    `before` are the (address, port) pairs that answered TLS.
+    """
     sites = [name for name in _affected(batch) if name not in batch.failed]
-    before = handshakes.answering(_ports(batch, sites)) if _verifies(batch) else frozenset()
     started = batch.bench.clock.monotonic()
     answer = _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
@@ -47,10 +56,12 @@ def activate(batch: Batch, switch: Switch, reload: Change) -> Outcome:
     if not _verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
-    if answer.how != _RELOADED and _is_old(batch, sites):
+    quick = _seen(batch, sites, _REPLACED_SECONDS) if answer.how != _RELOADED else None
+    if quick is not None and _is_old(quick):
         answer = _in_full(batch, switch, answer)
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
-    return _prove(batch, switch, Proof(sites, before, seconds, answer.how))
+    seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds)
+    return _judge(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
 
 
 def _reloaded(batch: Batch, switch: Switch) -> Activated:
@@ -59,13 +70,16 @@ def _reloaded(batch: Batch, switch: Switch) -> Activated:
     return batch.target.activate(batch.bench.hands, batch.changed(switch))
 
 
-def _is_old(batch: Batch, sites: Sequence[str]) -> bool:
+def _is_old(quick: Seen) -> bool:
     """Tell whether an earlier certificate is still served although the new one was taken up without a reload.
 
     A running process may not have noticed: Postfix compares times of the map by the second.
     """
-    _, seen = _seen(batch, sites, _REPLACED_SECONDS)
-    return any(answer.reason == Reason.OLD_CERTIFICATE_SERVED for answer in seen.values())
+    return any(answer.reason is Reason.OLD_CERTIFICATE_SERVED for answer in quick[1].values())
+
+
+def _is_right(quick: Seen) -> bool:
+    return all(answer.reason is Reason.SERVED for answer in quick[1].values())
 
 
 def _in_full(batch: Batch, switch: Switch, former: Activated) -> Activated:
@@ -81,7 +95,7 @@ def _affected(batch: Batch) -> list[str]:
     touched = {change.site for change in batch.files if change.site}
     moved = [name for name in batch.seats if batch.entry(name).loaded != batch.live_id(name)]
     wanted = {*moved, *_unproven(batch)} - touched
-    return sorted(touched | (wanted - _absent(batch, wanted)))
+    return sorted(touched | (wanted - _absent(batch, wanted) - _to_come(batch, wanted)))
 
 
 def _absent(batch: Batch, names: set[str]) -> set[str]:
@@ -89,6 +103,15 @@ def _absent(batch: Batch, names: set[str]) -> set[str]:
     unknown = [name for name in sorted(names) if not batch.entry(name).files and batch.entry(name).loaded is None]
     rendered = batch.target.render([batch.seats[name] for name in unknown]) if unknown else {}
     return {name for name, files in rendered.items() if files != ()}
+
+
+def _to_come(batch: Batch, names: set[str]) -> set[str]:
+    """Give the sites whose copies here are of an earlier certificate: the new one is another batch's to install."""
+    return {name for name in names if _differs(batch, name)}
+
+
+def _differs(batch: Batch, name: str) -> bool:
+    return any(file.revision not in (None, batch.live_id(name)) for file in batch.entry(name).files)
 
 
 def _unproven(batch: Batch) -> list[str]:
@@ -108,25 +131,27 @@ def _verifies(batch: Batch) -> bool:
     return batch.spec.verify.mode is not Mode.OFF and bool(batch.spec.verify.ports)
 
 
-def _ports(batch: Batch, sites: Sequence[str]) -> Sequence[Probe]:
+def _ports(batch: Batch) -> Sequence[Probe]:
     """Give handshakes with each port; whose names they ask for does not matter."""
-    seat = next((batch.seats[name] for name in (*sites, *batch.seats) if name in batch.seats), None)
+    seat = next(iter(batch.seats.values()), None)
     return batch.target.probes(seat) if seat is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is to be proven: of which sites, what answered before, within how many seconds; `how` it was activated."""
+    """Of which sites, what answered before, how long one looks, `how` it was activated; what was expected and seen."""
 
     sites: Sequence[str]
     before: frozenset[tuple[str, int]]
     seconds: float
     how: str
+    expected: Sequence[Expected]
+    seen: Mapping[Key, Answer]
 
 
-def _prove(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
+def _judge(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     reload = batch.reload or batch.changes[0]
-    expected, seen = _seen(batch, proof.sites, proof.seconds)
+    expected, seen = proof.expected, proof.seen
     worse = _worse(batch, expected, seen, proof.before)
     retreat = Retreat(batch, switch, of_proof(batch, proof.sites if worse else ()), lambda: _reloaded(batch, switch))
     while worse and retreat.back(worse):
@@ -142,15 +167,18 @@ def _prove(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
 
 
-def _seen(batch: Batch, sites: Sequence[str], seconds: float) -> tuple[list[Expected], Mapping[Key, Answer]]:
-    """Ask for each site's certificate; where another process moved `live` meanwhile, for the one that is live now."""
+def _seen(batch: Batch, sites: Sequence[str], seconds: float) -> Seen:
+    """Ask for each site's certificate; where another process moved `live` meanwhile, for the one that is live now.
+
+    But not of copies: those are of the certificate that was live when the batch began.
+    """
     left = _MOVES
     while True:
         expected = [one for name in sites for one in _expected(batch, name)]
         seen = handshakes.prove(expected, _owners(batch), batch.bench.clock, seconds)
         left -= 1
         right = all(answer.reason == Reason.SERVED for answer in seen.values())
-        live = {} if right else batch.bench.store.live(sites)
+        live = {} if right or batch.target.copies else batch.bench.store.live(sites)
         if not left or all(batch.live.get(name) == now for name, now in live.items()):
             return expected, seen
         batch.live = {**batch.live, **live}

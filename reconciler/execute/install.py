@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed
 from reconciler.execute import bookkeeping
 from reconciler.execute import swap as swaps
-from reconciler.execute.activation import activate
+from reconciler.execute.activation import activate, look_before
 from reconciler.execute.adopting import Adopting
 from reconciler.execute.batch import Batch, Bench, first_lines
 from reconciler.execute.expel import expel
@@ -74,6 +74,7 @@ def run(batch: Batch) -> list[Outcome]:
     """Do all of a batch."""
     touched = {change.site or "" for change in batch.files}
     batch.live = batch.bench.store.live({*batch.seats, *touched} - {""})
+    before = look_before(batch)
     switch = swaps.Switch(tuple(swaps_of(batch)))
     if any(swap.differs for swap in switch.swaps):
         batch.bench.store.put_switch(batch.lease, batch.name, switch.record())
@@ -84,7 +85,7 @@ def run(batch: Batch) -> list[Outcome]:
     give(batch, switch)
     outcomes = []
     if batch.reload is not None:
-        outcomes.append(_summed(batch, activate(batch, switch, batch.reload)))
+        outcomes.append(_summed(batch, activate(batch, switch, batch.reload, before())))
     else:
         bookkeeping.keep(batch, switch, loaded=False)
     return [*outcomes, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]

@@ -16,7 +16,7 @@ from reconciler.execute.probes import judging
 from reconciler.model.changes import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.model.ports import Clock, Probe
@@ -102,12 +102,13 @@ def _answer(one: Expected, owners: Mapping[str, str]) -> Answer:
         return judging.refused(failure)
 
 
-def answering(probes: Sequence[Probe]) -> frozenset[tuple[str, int]]:
-    """Give the (address, port) pairs that answer TLS now, one handshake each."""
+def answering(probes: Sequence[Probe]) -> Callable[[], frozenset[tuple[str, int]]]:
+    """Begin to look which (address, port) pairs answer TLS now, one handshake each; what is returned gives them."""
     places = {(probe.address, probe.port): probe for probe in reversed(probes)}
-    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(places)))) as pool:
-        found = zip(places, pool.map(_answers, places.values()), strict=True)
-        return frozenset(place for place, answers in found if answers)
+    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(places))))
+    asked = {place: pool.submit(_answers, probe) for place, probe in places.items()}
+    pool.shutdown(wait=False)
+    return lambda: frozenset(place for place, answer in asked.items() if answer.result())
 
 
 def _answers(probe: Probe) -> bool:
