@@ -117,8 +117,19 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
             raise UsageError(f"{failure}; nothing was stored") from None
         app.store.drop_imports(lease, site.name, folder)
     app.store.remember(site.name, lambda memory: replace(memory, pinned=None))
+    _ask_for(app, site.name, pair)
     ends = f"valid until {pair.facts.not_after:%Y-%m-%dT%H:%M:%SZ}"
     app.store.event(site.name, "Imported", f"a certificate was brought, {ends}", app.clock.now())
+
+
+def _ask_for(app: App, site: str, pair: BroughtPair) -> None:
+    """Ask for a certificate that was handed over to a CA before: who brings it once more wants it back."""
+    from reconciler.model.observed import Brought, Revision
+    from reconciler.report.times import rfc3339
+
+    live, now = app.store.live([site])[site], rfc3339(app.clock.now())
+    if isinstance(live, Revision) and Brought(pair.facts).id in live.meta.requested:
+        app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
 
 
 def _issuer(app: App, site: DesiredSite) -> str | None:

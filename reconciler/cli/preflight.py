@@ -13,9 +13,10 @@ from reconciler.cli.screen import RED, YELLOW, Screen
 from reconciler.cli.writing import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from reconciler.cli.settings import Settings
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.findings import Finding
     from reconciler.wiring import App
 
@@ -59,7 +60,7 @@ def _looked(app: App, names: Sequence[str], screen: Screen, rehearse: str | None
     state = app.options.state
     parts = (app.store, app.challenges, app.target, app.store.live_path, state, socket.gethostname(), say)
     checklist = Checklist(*parts)
-    findings = checklist.run(sites)
+    findings = [*checklist.run(sites), *_brought(app, sites)]
     if rehearse is not None:
         from reconciler.cli.rehearsing import Rehearsal
 
@@ -67,6 +68,25 @@ def _looked(app: App, names: Sequence[str], screen: Screen, rehearse: str | None
         findings += rehearsal.run(sites)
         checklist.notes.extend(rehearsal.notes)
     return findings, checklist.notes
+
+
+def _brought(app: App, sites: Sequence[DesiredSite]) -> Iterator[Finding]:
+    """See that what sites bring can be used, as a pass would judge it."""
+    from reconciler.model.findings import Check, Finding, Severity
+    from reconciler.plan.case import Case
+    from reconciler.plan.imports import note_of
+
+    names = [site.name for site in sites]
+    live, memory = app.store.live(names), app.store.memory(names)
+    for site in sites:
+        case = Case(site, live[site.name], memory[site.name], app.clock.now(), app.brought(site.brought))
+        note = note_of(case)
+        if note is not None and site.brought is not None:
+            severity = Severity.ERROR if note.failed else Severity.WARNING
+            seen = note.message.removeprefix(f"{site.brought.place}: ")
+            expected = "a certificate for the site's names, its chain and its key"
+            mend = f"certwright import {site.name} --key FILE --certificate FILE"
+            yield Finding(Check.IMPORT, severity, site.brought.place, seen, expected, mend, site.name)
 
 
 def _show(findings: Sequence[Finding], notes: Sequence[str], sites: int, screen: Screen) -> None:

@@ -17,6 +17,7 @@ class Check(StrEnum):
     DNSSEC = "dnssec"
     PORT = "port"
     CHALLENGE = "challenge"
+    IMPORT = "import"
     STATE = "state"
     TARGET = "target"
     COMMAND = "command"

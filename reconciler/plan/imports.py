@@ -49,12 +49,15 @@ def flaw_of(desired: DesiredSite, brought: Brought, now: datetime) -> str | None
 
 
 def news(case: Case) -> Brought | None:
-    """Give what is brought if it is neither in use nor was passed over by who made what is in use."""
+    """Give what is brought if it is neither in use nor was passed over by who made what is in use.
+
+    Who asks for a new certificate asks for that one too.
+    """
     brought, revision = case.brought, case.revision
     if brought is None or brought.facts is None or revision is None:
         return brought
-    known = brought.facts.fingerprint == revision.facts.fingerprint or brought.id in revision.meta.requested
-    return None if known else brought
+    passed_over = brought.id in revision.meta.requested and request_of(case) is None
+    return None if passed_over or brought.facts.fingerprint == revision.facts.fingerprint else brought
 
 
 def change_of(case: Case) -> str | None:

@@ -134,6 +134,31 @@ def test_an_older_one_is_kept_and_held_and_renew_takes_it(program: Program, file
     assert (program.out / "shop.pem").read_bytes().startswith(older.pem)
 
 
+def test_one_that_was_handed_over_comes_back_when_it_is_brought_again(program: Program, files: Path) -> None:
+    site = (program.manifests / "shop.yaml").read_text().replace("spec: {", "spec: {issuers: [ca], ")
+    lose = "annotations: {certwright/allow-trust-loss: 'true'}, "
+    (program.manifests / "shop.yaml").write_text(site.replace("labels:", f"{lose}labels:"))
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    assert "issuers: [imported, ca]" in (program.manifests / "shop.yaml").read_text()
+    assert program("renew", "shop").returncode == 0
+    assert not (program.out / "shop.pem").read_bytes().startswith((files / "cert.pem").read_bytes())
+    assert program("diff").returncode == 0
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    assert (program.out / "shop.pem").read_bytes().startswith((files / "cert.pem").read_bytes())
+    assert program("diff").returncode == 0
+
+
+def test_preflight_looks_at_it_too(program: Program, files: Path) -> None:
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    assert program("preflight").returncode == 0
+    [folder] = copies(program)
+    (folder / "fullchain.pem").write_text("rubbish")
+    found = program("preflight")
+    assert found.returncode == 1
+    assert "no certificate in PEM or DER" in found.stdout
+    assert "certwright import shop" in found.stdout
+
+
 def test_a_manifest_that_cannot_be_edited_says_what_to_write(program: Program, files: Path) -> None:
     site = (program.manifests / "shop.yaml").read_text()
     (program.manifests / "shop.yaml").unlink()
