@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WORST: Final = 10
 _WAITING: Final = frozenset(
     (
-        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight"),
+        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight", "WaitingForSolve"),
         *("Missing", "Placeholder", "NotYetSeen", "RenewalDue"),
     )
 )
@@ -26,7 +26,7 @@ _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 
 
 def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
-    """Judge one site's item: Ready, waiting for something that comes by itself, or in need of a person or luck.
+    """Judge one site's item: Ready, waiting for what comes by itself or was asked for, or in need of a person or luck.
 
     A good certificate whose renewal fails is in need too, long before it ends.
     """

@@ -126,6 +126,7 @@ BAD = [
     ("Issuer", "{type: acme, directory: letsencript}", 31, "did you mean `letsencrypt`?"),
     ("Issuer", "{type: acme, directory: letsencrypt, profileRequired: true}", 61, "needs a `profile`"),
     ("Issuer", "{type: acme, directory: letsencrypt, eab: {kid: k, hmacKey: abcd}}", 67, "a secret never stands"),
+    ("Issuer", "{type: acme, directory: letsencrypt, eab: {kid: k, hmacKey: {file: ../k}}}", 67, "write it absolute"),
     ("Issuer", "{type: ca, certificate: a.pem}", 31, "`certificate` needs `key`"),
     ("Issuer", "{type: ca, lifetime: 0d}", 28, "more than 0"),
     ("ChallengeMethod", "{type: http-01}", 7, "exactly one of `webroot` or `listener`"),

@@ -188,6 +188,8 @@ def _told(shape: type[Shape], errors: list[dict[str, Any]], base: Path, kind: st
 def _about_secret(error: dict[str, Any], path: Path, secret: Path) -> str:
     if path == secret and error["type"] == "sentence":
         return str(error["ctx"]["message"])
+    if path == (*secret, "file") and "value" in error["type"]:
+        return "the `file` of a secret is no path that can be used: write it absolute, without `..` and odd characters"
     return f"`{secret[-1]}` is missing" if path == secret and error["type"] == "missing" else NO_LITERAL
 
 
