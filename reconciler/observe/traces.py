@@ -35,10 +35,11 @@ def traces_of(
     Beside a path that cannot be used stands its directory, which may be what gets mended.
     """
     own = (*reader.paths_of(site.name), *(path for on in site.on.values() for path in _of(on)))
-    if desired.brought is not None:
-        own = (*own, *(step for path in desired.brought.files for step in _steps(path)))
     used = [found.shared for name in site.on if (found := targets.get(name)) is not None and found.shared is not None]
-    return Traces(tuple(dict.fromkeys(own)), tuple(dict.fromkeys(path for on in used for path in _of(on))))
+    shared = [path for on in used for path in _of(on)]
+    if desired.brought is not None:  # one wildcard certificate may be brought by many sites
+        shared += [step for path in desired.brought.files for step in _steps(path)]
+    return Traces(tuple(dict.fromkeys(own)), tuple(dict.fromkeys(shared)))
 
 
 def _steps(path: str) -> Iterable[str]:

@@ -160,7 +160,10 @@ def _is_early(wish: Wish, work: Work, *, placeholder: bool) -> bool:
 
 
 def _wants_placeholder(wish: Wish, free: list[Work]) -> bool:
-    return wish.is_new and wish.issue is not None and _is_acme(wish) and any(_may_stand_in(work) for work in free)
+    """Tell whether the server must be able to start first: a certificate's proof takes time, and so does a person."""
+    brings = wish.issuer is not None and wish.issuer.type == "imported" and bool(wish.holds)
+    waits = wish.is_new and wish.issue is not None and (_is_acme(wish) or brings)
+    return waits and any(_may_stand_in(work) for work in free)
 
 
 def _may_stand_in(work: Work) -> bool:

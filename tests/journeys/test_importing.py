@@ -206,7 +206,31 @@ def test_a_broken_import_is_told_and_holds_nobody_else(stage: Stage, shop: Party
     assert "PRIVATE" not in hold.message
     assert ready(report, "shop") == ("False", "ImportInvalid")
     assert ready(report, "a")[0] == "True"
-    assert not (stage.state / "live" / "shop").exists()
+    assert stage.live("shop").meta.placeholder
+    assert told(stage.diff()) == [], "nothing more is wanted until it is mended"
+
+
+def test_a_server_starts_although_an_import_is_broken(street: Street) -> None:
+    stage, files = street.stage, street.stage.root / "bought"
+    good = made("shop.example.com", above=seller())
+    good.put(files)
+    (files / "cert.pem").write_bytes(b"rubbish")
+    blocks = "".join(
+        f"server {{ listen 127.0.0.1:{street.tls_port} ssl; server_name {name}.example.com;"
+        f" ssl_certificate {stage.state}/live/{name}/fullchain.pem;"
+        f" ssl_certificate_key {stage.state}/live/{name}/privkey.pem; }}\n"
+        for name in ("shop", "a")
+    )
+    street.http(blocks)
+    target = {"layout": "live", "configDirectory": None}
+    street.write(site("shop", **{"import": pair(files)}, targets=["web"]), street.quick("a"), target=target)
+    report = stage.apply()[-1]
+    assert ready(report, "shop") == ("False", "ImportInvalid")
+    assert ready(report, "a") == ("True", "Served"), "the neighbour's block is loaded with ours"
+    assert stage.live("shop").meta.placeholder
+    good.put(files)
+    stage.settle()
+    assert street.served("shop.example.com").fingerprint == good.fingerprint
 
 
 def test_a_good_certificate_stays_while_its_import_is_broken(stage: Stage, shop: Party) -> None:
