@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.program import Program
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 UID = 60003
 _NEEDED = (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parent.parent)
 
 
-def as_user(argv: Sequence[str], hold: Path, uid: int = UID, groups: Sequence[int] = ()) -> list[str]:
-    """Give the command that runs `argv` as `uid` with the group of the same number and `groups`.
+class Ordinary(Program):
+    """The program, run by an ordinary user."""
+
+    def argv(self, *arguments: str) -> list[str]:
+        return as_user(super().argv(*arguments), self.root / "hold")
+
+
+@contextmanager
+def ordinary_program() -> Iterator[Program]:
+    """Give the program where every user can reach it: manifests of root's, state and files of the user's."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place).chmod(0o755)
+        (Path(place) / "hold").mkdir()
+        program = Ordinary(Path(place)).prepare()
+        program.state.mkdir(mode=0o700)
+        for path in (program.out, program.state):
+            os.chown(path, UID, UID)
+        yield program
+
+
+def as_user(argv: Sequence[str], hold: Path, *, network: bool = True) -> list[str]:
+    """Give the command that runs `argv` as `UID`, with the group of the same number and no other.
+
+    Without `network` it has one of its own, in which nothing is set up: no port below 1024 is for everybody.
 
     Where the interpreter lies in a directory that is closed to him, as in root's home, the process sees an empty one in
     its place that holds the interpreter alone; `hold` is an empty directory for that.
@@ -27,9 +54,9 @@ def as_user(argv: Sequence[str], hold: Path, uid: int = UID, groups: Sequence[in
     lines += [f"mount -t tmpfs -o mode=0755 certwright {_quoted(closed)}" for closed in sorted(set(blocked.values()))]
     for number, path in enumerate(blocked):
         lines += [f"mkdir -p {_quoted(path)}", f"mount --bind {hold}/{number} {_quoted(path)}"]
-    extra = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
-    lines.append(f'exec setpriv --reuid={uid} --regid={uid} {extra} -- "$@"')
-    return ["unshare", "--mount", "sh", "-c", "\n".join(lines), "sh", *argv]
+    lines.append(f'exec setpriv --reuid={UID} --regid={UID} --clear-groups -- "$@"')
+    apart = [] if network else ["--net"]
+    return ["unshare", "--mount", *apart, "sh", "-c", "\n".join(lines), "sh", *argv]
 
 
 def _quoted(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from contextlib import contextmanager
 from dataclasses import replace
@@ -94,6 +95,9 @@ class WebrootSolver:
             with files.open_directory(root, make=self._way.builtin, mode=_DIRECTORY_MODE) as base:
                 yield base
         except files.FileFailed as failure:
+            if self._way.builtin and failure.reason == "PermissionDenied":
+                why = f"{failure}; or once as root: install -d -o {os.geteuid()} -m 0755 {root}"
+                raise Failed(failure.reason, why) from None
             if failure.reason != "NoSuchDirectory":
                 raise
             message = f"the webroot {root} does not exist; create it, or correct `webroot.directory`"

@@ -69,5 +69,6 @@ def _unusable(address: str | None, port: int, error: OSError) -> Failed:
         by = f"taken by {owner}" if owner else "taken by another process"
         return Failed("PortTaken", f"{place} is {by}; stop it, or use a webroot that it serves")
     if error.errno == errno.EACCES:
-        return Failed("PortNotAllowed", f"uid {os.geteuid()} may not listen on {place}; use a webroot or a higher port")
+        mend = "give AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or use a webroot or a higher port"
+        return Failed("PortNotAllowed", f"uid {os.geteuid()} may not listen on {place}; {mend}")
     return Failed("PortUnusable", f"cannot listen on {place}: {error.strerror}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -50,7 +51,7 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tup
     answer = _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
-        text = f"the reload failed: {first_lines(answer.output)}"
+        text = f"the reload failed: {first_lines(answer.output)}{_as_whom(batch)}"
         bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
     if not _verifies(batch):
@@ -62,6 +63,15 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tup
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
     seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds)
     return _judge(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
+
+
+def _as_whom(batch: Batch) -> str:
+    """Say what an ordinary user may lack: the server is often root's."""
+    if os.geteuid() == 0 or batch.spec.reload.command is None:
+        return ""
+    return (
+        f"; it ran as uid {os.geteuid()}: let that user run `{' '.join(batch.spec.reload.command)}`, or declare another"
+    )
 
 
 def _reloaded(batch: Batch, switch: Switch) -> Activated:

@@ -33,15 +33,22 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
             return FileFact(artifact.path, artifact.part, FileChange.NONE)  # as this site left it, so not opened
         parts = disk.blocks(artifact.path, facts) if facts is not None else {}
     except FileFailed as error:
-        if will_be_made(disk, artifact, error):
-            return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
-        return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
+        return made_or_refused(disk, artifact, error)
     if known is None and facts is not None and facts.size not in _EMPTY and not parts:
         return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
-    before = parts.get(site)
-    change, message = _change(artifact, known, facts, before)
-    after = artifact.text if change is not FileChange.NONE else None
-    return FileFact(artifact.path, artifact.part, change, message, before if after is not None else None, after)
+    change, message = _change(artifact, known, facts, parts.get(site))
+    if change is FileChange.NONE:
+        return FileFact(artifact.path, artifact.part, change)
+    return _writable(disk, FileFact(artifact.path, artifact.part, change, message, parts.get(site), artifact.text))
+
+
+def _writable(disk: Disk, fact: FileFact) -> FileFact:
+    """Give a change back, or its refusal where we may not write."""
+    try:
+        disk.check_writable(fact.path)
+    except FileFailed as error:
+        return FileFact(fact.path, fact.part, FileChange.REFUSED, str(error))
+    return fact
 
 
 def _holds(artifact: Artifact, known: InstalledFile) -> bool:
@@ -71,6 +78,8 @@ def block_left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
         if facts is not None and facts.kind != "file":
             return FileFact(file.path, file.part, FileChange.REFUSED, not_a_file(file.path))
         before = disk.blocks(file.path, facts).get(site) if facts is not None else None
+        if before is not None:
+            disk.check_writable(file.path)
     except FileFailed as error:
         if error.reason not in _GONE:
             return FileFact(file.path, file.part, FileChange.REFUSED, str(error))
@@ -78,12 +87,25 @@ def block_left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
     return FileFact(file.path, file.part, FileChange.REMOVE, "gone already" if before is None else "", before=before)
 
 
-def will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
-    """Tell whether only the target's own directory is missing: what belongs there stands nowhere else; we make it."""
+def made_or_refused(disk: Disk, artifact: Artifact, error: FileFailed) -> FileFact:
+    """Give the making of a file where only the target's own directory is missing, else why its path cannot be used.
+
+    What belongs into such a directory stands nowhere else; we make it.
+    """
+    try:
+        if _will_be_made(disk, artifact, error):
+            disk.check_writable(artifact.path.rpartition("/")[0])
+            return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
+    except FileFailed as lacking:
+        error = lacking
+    return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
+
+
+def _will_be_made(disk: Disk, artifact: Artifact, error: FileFailed) -> bool:
     if not (artifact.own_directory or artifact.part is Part.CONFIG) or error.reason != "NoSuchDirectory":
         return False
+    directory = artifact.path.rpartition("/")[0]
     try:
-        directory = artifact.path.rpartition("/")[0]
         return disk.facts(directory) is None and disk.born(directory) is None
     except FileFailed:
         return False

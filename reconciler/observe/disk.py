@@ -55,6 +55,10 @@ class Disk:
         """Give uid and gid of what is made at `path` in a tenant's tree, None elsewhere; raises as `facts` does."""
         return self._parent(path)[0].born()
 
+    def check_writable(self, path: str) -> None:
+        """See that a file can be made or replaced at `path`; raises as `facts` does, with what is lacking."""
+        files.check_writable("", base=self._parent(path)[0])
+
     def read(self, path: str) -> bytes:
         """Read a regular file of at most `LIMIT` bytes."""
         directory, name = self._parent(path)

@@ -16,9 +16,9 @@ from reconciler.errors import Failed
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact, Revision
 from reconciler.model.text import Secret
-from reconciler.observe.blocks import block_fact, block_left, not_a_file, will_be_made
+from reconciler.observe.blocks import block_fact, block_left, made_or_refused, not_a_file
 from reconciler.observe.disk import LIMIT, Disk
-from reconciler.observe.owners import owner_of, tenants
+from reconciler.observe.owners import check_rights, owner_of, tenants
 from reconciler.observe.rights import Owner, differing, user_name
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.observed import InstalledFile, Inventory, Live
     from reconciler.model.ports import Artifact
 
+_LEFT_ALONE: Final = frozenset({FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED})
 _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 
@@ -85,6 +86,7 @@ def _left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
         if facts.kind != "file":
             return FileFact(file.path, file.part, FileChange.REFUSED, not_a_file(file.path))
         before = disk.text(file.path) if file.part is Part.CONFIG and facts.size <= LIMIT else None
+        disk.check_writable(file.path)
     except FileFailed as error:
         if error.reason in _GONE:
             return FileFact(file.path, file.part, FileChange.REMOVE, "gone already")
@@ -106,11 +108,11 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
             _change(disk, artifact, known, facts, owner) if known else _unknown(disk, artifact, facts, case)
         )
         before = _before(disk, artifact, facts, change)
+        if change not in _LEFT_ALONE:
+            check_rights(disk, artifact, owner)
     except FileFailed as error:
-        if will_be_made(disk, artifact, error):
-            return FileFact(artifact.path, artifact.part, FileChange.CREATE, after=artifact.text)
-        return FileFact(artifact.path, artifact.part, FileChange.REFUSED, str(error))
-    after = artifact.text if change not in (FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED) else None
+        return made_or_refused(disk, artifact, error)
+    after = artifact.text if change not in _LEFT_ALONE else None
     if known and change is FileChange.NONE and artifact.text is None:
         change, message = _revision(known, case.live)
     rights = _rights(artifact, known, facts, owner, born)

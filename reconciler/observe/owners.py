@@ -7,13 +7,14 @@ import pwd
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.doors.files.api import FileFailed
+from reconciler.doors.files.api import FileFailed, check_giving
 from reconciler.model.names import Part
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from reconciler.doors.files.api import FileStat
     from reconciler.model.ports import Artifact
+    from reconciler.observe.disk import Disk
 
 
 def owner_of(artifact: Artifact) -> tuple[int | None, int | None]:
@@ -44,6 +45,12 @@ def tenants(artifact: Artifact, born: tuple[int, int], facts: FileStat | None) -
     else:
         return None, None
     raise FileFailed("PathRefused", f"{path} {why}")
+
+
+def check_rights(disk: Disk, artifact: Artifact, owner: tuple[int | None, int | None]) -> None:
+    """See that we may put a file there and give it to its owner and group. Raises FileFailed(PermissionDenied)."""
+    disk.check_writable(artifact.path)
+    check_giving(artifact.path, owner[0], owner[1] if artifact.group is not None else None)
 
 
 def check_configuration(artifact: Artifact, born: tuple[int, int] | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import pytest
 from reconciler.model.ports import Limits
 from tests.journeys.stage import ca_site, copy_target, document, held
 from tests.loop.street import Street, running, site, until
-from tests.ordinary import UID, as_user
+from tests.ordinary import UID, ordinary_program
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -175,24 +174,9 @@ def test_run_goes_on(tmp_path: Path) -> None:
     assert "Traceback" not in process.log
 
 
-class Ordinary(Program):
-    """The program, run by an ordinary user."""
-
-    def argv(self, *arguments: str) -> list[str]:
-        return as_user(super().argv(*arguments), self.root / "hold")
-
-
 @pytest.fixture(name="ordinary")
 def _ordinary() -> Iterator[Program]:
-    with tempfile.TemporaryDirectory(dir="/tmp") as place:
-        Path(place).chmod(0o755)
-        (Path(place) / "hold").mkdir()
-        home = Path(place) / "home"
-        program = Ordinary(Path(place)).prepare()
-        home.mkdir()
-        program.state.mkdir(mode=0o700)
-        for path in (program.out, program.state):
-            os.chown(path, UID, UID)
+    with ordinary_program() as program:
         for name in ("a", "b"):
             program.site(name)
         yield program

@@ -86,8 +86,11 @@ def judged(fd: int, path: str, above: Directory | None) -> Directory:
         return Directory(fd, path, facts.st_uid, mount=_mount(fd))
     if facts.st_mode & stat.S_ISVTX and facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return Directory(fd, path, shared=True)
-    if facts.st_mode & stat.S_IWOTH or (facts.st_mode & stat.S_IWGRP and not _private_group(facts.st_gid)):
-        raise refused(path, f"can be written by others (mode {stat.S_IMODE(facts.st_mode):04o}); run: chmod go-w on it")
+    mode = stat.S_IMODE(facts.st_mode)
+    if mode & stat.S_IWOTH:
+        raise refused(path, f"can be written by others (mode {mode:04o}); run: chmod go-w on it")
+    if mode & stat.S_IWGRP and not _private_group(facts.st_gid):
+        raise refused(path, f"can be written by {_others_in(facts.st_gid)} (mode {mode:04o}); {_alone(path)}")
     return Directory(fd, path)
 
 
@@ -122,6 +125,23 @@ def _private_group(gid: int) -> bool:
     if set(group.gr_mem) - {me.pw_name}:
         return False
     return (me.pw_gid == gid and group.gr_name == me.pw_name) or not _others_of(gid, uid)
+
+
+def _others_in(gid: int) -> str:
+    try:
+        name = grp.getgrgid(gid).gr_name
+    except KeyError:
+        name = str(gid)
+    return "others" if os.geteuid() == 0 else f"group {name}, in which others are"
+
+
+def _alone(path: str) -> str:
+    """Say how to shut others out; an ordinary user may need the group's right to write himself."""
+    if os.geteuid() == 0:
+        return "run: chmod go-w on it"
+    return (
+        f"run as root: chgrp {os.getegid()} {path}, if uid {os.geteuid()} alone is in that group; or: chmod g-w on it"
+    )
 
 
 def _others_of(gid: int, uid: int) -> list[str]:

@@ -7,6 +7,7 @@ message is one sentence; `told_as(StoreError)` makes another type of them.
 
 from reconciler.doors.files._failures import FileFailed, told_as
 from reconciler.doors.files._ground import Directory
+from reconciler.doors.files._lacking import check_giving, check_writable
 from reconciler.doors.files._names import check_mode, check_part, check_path
 from reconciler.doors.files._read import list_directory, read_file, read_with_stat, stat_file
 from reconciler.doors.files._stat import FileStat
@@ -30,9 +31,11 @@ __all__ = [
     "FileStat",
     "Staged",
     "born_at",
+    "check_giving",
     "check_mode",
     "check_part",
     "check_path",
+    "check_writable",
     "create_file",
     "discard",
     "list_directory",

@@ -11,6 +11,7 @@ from reconciler.errors import Failed
 from reconciler.model.text import clean
 
 DIRECTORIES: Final = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_EXECUTE: Final = 0o111
 _NAME: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,255}", re.ASCII)
 
 
@@ -56,7 +57,11 @@ def _check_trusted(path: str) -> None:
     except OSError as error:
         raise refused(path, f"cannot be looked at ({os.strerror(error.errno or 0)}); check its directories") from error
     if not os.access(real, os.X_OK):
-        raise missing(path, "is not executable; run: chmod +x on it")
+        facts = os.lstat(real)
+        if not facts.st_mode & _EXECUTE:
+            raise missing(path, "is not executable; run: chmod +x on it")
+        seen = f"owner {facts.st_uid}, group {facts.st_gid}, mode {stat.S_IMODE(facts.st_mode):04o}"
+        raise refused(path, f"may not be run by uid {os.geteuid()} ({seen}); let it, or declare another command")
 
 
 def _prefixes(path: str) -> list[str]:

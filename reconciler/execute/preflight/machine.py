@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.model.desired import DesiredSite, MethodSpec, TargetSpec, TargetUse
-    from reconciler.model.ports import Target
+    from reconciler.model.ports import Artifact, Target
 
 _LEAST: Final = 64 << 20
 _LEAST_FILES: Final = 100
@@ -57,23 +59,34 @@ def check_target(site: DesiredSite, use: TargetUse, target: Target, live: str) -
         if wanted and wanted not in seen:
             seen.add(wanted)
             yield from _directory(site.name, use.spec.name, wanted)
+        yield from _rights(site.name, use.spec.name, artifact)
 
 
 def _directory(site: str, target: str, path: str) -> Iterator[Finding]:
+    expected = f"a directory that the Target {target} writes to"
     try:
-        found = files.stat_file(path)
-    except Failed as failure:
-        why: str | None = str(failure)
-    else:
-        why = None if found is not None and found.kind == "directory" else "it is no directory"
-        why = "it does not exist" if found is None else why
-        if found is not None and found.kind == "link":
-            why = None
-    if why is None and not os.access(path, os.W_OK | os.X_OK):
-        why = "we may not write there"
-    if why is not None:
-        expected = f"a directory that the Target {target} writes to"
-        yield Finding(Check.TARGET, Severity.ERROR, path, why, expected, f"mkdir -p {path}", site)
+        with files.open_directory(path) as held:
+            held.born()
+        files.check_writable(path)
+    except files.FileFailed as failure:
+        missing = failure.reason == "NoSuchDirectory"
+        seen, _, mend = ("it does not exist", "", f"mkdir -p {path}") if missing else str(failure).partition("; ")
+        yield Finding(Check.TARGET, Severity.ERROR, path, seen, expected, mend, site)
+
+
+def _rights(site: str, target: str, artifact: Artifact) -> Iterator[Finding]:
+    """See that we can give a file to the owner and group that it shall have."""
+    try:
+        uid = pwd.getpwnam(artifact.owner).pw_uid if artifact.owner is not None else None
+        gid = grp.getgrnam(artifact.group).gr_gid if artifact.group is not None else None
+        files.check_giving(artifact.path, uid, gid)
+    except KeyError:
+        seen = f"no user {artifact.owner} or no group {artifact.group} on this machine"
+        mend = f"make them, or correct `owner` and `group` in the Target {target}"
+        yield Finding(Check.TARGET, Severity.ERROR, artifact.path, seen, "its owner and group", mend, site)
+    except files.FileFailed as failure:
+        seen, _, mend = str(failure).partition("; ")
+        yield Finding(Check.TARGET, Severity.ERROR, artifact.path, seen, "its owner and group", mend, site)
 
 
 def check_commands(targets: Sequence[TargetSpec], methods: Sequence[MethodSpec]) -> Iterator[Finding]:
