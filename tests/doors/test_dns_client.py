@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import socket
+import socketserver
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import dns.flags
@@ -60,6 +63,40 @@ def test_values_are_added_beside_others_and_taken_away_one_by_one(server: NameSe
     assert api.ask(at, NAME, "TXT").records == ("two",)
     api.remove_txt(at, "one.test", KEY, NAME, "two")
     assert not api.ask(at, NAME, "TXT").exists
+
+
+@contextmanager
+def tcp_alone(server: NameServer) -> Iterator[api.Endpoint]:
+    """Stand before a primary like a firewall that lets TCP pass alone."""
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((server.address, server.port)) as primary:
+                primary.sendall(self.request.recv(4096))
+                self.request.sendall(primary.recv(4096))
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Relay) as relay:
+        thread = threading.Thread(target=relay.serve_forever)
+        thread.start()
+        yield api.Endpoint("127.0.0.1", relay.server_address[1])
+        relay.shutdown()
+        thread.join()
+
+
+def test_a_primary_that_only_tcp_reaches_is_waited_for_once(server: NameServer) -> None:
+    with tcp_alone(server) as at:
+        api.add_txt(at, "one.test", KEY, NAME, "by tcp", 30)
+        began = time.monotonic()
+        api.remove_txt(at, "one.test", KEY, NAME, "by tcp")
+        assert time.monotonic() - began < 1.5, "it is not asked by UDP again"
+    assert not api.ask(endpoint(server), NAME, "TXT").exists
+
+
+def test_a_long_value_goes_by_tcp(server: NameServer) -> None:
+    value = "x" * 400
+    api.add_txt(endpoint(server), "one.test", KEY, NAME, value, 30)
+    assert api.ask(endpoint(server), NAME, "TXT").records == (value,)
+    api.remove_txt(endpoint(server), "one.test", KEY, NAME, value)
 
 
 def test_zone_cut_by_soa(server: NameServer) -> None:

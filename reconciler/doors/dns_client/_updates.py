@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 _SECONDS: Final = 10.0
+_UDP_SECONDS: Final = 2.0
+_UDP_OCTETS: Final = 512  # RFC 1035 section 2.3.4
+_OVERHEAD: Final = 200  # header, counts, and a TSIG record without its names
+# who did not answer an update by UDP as it should: asked by TCP from then on, while this process lives
+_BY_TCP: Final[set[Endpoint]] = set()
 _STRING: Final = 255
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _KEY: Final = re.compile(r'key\s+"?([^\s"{;]+)"?\s*\{([^{}]*)\}\s*;?', re.IGNORECASE)
@@ -94,7 +99,8 @@ def _send(  # noqa: PLR0913  whom, where, what
         raise DnsFailed("ZoneNotOurs", f"{kind} record at {name} is not written into the zone {zone}")
     what = f"the update of {name}"
     try:
-        answer = _exchanged(server, zone, key, put, _txt(value) if text else _address(value))
+        octets = len(zone) + len(name) + len(key.name) + len(value) + _OVERHEAD
+        answer = _exchanged(server, zone, key, put, _txt(value) if text else _address(value), octets)
     except DnsFailed:
         raise
     except Exception as error:  # noqa: BLE001  what a server sends may trip any line of a parser
@@ -118,7 +124,8 @@ def _address(value: str) -> Any:  # noqa: ANN401
     return dns.rdata.from_text("IN", "AAAA" if ":" in value else "A", str(ip_address(value)))
 
 
-def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, record: Any) -> Any:  # noqa: ANN401
+def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, record: Any, octets: int) -> Any:  # noqa: ANN401
+    """Send it, by UDP where it fits: a connection for each value costs the primary more than the update itself."""
     import dns.query
     import dns.tsig
     import dns.update
@@ -126,7 +133,17 @@ def _exchanged(server: Endpoint, zone: str, key: TsigKey, put: Any, record: Any)
     signer = dns.tsig.Key(f"{key.name}.".replace("..", "."), key.secret.reveal(), f"{key.algorithm}.")
     update = dns.update.UpdateMessage(f"{zone}.", keyring=signer)
     put(update, record)
-    return dns.query.tcp(update, server.address, timeout=_SECONDS, port=server.port)
+    where: dict[str, Any] = {"where": server.address, "port": server.port}
+    if server not in _BY_TCP and octets <= _UDP_OCTETS:
+        try:
+            return dns.query.udp(
+                update, timeout=_UDP_SECONDS, ignore_unexpected=True, raise_on_truncation=True, **where
+            )
+        except dns.tsig.PeerError:
+            raise
+        except Exception:  # noqa: BLE001  whatever came instead, it is asked again by TCP: an update may be done twice
+            _BY_TCP.add(server)
+    return dns.query.tcp(update, timeout=_SECONDS, **where)
 
 
 def _judge(server: Endpoint, zone: str, key: TsigKey, answer: Any, what: str) -> None:  # noqa: ANN401
