@@ -31,10 +31,11 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     check(sites, digests)
     if settings.selector is not None:
         chosen = selected(app, settings, sites or digests)
-        return Scope(sites=frozenset(chosen), selector=settings.selector)
+        return Scope(sites=frozenset(chosen), follows=_is_followed(app, settings), selector=settings.selector)
     if sites:
-        return Scope(sites=frozenset(sites))
-    return Scope(full=_follows(app, settings, screen))
+        return Scope(sites=frozenset(sites), follows=_is_followed(app, settings))
+    full = _follows(app, settings, screen)
+    return Scope(full=full, follows=full)
 
 
 def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:
@@ -62,6 +63,12 @@ def tree_name(settings: Settings) -> str | None:
         return None
     paths = ", ".join(sorted(str(Path(root).resolve()) for root in settings.manifests))
     return f"{paths} (server {settings.server})" if settings.server else paths
+
+
+def _is_followed(app: App, settings: Settings) -> bool:
+    """Tell whether this state follows this tree already."""
+    source = app.store.source()
+    return source is not None and source.tree == tree_name(settings)
 
 
 def _follows(app: App, settings: Settings, screen: Screen) -> bool:

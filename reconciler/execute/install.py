@@ -80,6 +80,8 @@ def run(batch: Batch) -> list[Outcome]:
         batch.bench.store.put_switch(batch.lease, batch.name, switch.record())
     _forward(batch, switch)
     broken = _judge(batch, switch, _tested(batch, switch))
+    if broken is None and _orphans(batch, switch):
+        broken = _judge(batch, switch, _tested(batch, switch))
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
     give(batch, switch)
@@ -113,6 +115,18 @@ def _forward(batch: Batch, switch: swaps.Switch) -> None:
                 raise
             except Failed as failure:
                 batch.failed[site] = (failure.reason, str(failure))
+
+
+def _orphans(batch: Batch, switch: swaps.Switch) -> bool:
+    """Put back what was given up for an heir that did not come about; tell whether there was any."""
+    lost: dict[str, str] = {}
+    for change in batch.files:
+        heir = next((one for one in change.heirs if one in batch.failed), None)
+        if heir is not None and change.site and change.site not in batch.failed:
+            lost[change.site] = f"site {heir}, which takes over, could not be installed: {batch.failed[heir][1]}"
+    switch.back(lost)
+    batch.failed.update({site: (Reason.HANDOVER_PENDING, why) for site, why in lost.items()})
+    return bool(lost)
 
 
 def _tested(batch: Batch, switch: swaps.Switch) -> Tested:

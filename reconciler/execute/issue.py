@@ -129,7 +129,7 @@ class SiteSteps:
     def _archive(self, change: Change) -> Outcome:
         site = change.site or ""
         with self.store.claim(f"site/{site}", self.verb, self.wait) as lease:
-            self.store.archive(lease, site)
+            self.store.archive(lease, site, change.former)
         self.store.event(site, "Archived", "kept in archive/ for 30 days", self.clock.now())
         return Outcome(change, Status.DONE)
 
@@ -149,10 +149,23 @@ class SiteSteps:
                 )
             self.store.put_meaning(lease, site)
             if change.verb is Verb.ACTIVATE and change.revision is not None:
-                self._drop_finished(site, lease, change.revision)
-                self.store.activate(lease, site.name, change.revision, _id(live))
-                return self._activated(change, site, change.revision)
+                revision = change.revision if change.former is None else self._taken_over(change, lease)
+                self._drop_finished(site, lease, revision)
+                self.store.activate(lease, site.name, revision, _id(live))
+                return self._activated(change, site, revision)
             return self._made(change, site, lease, live)
+
+    def _taken_over(self, change: Change, lease: Lease) -> str:
+        """Store what a renamed site had under its former name; give the id of the revision that goes live."""
+        former, site = change.former or "", change.site or ""
+        stored = {one.id: one for one in self.store.revisions(former) if not one.meta.placeholder}
+        if change.revision not in stored:
+            raise Failed(Reason.CORRUPT, f"revision {change.revision} of site {former} is there no more")
+        made = {
+            name: self.store.put_revision(lease, site, self.store.bundle(former, name), one.meta)
+            for name, one in sorted(stored.items())
+        }
+        return made[change.revision]
 
     def _made(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:
         if change.verb is Verb.ACTIVATE:

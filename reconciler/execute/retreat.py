@@ -42,7 +42,9 @@ class Retreat:
 
     def back(self, worse: Mapping[str, str]) -> bool:
         """Take back what got worse, else all; tell whether there was anything to take back."""
-        sites = worse.keys() & self.movable or self.movable
+        movable = self.movable
+        sites = worse.keys() & movable or movable
+        sites |= {one.site or "" for one in self.batch.files if sites.intersection(one.heirs)} & movable
         if not sites:
             return False
         first = next(iter(worse.values()))

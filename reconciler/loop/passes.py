@@ -219,11 +219,11 @@ class Loop:
 
     def _scope(self, names: frozenset[str]) -> Scope:
         if EVERYTHING not in names:
-            return Scope(names & self._tree.refresh().keys())
+            return Scope(names & self._tree.refresh().keys(), follows=self._parts.full)
         self._timers.sooner(EVERYTHING, self._clock.now() + _FULL_EVERY)
         self._tidy()
-        busy = self._queue.busy
-        return Scope(frozenset(self._tree.refresh().keys() - busy) if busy else None, full=self._parts.full)
+        idle = frozenset(self._tree.refresh().keys() - busy) if (busy := self._queue.busy) else None
+        return Scope(idle, full=self._parts.full, follows=self._parts.full)
 
     def _tidy(self) -> None:
         """Clear out the archive, once a day and beside the loop."""

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     RENEWAL_DUE = "RenewalDue"
     REISSUE_WANTED = "ReissueWanted"
     REQUESTED_BY_USER = "RequestedByUser"
+    RENAMED = "Renamed"
     # install, reload
     NOT_INSTALLED = "NotInstalled"
     CERTIFICATE_CHANGED = "CertificateChanged"
@@ -87,6 +88,7 @@ class Reason(StrEnum):
     NAME_FAILED = "NameFailed"
     INVALID_MANIFEST = "InvalidManifest"
     HOSTNAME_TAKEN = "HostnameTaken"
+    HANDOVER_PENDING = "HandoverPending"
     TARGET_BROKEN = "TargetBroken"
     REJECTED_BY_SERVER = "RejectedByServer"
     COMMAND_FAILED = "CommandFailed"
@@ -138,7 +140,9 @@ class Change:
     `decided_on` is a digest of what the decision rests on, so that a stale plan is noticed. `live` is the live
     revision that the decision saw; `revision` the one that `activate` makes live. `hostnames` are those of an order,
     where they are not all; `stops`: the order is made and left to a person. `brought` names the certificate of the
-    site's `import` that the decision saw. `rank` orders work: 0 expired, 1
+    site's `import` that the decision saw. `former` is the name that a renamed site had, or of one that is archived the
+    name that it has now. `heirs` are sites that take over what this change gives up on its target: where theirs
+    does not come about there, neither does this one. `rank` orders work: 0 expired, 1
     near expiry, 2 changed, 3 new.
     """
 
@@ -163,6 +167,8 @@ class Change:
     hostnames: tuple[str, ...] = ()
     stops: bool = False
     brought: str | None = None
+    former: str | None = None
+    heirs: tuple[str, ...] = ()
 
     id: str = field(init=False, repr=False, compare=False, default="")
 

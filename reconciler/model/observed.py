@@ -18,7 +18,7 @@ from reconciler.model.revisions import (
     Revision,
     RevisionMeta,
 )
-from reconciler.model.world import Abandoned, ObservedSite, ObservedTarget, World
+from reconciler.model.world import Abandoned, Inherited, ObservedSite, ObservedTarget, World
 
 __all__ = [
     "Abandoned",
@@ -30,6 +30,7 @@ __all__ = [
     "Failures",
     "FileChange",
     "FileFact",
+    "Inherited",
     "InstalledFile",
     "Inventory",
     "LastFailure",

@@ -38,10 +38,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a pass looks at: `sites` None is all. `full` is true only for a whole tree that the state follows."""
+    """What a pass looks at: `sites` None is all. `full` is true only for a whole tree that the state follows.
+
+    `follows`: the tree is that one, of which the pass may be a part: what it does not declare, nobody does.
+    """
 
     sites: frozenset[str] | None = None
     full: bool = False
+    follows: bool = False
     selector: str | None = None
 
 

@@ -70,6 +70,10 @@ class Reader(Protocol):
         """Give what is in use, judged: pair, dates readable, complete."""
         ...
 
+    def heir(self, site: str) -> str | None:
+        """Give the name that a site was renamed to, while its pointer still leads there."""
+        ...
+
     def revisions(self, site: str) -> tuple[Revision, ...]:
         """Give the valid revisions, newest first."""
         ...
@@ -141,8 +145,11 @@ class Writer(Protocol):
         """Move the live pointer if it still is `expected` (None: nothing live); else Conflict."""
         ...
 
-    def archive(self, lease: Lease, site: str) -> None:
-        """Take a whole site out of use: live pointer, revisions and order go to `archive/`, kept 30 days."""
+    def archive(self, lease: Lease, site: str, heir: str | None = None) -> None:
+        """Take a whole site out of use: live pointer, revisions and order go to `archive/`, kept 30 days.
+
+        With an `heir`, the name that the site has now, the pointer leads on to that one's for 30 days.
+        """
         ...
 
     def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:

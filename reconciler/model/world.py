@@ -12,11 +12,19 @@ from reconciler.model.revisions import Brought, Live, NoRevision, Revision
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """A certificate in use of a `site` that is declared no more, for the very names of one that has none yet."""
+
+    site: str
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedSite:
     """All that a decision about one site rests on. `others` are further valid revisions, newest first.
 
-    `brought` is what its `import` holds, None where it has none. `damage` says what stands in the state directory where
-    a file of the site belongs: nothing is decided about it then.
+    `inherits` is set where nothing is live. `brought` is what its `import` holds, None where it has none. `damage`
+    says what stands in the state directory where a file of the site belongs: nothing is decided about it then.
     """
 
     name: str
@@ -27,6 +35,7 @@ class ObservedSite:
     on: Mapping[str, OnTarget] = field(default_factory=dict)
     brought: Brought | None = None
     damage: str = ""
+    inherits: Inherited | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class ObservedTarget:
 class Abandoned:
     """A site that the store knows and no manifest declares: what it has installed where, by inventory.
 
-    `damage` as of an observed site.
+    `damage` as of an observed site. `heir`: the name that it was renamed to, by a pass that did not come to its end.
     """
 
     name: str
@@ -51,6 +60,7 @@ class Abandoned:
     installed: Mapping[str, Inventory] = field(default_factory=dict)
     prune_disabled: bool = False
     damage: str = ""
+    heir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,8 @@ class World:
     """What one pass observed. `accounts` maps issuer names to their account, None where there is none yet.
 
     `orphaned_accounts` maps an issuer to the account URL that revisions in the store name although its key is gone.
-    `abandoned` is filled by a full pass only; `known` counts the sites the store knows. `addresses` are the machine's
-    global ones, if a site publishes them.
+    `abandoned` is filled by a full pass, by others only with sites whose certificate one of theirs inherits;
+    `known` counts the sites the store knows. `addresses` are the machine's global ones, if a site publishes them.
     """
 
     sites: Mapping[str, ObservedSite] = field(default_factory=dict)

@@ -29,6 +29,7 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
             live=None if isinstance(found := live.get(name, NoRevision()), NoRevision) else found.id,
             installed={view.name: entry for view in views.values() if (entry := _own(view, name)) is not None},
             damage=damage.get(name, ""),
+            heir=reader.heir(name),
             prune_disabled=name in meanings and meanings[name].annotations.get(PRUNE) == "disabled",
         )
         for name in names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.doors.addresses import global_addresses
@@ -12,6 +13,7 @@ from reconciler.model.ports import SiteOnTarget
 from reconciler.observe.abandoned import abandoned_sites
 from reconciler.observe.accounts import accounts_of
 from reconciler.observe.disk import Disk
+from reconciler.observe.inheriting import inheritances
 from reconciler.observe.quiet import Calm, Quiet
 from reconciler.observe.site import observed_sites
 from reconciler.observe.targets import observed_targets
@@ -74,10 +76,14 @@ class Observer:
         whole = declared.names <= sites.keys()
         views = self._views(declared, sites, records, whole=whole)
         accounts, orphaned = accounts_of(reader, declared.issuers.values())
-        gone = known - declared.names if scope.full else frozenset()
+        unknown = known - declared.names if scope.full or scope.follows else frozenset()
+        heirless = unknown if declared.complete else frozenset()
         with Disk() as disk:
+            seen = observed_sites(reader, sites, views, disk, self._clock.now(), self._brought)
+            inherited = inheritances(reader, sites, seen, heirless)
+            gone = unknown if scope.full else frozenset(one.site for one in inherited.values())
             world = World(
-                sites=observed_sites(reader, sites, views, disk, self._clock.now(), self._brought),
+                sites={**seen, **{name: replace(seen[name], inherits=one) for name, one in inherited.items()}},
                 targets=observed_targets(reader, records, views, disk, gone if scope.full else None),
                 accounts=accounts,
                 orphaned_accounts=orphaned,

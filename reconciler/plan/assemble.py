@@ -15,7 +15,8 @@ from reconciler.plan.certificates import activate_change, issue_change, placehol
 from reconciler.plan.due import due_of
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
 from reconciler.plan.reloads import Batch
-from reconciler.plan.removal import Removal, plan_removal
+from reconciler.plan.removal import Removal, Rounds, plan_removal
+from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, removals
 from reconciler.plan.site import Wish, decide
 from reconciler.plan.steps import Gate, Steps, steps_of
@@ -35,15 +36,17 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     names = sorted(name for name in declared.sites if scope.sites is None or name in scope.sites)
     wishes, bugs = _decided(names, declared, world, now)
     guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
-    gone, removal_holds = removals(declared, world, limits, scope)
     gate, specs = Gate(world, limits, now), installed_specs(declared, world)
     draft = _Draft(declared, world, gate, specs)
     for wish in guarded:
         draft.add(steps_of(wish, gate, specs))
+    draft.heirs = Heirs.of(draft.steps, world)
+    renamed, others = draft.heirs.parted(world)
+    gone, removal_holds = removals(declared, others, limits, scope)
     unwanted = (*(one.name for one in gone), *(forgotten(declared, world) if scope.full else ()))
     draft.published = plan_publishing(declared, world, [wish.desired.name for wish in guarded], unwanted, now)
     draft.holds.extend(draft.published.holds)
-    changes = draft.changes(gone, left_behind(declared, world, scope, now))
+    changes = draft.changes((*gone, *renamed), left_behind(declared, world, scope, now))
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
     stopped = frozenset(hold.site for hold in draft.holds if hold.site and hold.reason in guard_reasons)
@@ -95,6 +98,7 @@ class _Draft:
     steps: list[Steps] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     published: Publishing = field(default_factory=Publishing)
+    heirs: Heirs = field(default_factory=Heirs)
 
     def add(self, steps: Steps) -> None:
         """Take one site's steps."""
@@ -108,7 +112,7 @@ class _Draft:
         late_targets = frozenset(work.target for steps in self.steps for work in steps.late)
         self._shared(first, second, late_targets)
         activates = self._activates(first)
-        removal = plan_removal(gone, self.gate, self.specs, first, second, late_targets)
+        removal = plan_removal(gone, self.gate, self.specs, Rounds(first, second, late_targets), self.heirs, activates)
         self.holds.extend(removal.holds)
         self._leave(first, second, late_targets)
         self._interrupted(first)

@@ -57,6 +57,7 @@ def activate_change(wish: Wish) -> Change:
         site=wish.desired.name,
         live=_seen(wish.observed.live),
         revision=revision.id,
+        former=wish.former,
         rank=wish.rank,
     )
 

@@ -31,6 +31,7 @@ _SENTENCES: Final = {
     Reason.CONFIGURATION_CHANGED: "the configuration differs",
     Reason.NO_LONGER_WANTED: "the site no longer names this target",
     Reason.NOT_DECLARED: "no manifest declares the site",
+    Reason.RENAMED: "the site has another name now",
 }
 
 
@@ -96,17 +97,22 @@ class Batch:
         reload.causes.append((_cause(work.reason), ""))
         reload.shared = True
 
-    def add_uninstall(self, site: str, target: str, files: tuple[PlannedFile, ...]) -> None:
-        """Take a site that is no longer declared out of a target."""
+    def add_uninstall(
+        self, site: str, target: str, files: tuple[PlannedFile, ...], heir: str | None, after: tuple[str, ...]
+    ) -> None:
+        """Take a site that is no longer declared out of a target; an `heir` comes in the same switch."""
+        reason = Reason.NOT_DECLARED if heir is None else Reason.RENAMED
         change = Change(
             verb=Verb.UNINSTALL,
             subject=f"site/{site}",
-            reason=Reason.NOT_DECLARED,
-            message=f"{_SENTENCES[Reason.NOT_DECLARED]}: {_counts(files)}",
+            reason=reason,
+            message=f"{_SENTENCES[reason]}: {_counts(files)}",
             decided_on=digest_of(self.name, _facts(files)),
+            after=after,
             site=site,
             target=target,
             files=files,
+            heirs=() if heir is None else (heir,),
         )
         self._installs.append(change)
         spec = self.specs.get(target)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, Inventory
     from reconciler.plan.reloads import Batch
+    from reconciler.plan.renaming import Heirs
     from reconciler.plan.steps import Gate
 
 
@@ -26,25 +27,41 @@ class Removal:
     holds: tuple[Hold, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """The two rounds of a plan, and the targets that have work in the second."""
+
+    first: Batch
+    second: Batch
+    late: frozenset[str]
+
+
 def plan_removal(
     gone: tuple[Abandoned, ...],
     gate: Gate,
     specs: Mapping[str, TargetSpec],
-    first: Batch,
-    second: Batch,
-    late_targets: frozenset[str],
+    rounds: Rounds,
+    heirs: Heirs,
+    activates: Mapping[str, Change],
 ) -> Removal:
-    """Plan the removals; a target that is reloaded later anyway loses them then: nothing goes before its heir came."""
+    """Plan the removals; a target that is reloaded later anyway loses them then: nothing goes before its heir came.
+
+    What only has another name now goes in the switch that brings its heir.
+    """
     archives: list[tuple[Change, tuple[str, ...]]] = []
     holds: list[Hold] = []
     for one in gone:
+        heir = heirs.names.get(one.name)
         held = [hold for hold in (_held(one, target, gate, specs) for target in sorted(one.installed)) if hold]
+        held = held or [hold for hold in (heirs.hold(one),) if hold]
         if held:
             holds.extend(held)
             continue
+        after = (activates[heir].id,) if heir is not None and heir in activates else ()
         for target, inventory in sorted(one.installed.items()):
-            (second if target in late_targets else first).add_uninstall(one.name, target, removed_files(inventory))
-        archives.append((_archive(one), tuple(sorted(one.installed))))
+            batch = rounds.second if target in rounds.late and heir is None else rounds.first
+            batch.add_uninstall(one.name, target, removed_files(inventory), heir, after)
+        archives.append((_archive(one, heir), tuple(sorted(one.installed))))
     return Removal(tuple(archives), tuple(holds))
 
 
@@ -57,13 +74,16 @@ def removed_files(inventory: Inventory) -> tuple[PlannedFile, ...]:
     return tuple(PlannedFile(file.path, file.part, FileChange.REMOVE) for file in inventory.files)
 
 
-def _archive(one: Abandoned) -> Change:
+def _archive(one: Abandoned, heir: str | None) -> Change:
     return Change(
         verb=Verb.ARCHIVE,
         subject=f"site/{one.name}",
-        reason=Reason.NOT_DECLARED,
-        message="no manifest declares the site; its certificates are kept in the archive for 30 days",
+        reason=Reason.NOT_DECLARED if heir is None else Reason.RENAMED,
+        message="no manifest declares the site; its certificates are kept in the archive for 30 days"
+        if heir is None
+        else f"the site is `{heir}` now; `live/{one.name}` leads there for 30 days",
         decided_on=digest_of(one.live, sorted(one.installed)),
         site=one.name,
         revision=one.live,
+        former=heir,
     )

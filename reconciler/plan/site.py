@@ -16,6 +16,7 @@ from reconciler.plan.imports import candidates, change_of, held_by, note_of
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
 from reconciler.plan.refusals import refusals, refused_hold
+from reconciler.plan.renaming import renamed_finding, renaming
 from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
 
@@ -43,7 +44,7 @@ _NOT_COUNTED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The decision about one site. `live` is what is in use once `activate` was done.
+    """The decision about one site. `live` is what is in use once `activate` was done; `former`: the name it had before.
 
     `issue` is set if a certificate is wanted; `holds` say why it is not asked for now; `issues` tells whether it is.
     `notes` are holds that do not hold the order back: names that it leaves out. `stops`: it is left to a person.
@@ -55,6 +56,7 @@ class Wish:
     live: Live
     activate: Revision | None = None
     activate_for: Finding | None = None
+    former: str | None = None
     issue: Finding | None = None
     issuer: IssuerSpec | None = None
     holds: tuple[Hold, ...] = ()
@@ -114,13 +116,17 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
     held = _clock_wrong(case, world) or _pinned(case, finding)
     if held is not None:
         return Wish(desired, observed, observed.live, holds=(held,), issue=finding, rank=rank_of(case))
-    stored = _stored(case, observed)
+    renamed = renaming(case, observed)
+    stored = renamed.revision if renamed is not None else _stored(case, observed)
     if stored is None:
         return _issue(Wish(desired, observed, observed.live), case, finding, world)
     hold = None if is_released(desired, observed) else refused_hold(stored, desired, observed, now)
     if hold is not None:
         return Wish(desired, observed, observed.live, holds=(hold,), issue=finding, rank=rank_of(case))
-    wish = Wish(desired, observed, stored, activate=stored, activate_for=finding, rank=rank_of(case))
+    if renamed is not None:
+        finding = renamed_finding(renamed)
+    former = renamed.site if renamed is not None else None
+    wish = Wish(desired, observed, stored, activate=stored, activate_for=finding, former=former, rank=rank_of(case))
     after = replace(case, live=stored)
     still = first_finding(after, without=_ALWAYS)
     return wish if still is None else _issue(wish, after, still, world)

@@ -30,6 +30,7 @@ _ASKED_FOR: Final = frozenset(
         Reason.SUSPENDED,
         Reason.RELOAD_DELAYED,
         Reason.PRUNE_DISABLED,
+        Reason.HANDOVER_PENDING,
         Reason.WOULD_LOSE_TRUST,
         Reason.IMPORT_ENDS,
         Reason.IN_FLIGHT,

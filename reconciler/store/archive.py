@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.store import atomic, reading
-from reconciler.store.layout import is_revision, is_segment
+from reconciler.store.layout import is_revision, is_segment, segment
 from reconciler.store.meaning import Meanings
 from reconciler.store.orders import Orders
 from reconciler.store.pointer import Pointer
@@ -24,14 +24,18 @@ KEPT: Final = timedelta(days=30)
 class Archive(Pointer, Orders, Memories, Meanings):
     """Takes revisions and whole sites out of use. Each step may be the last; doing it again finishes it."""
 
-    def archive(self, lease: Lease, site: str) -> None:
+    def archive(self, lease: Lease, site: str, heir: str | None = None) -> None:
         """Take a whole site out of use: its revisions go to `archive/`, kept 30 days.
 
-        Pointer, order, memory and meaning are deleted; what is still to be undone for it stays.
+        Pointer, order, memory and meaning are deleted; what is still to be undone for it stays. With an `heir`, the
+        name that the site has now, the pointer leads on to that one's for 30 days.
         """
         self._check(lease, f"site/{site}")
         # the pointer first, so that it never dangles; the meaning last, so that a site half gone is still known
-        atomic.remove(self._layout.live(site))
+        if heir is not None:
+            self._scratch.link(self._layout.live(site), f"../live/{segment(heir)}")
+        else:
+            atomic.remove(self._layout.live(site))
         self._forget_order(site, keep_key=False)
         self._drop_memory(site)
         for name in self.revision_names(site):
@@ -58,20 +62,30 @@ class Archive(Pointer, Orders, Memories, Meanings):
         self._must_be_writable()
         root, old = self._layout.fixed("archive"), [item for item in self.expired(now) if item[1] not in needed]
         for site, name in old:
-            atomic.remove_tree(f"{root}/{site}/{name}")
+            if name:
+                atomic.remove_tree(f"{root}/{site}/{name}")
+            else:
+                atomic.remove(self._layout.live(site))
         for site in {site for site, _ in old}:
             atomic.remove_directory(f"{root}/{site}")
         return len(old)
 
     def expired(self, now: datetime) -> tuple[tuple[str, str], ...]:
-        """Give site and revision of what was archived over 30 days ago; opens nothing but directories."""
+        """Give site and revision of what was archived over 30 days ago; opens nothing but directories.
+
+        Without a revision: the pointer of a site that was renamed then.
+        """
         root, before = self._layout.fixed("archive"), (now - KEPT).timestamp()
         found = (
             (site, name, reading.changed_at(f"{root}/{site}/{name}"))
             for site in filter(is_segment, reading.names(root))
             for name in filter(is_revision, reading.names(f"{root}/{site}"))
         )
-        return tuple((site, name) for site, name, since in found if since is not None and since < before)
+        names = set(filter(is_segment, reading.names(self._layout.fixed("live"))))
+        renamed = names - set(reading.names(self._layout.fixed("certificates")))
+        pointers = ((site, "", reading.changed_at(self._layout.live(site))) for site in renamed if self.heir(site))
+        rows = (*found, *pointers)
+        return tuple((site, name) for site, name, since in rows if since is not None and since < before)
 
     def _put_away(self, site: str, name: str) -> None:
         atomic.make_directory(self._layout.archive(site))

@@ -24,7 +24,9 @@ class Pointer(Revisions):
 
     def sites(self) -> frozenset[str]:
         """Give every site that has a live pointer, revisions, a meaning or an inventory."""
-        found = {*reading.names(self._layout.fixed("live")), *reading.names(self._layout.fixed("certificates"))}
+        found = set(reading.names(self._layout.fixed("certificates")))
+        live = set(reading.names(self._layout.fixed("live"))) - found
+        found.update(name for name in live if is_segment(name) and self.heir(name) is None)
         found.update(reading.stems(reading.names(self._layout.fixed("desired"))))
         inventory = self._layout.fixed("inventory")
         for target in reading.names(inventory):
@@ -36,12 +38,19 @@ class Pointer(Revisions):
         return {site: self._live(site) for site in sites}
 
     def live_name(self, site: str) -> str | None:
-        """Give the id of the live revision, not judged; None if nothing is live, empty if the link is not ours."""
+        """Give the id of the live revision, not judged; None if nothing is live, empty if the link is not ours.
+
+        Nothing is live of a site that was renamed, although its pointer leads on to that of its heir.
+        """
         text = reading.link(self._layout.live(site))
-        if text is None:
+        if text is None or _heir(text) is not None:
             return None
         beginning, _, name = text.rpartition("/")
         return name if beginning == f"../certificates/{site}" and is_revision(name) else ""
+
+    def heir(self, site: str) -> str | None:
+        """Give the name that a site was renamed to, while its pointer still leads there."""
+        return _heir(reading.link(self._layout.live(site)))
 
     def live_path(self, site: str) -> str:
         """Give the directory by which servers read a site's key and chain; the same for every revision."""
@@ -101,3 +110,8 @@ class Pointer(Revisions):
         if not name:
             return BrokenRevision("", "Corrupt", f"live/{site} is not a link to a revision of {site}")
         return self.judged(site, name)
+
+
+def _heir(text: str | None) -> str | None:
+    beginning, _, name = (text or "").rpartition("/")
+    return name if beginning == "../live" and is_segment(name) else None

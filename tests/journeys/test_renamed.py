@@ -1,0 +1,103 @@
+"""A site under another name: its certificate goes on, nobody is asked, and the server serves it throughout."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.ports import Scope
+from tests.journeys.loops import asking, failed
+from tests.journeys.stage import SERVER, ca_site, copy_target, document, held, told
+from tests.servers.handshake import handshake
+
+if TYPE_CHECKING:
+    from tests.journeys.stage import Stage
+    from tests.journeys.street import Street
+
+NAME = "shop.example.com"
+
+
+@pytest.mark.parametrize("part", [False, True], ids=["whole tree", "one site named"])
+def test_a_renamed_site_takes_its_certificate_along(street: Street, *, part: bool) -> None:
+    stage = street.stage
+    street.write(street.quick("old", NAME), street.quick("other"))
+    stage.settle()
+    before, reloads = stage.live("old"), street.web.reloads
+    street.write(street.quick("new", NAME), street.quick("other"))
+    scope = Scope(frozenset({"new"}), follows=True) if part else Scope(full=True, follows=True)
+    diff = stage.diff(scope)
+    assert told(diff) == [
+        ("activate", "site/new", "Renamed"),
+        ("uninstall", "site/old", "Renamed"),
+        ("install", "site/new", "NotInstalled"),
+        ("reload", "target/web", "ConfigurationChanged"),
+        ("archive", "site/old", "Renamed"),
+    ], "half of all sites, and no guard asks"
+    assert held(diff) == {}
+    with asking(street.tls_port, NAME) as seen:
+        reports = stage.apply(scope)
+    assert failed(seen) == []
+    assert {what for _, what in seen} == {before.facts.fingerprint}, "nothing else was ever served"
+    assert [one for one in stage.outcomes(reports) if one[2] != "done"] == []
+    assert [one for one in stage.outcomes(reports) if one[0] == "issue"] == []
+    assert street.web.reloads == reloads + 1
+    assert stage.live("new") == before
+    assert sorted(path.name for path in street.web.include.iterdir()) == ["new.conf", "other.conf"]
+    stage.assert_calm()
+    # who names the former path in a file of their own is served for 30 days more, renewals too
+    link = stage.state / "live" / "old"
+    assert str(link.readlink()) == "../live/new"
+    assert (link / "fullchain.pem").read_bytes() == stage.path("new", "fullchain.pem").read_bytes()
+    with stage.app() as app:
+        assert "old" not in app.store.sites()
+        app.store.tidy(datetime.now(UTC) + timedelta(days=29))
+        assert link.is_symlink()
+        app.store.tidy(datetime.now(UTC) + timedelta(days=31))
+        assert not link.is_symlink()
+    assert stage.live("new") == before
+
+
+def test_a_heir_that_cannot_be_installed_leaves_all_as_it_was(street: Street) -> None:
+    stage = street.stage
+    street.write(street.quick("old", NAME), street.quick("other"))
+    stage.settle()
+    before = stage.live("old").facts.fingerprint
+    extra = stage.root / "broken.extra"
+    extra.write_text("no_such_directive;\n")
+    broken = {"name": "web", "values": {"extra": [str(extra)]}}
+    street.write(street.quick("new", NAME, targets=[broken]), street.quick("other"))
+    with asking(street.tls_port, NAME) as seen:
+        reports = stage.apply()
+    assert {what for _, what in seen} == {before}
+    assert ("uninstall", "site/old") in {one[:2] for one in stage.outcomes(reports) if one[2] == "failed"}
+    assert sorted(path.name for path in street.web.include.iterdir()) == ["old.conf", "other.conf"]
+    assert told(stage.diff()) == [], "the former name's files stay while its heir's cannot come"
+    assert ("old", "HandoverPending") in held(stage.diff())
+    street.web.stop()
+    street.web.start()
+    assert handshake(street.tls_port, NAME).fingerprint == before
+    # mended
+    extra.write_text("# fine\n")
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
+    street.assert_served("new", NAME)
+    assert sorted(path.name for path in street.web.include.iterdir()) == ["new.conf", "other.conf"]
+    assert len(list((stage.state / "certificates" / "new").iterdir())) == 1
+
+
+def test_another_key_or_issuer_or_a_tree_that_is_not_followed_is_no_renaming(stage: Stage) -> None:
+    def write(*sites: dict[str, object]) -> None:
+        stage.write("base.yaml", document("Server", "home", SERVER), copy_target(stage.root / "out"))
+        stage.write("sites.yaml", *sites)
+
+    write(ca_site("old", NAME), ca_site("other"), ca_site("more"), ca_site("last"))
+    stage.settle()
+    rest = [ca_site("other"), ca_site("more"), ca_site("last")]
+    write(ca_site("new", NAME), *rest)
+    assert ("activate", "site/new", "Renamed") in told(stage.diff(Scope(full=True, follows=True)))
+    assert ("issue", "site/new", "Missing") in told(stage.diff(Scope(frozenset({"new"}))))
+    for spec in ({"privateKey": {"algorithm": "rsa-2048"}}, {"issuers": ["self-signed"]}, {"hostnames": ["x.example"]}):
+        write(ca_site("new", NAME, **spec), *rest)
+        assert ("issue", "site/new", "Missing") in told(stage.diff()), spec
