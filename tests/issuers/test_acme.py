@@ -195,7 +195,7 @@ def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Chall
 
 
 def test_an_order_for_other_names_is_dropped(rig: Rig) -> None:
-    desk = rig.desk(crash_at=3)
+    desk = rig.desk(crash_at=4)
     with crashing():
         rig.registered().obtain(rig.request("old.test"), desk)
     desk.crash_at = None

@@ -2,7 +2,7 @@
 
 Each arrow is on the desk before the next request goes out::
 
-    intent -> newOrder -> URL -> (chosen, presented, answered) -> (finalized) -> certificate
+    intent, key -> newOrder -> URL -> (chosen, presented, answered) -> (finalized) -> certificate
 
 What the CA says of the order decides where to go on; the record tells which order it is, and what was chosen only where
 it could not be chosen again: by a person, or when answers stay in place until later. So a crash between any two steps
@@ -118,13 +118,14 @@ class Run:
         return mine == theirs and (record.expires is None or record.expires > self._session.clock.now())
 
     def _placed(self, profile: str | None) -> tuple[OrderRecord, Order]:
-        """Ask for a new order: the intent is on the desk before, the URL right after."""
+        """Ask for a new order: the intent and the key are on the desk before, the URL right after."""
         self._check_methods()
         directory = self._session.directory()
         self._session.check_clock()
         self._session.check_stop()
         record = self._intent(profile)
         self._desk.save(record)
+        self._desk.key()
         wish: dict[str, Any] = {"identifiers": [_identifier(name) for name in self._request.hostnames]}
         if profile is not None:
             wish["profile"] = profile
@@ -148,7 +149,6 @@ class Run:
             raise
         record = replace(record, finalize=order.finalize, expires=order.expires)
         self._desk.save(record)
-        self._desk.key()
         self._desk.say(f"ordered {len(self._request.hostnames)} names")
         return record, order
 
