@@ -62,6 +62,7 @@ _MADE = {
     "nginx-live": (),
     "private-ca": ("/etc/nginx/snippets/certwright",),
     "quickstart": ("/srv/quickstart/tls",),
+    "wildcard": ("/etc/ssl/wildcard",),
 }
 
 Overrides = dict[tuple[str, str], dict[str, Any]]
