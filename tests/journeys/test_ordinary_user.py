@@ -5,6 +5,7 @@ Then each thing that may be missing, which `preflight` and `apply` name with wha
 
 from __future__ import annotations
 
+import grp
 import os
 import socketserver
 import subprocess
@@ -129,9 +130,11 @@ def test_a_directory_that_its_group_may_not_write(program: Program) -> None:
         assert f"(it belongs to root:{UID}, mode 0750)" in text
         assert f"run as root: chmod g+rwx {directory}" in text
     directory.chmod(0o775)
-    os.chown(directory, 0, 1)  # a group that has a name, and perhaps members
+    group = grp.getgrgid(1)
+    os.chown(directory, 0, group.gr_gid)
     for text in both(program):
-        assert f"{directory} cannot be written by uid {UID}" in text or "in which others are" in text
+        assert f"{directory} can be written by group {group.gr_name}, in which others are (mode 0775)" in text
+        assert f"run as root: chgrp {UID} {directory}" in text
 
 
 def test_a_group_that_is_not_ours_and_an_owner_that_is_another(program: Program) -> None:

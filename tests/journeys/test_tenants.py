@@ -102,4 +102,6 @@ def test_what_cannot_be_in_a_home_is_said_by_diff(stage: Stage) -> None:
     assert "who could have the server run anything" in holds["config"]
     assert f"so it is his and not uid {NOBODY}'s; leave `owner` out" in holds["owner"]
     assert "leave `group` out" in holds["group"]
+    found = Program(stage.root)("preflight", "config").stdout
+    assert f"it is in a tree of uid {ALICE}, who could have the server run anything" in found
     assert os.listdir(home / "tls") == []  # noqa: PTH208

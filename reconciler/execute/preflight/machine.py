@@ -58,15 +58,18 @@ def check_target(site: DesiredSite, use: TargetUse, target: Target, live: str) -
         wanted = directory.rpartition("/")[0] if made and not os.path.lexists(directory) else directory
         if wanted and wanted not in seen:
             seen.add(wanted)
-            yield from _directory(site.name, use.spec.name, wanted)
+            yield from _directory(site.name, use.spec.name, wanted, configured=made)
         yield from _rights(site.name, use.spec.name, artifact)
 
 
-def _directory(site: str, target: str, path: str) -> Iterator[Finding]:
+def _directory(site: str, target: str, path: str, *, configured: bool) -> Iterator[Finding]:
     expected = f"a directory that the Target {target} writes to"
     try:
         with files.open_directory(path) as held:
-            held.born()
+            born = held.born()
+        if born is not None and configured:
+            seen = f"it is in a tree of uid {born[0]}, who could have the server run anything"
+            yield Finding(Check.TARGET, Severity.ERROR, path, seen, expected, "use a directory of root's", site)
         files.check_writable(path)
     except files.FileFailed as failure:
         missing = failure.reason == "NoSuchDirectory"
