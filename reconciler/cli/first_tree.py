@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA: Final = ".schema.json"
+_WEB: Final = frozenset({"nginx", "apache", "haproxy"})
 
 _SERVER: Final = """\
 # yaml-language-server: $schema={schema}
@@ -44,13 +45,21 @@ _NO_TARGET: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What the tree is made of; hostnames as A-labels. `server` is a built-in Target."""
+    """What the tree is made of; hostnames as A-labels. `servers` are the built-in Targets that were found here."""
 
     hostnames: tuple[str, ...]
     email: str | None
     agreed: bool
     staging: bool
-    server: str | None
+    servers: tuple[str, ...]
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Give the Targets that the tree names: one web server, since two cannot have one port.
+
+        Dovecot and Postfix are only offered: their certificates have the mail server's own names.
+        """
+        return tuple(name for name in self.servers if name in _WEB)[:1]
 
     @property
     def site(self) -> str:
@@ -81,7 +90,7 @@ def tree(first: First) -> Mapping[str, str]:
         email=email,
         terms=terms,
         issuers=issuers,
-        targets=f"    targets: [{first.server}]" if first.server else _NO_TARGET,
+        targets=_targets(first),
     )
     names = "\n".join(f"    - {json.dumps(name)}" for name in first.hostnames)
     site = _SITE.format(schema=f"../{SCHEMA}", name=json.dumps(first.site), hostnames=names)
@@ -92,12 +101,21 @@ def tree(first: First) -> Mapping[str, str]:
     }
 
 
-def paste(first: First, state: str) -> tuple[str, ...]:
-    """Give the lines for the web server's own configuration; none without one."""
-    if first.server is None:
-        return ()
-    from reconciler.model.desired import ApacheTarget, NginxTarget
+def _targets(first: First) -> str:
+    """Write the line of the targets, and beside it what else was found here."""
+    others = [name for name in first.servers if name not in first.used]
+    if not first.servers:
+        return _NO_TARGET
+    line = f"    targets: [{', '.join(first.used)}]" if first.used else "    # targets: []"
+    return line + (f"   # found here too, and yours to add: {', '.join(others)}" if others else "")
+
+
+def paste(server: str, site: str, state: str) -> tuple[str, ...]:
+    """Give the lines for a server's own configuration, as its built-in Target has them."""
+    from reconciler.manifests.builtins import builtin_objects
+    from reconciler.manifests.resolve_objects import ObjectResolver
     from reconciler.targets.pasting import paste_lines
 
-    spec = ApacheTarget(name="apache") if first.server == "apache" else NginxTarget(name="nginx")
-    return tuple(line.replace("SITE", first.site) for line in paste_lines(spec, f"{state}/live"))
+    [built_in] = [one for one in builtin_objects() if (one.kind, one.name) == ("Target", server)]
+    spec = ObjectResolver(None, lambda _path: None, []).target(built_in)
+    return tuple(line.replace("SITE", site) for line in paste_lines(spec, f"{state}/live"))

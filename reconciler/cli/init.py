@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
 
 _FILE_MODE = 0o644
-_SERVERS = (("nginx", "nginx"), ("apache2", "apache"), ("httpd", "apache"))
+_SERVERS = (
+    ("nginx", "nginx"),
+    ("apache2", "apache"),
+    ("httpd", "apache"),
+    ("haproxy", "haproxy"),
+    ("dovecot", "dovecot"),
+    ("postfix", "postfix"),
+)
 
 
 @verb(uses=("manifests", "state"))
@@ -39,7 +46,7 @@ def init(names: tuple[str, ...], settings: Settings, *, email: str | None, agree
     screen = Screen(settings)
     root = _root(settings)
     hostnames = tuple(_hostname(name) for name in names) or (_own_hostname(),)
-    first = First(hostnames, email, agree_tos, staging, server=_server())
+    first = First(hostnames, email, agree_tos, staging, servers=_servers())
     files = tree(first)
     _check_valid(files)
     _write(root, files)
@@ -82,15 +89,16 @@ def _own_hostname() -> str:
         raise UsageError(f"{told} certwright init www.example.com") from None
 
 
-def _server() -> str | None:
-    """Give the built-in Target of the web server that is installed here, the first one known."""
+def _servers() -> tuple[str, ...]:
+    """Give the built-in Targets of the servers that are installed here; of those for the web the first is used."""
     from reconciler.doors.processes.api import resolve_program
 
+    found = []
     for program, target in _SERVERS:
         with suppress(Failed):
             resolve_program(program)
-            return target
-    return None
+            found.append(target)
+    return tuple(dict.fromkeys(found))
 
 
 def _check_valid(files: Mapping[str, str]) -> None:
@@ -126,14 +134,13 @@ def _write(root: str, files: Mapping[str, str]) -> None:
 def _next_steps(screen: Screen, settings: Settings, root: str, first: First) -> None:
     from reconciler.cli.first_tree import paste
 
-    lines = paste(first, settings.state)
-    if lines:
+    for server in first.servers:
         screen.out()
+        used = "" if server in first.used else f" if you add {server} to `targets`"
         screen.out(
-            f"Paste into {first.server}'s own configuration (loaded by the first apply, so do not reload before):",
-            BOLD,
+            f"Paste into {server}'s own configuration{used} (loaded by the first apply, so do not reload before):", BOLD
         )
-        for line in lines:
+        for line in paste(server, first.site, settings.state):
             screen.out(f"    {line}")
     given = [*(["-f", root] if settings.manifests != ("/etc/certwright/manifests",) else [])]
     given += ["--state", settings.state] if settings.state != "/var/lib/certwright" else []

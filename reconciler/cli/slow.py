@@ -35,8 +35,22 @@ def objects(kind: str, settings: Settings, screen: Screen) -> list[Item]:
     """Give the tree's objects of a kind as they are written, and the built-in ones. ManifestError."""
     with opened(settings, screen, "get", read_only=True, lenient=True) as app:
         app.tree.refresh()
-        found = [object_item(one) for one in app.tree.resources() if one.kind == kind]
+        found = [{**object_item(one), "effective": _effective(one)} for one in app.tree.resources() if one.kind == kind]
         return sorted(found, key=lambda item: str(item["metadata"]["name"]))
+
+
+def _effective(resource: Resource) -> Item:
+    """Give what the type's defaults make of a Target or an Issuer, as far as the table shows it."""
+    from reconciler.manifests.resolve_objects import ObjectResolver
+
+    resolver = ObjectResolver(None, lambda _path: None, [])
+    if resource.kind == "Issuer":
+        return {"trust": to_plain(resolver.issuer(resource).trust)}
+    if resource.kind != "Target":
+        return {}
+    spec = resolver.target(resource)
+    found = {"layout": getattr(spec, "layout", None), "configDirectory": getattr(spec, "config_directory", None)}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def object_item(resource: Resource) -> Item:

@@ -153,12 +153,20 @@ class Executor:
         return True
 
     def _finish(self, state: _State, outcome: Outcome) -> None:
+        self._tell(state, self._ended(state, outcome))
+
+    def _ended(self, state: _State, outcome: Outcome) -> Sequence[Outcome]:
         started, ended = state.book.finish(outcome)
         for one in ended:
             if one.status is Status.SKIPPED and one.reason == Reason.DEPENDENCY_FAILED:
                 self._note_skipped(one, state.declared)
-            state.outcomes.put(one)
         self._push(state, started)
+        return ended
+
+    @staticmethod
+    def _tell(state: _State, ended: Sequence[Outcome]) -> None:
+        for one in ended:
+            state.outcomes.put(one)
 
     def _note_skipped(self, one: Outcome, declared: Declared) -> None:
         """Let it be remembered; a store that cannot be written must not end the thread that all wait for."""
@@ -219,8 +227,10 @@ class Executor:
         with state.lock:
             state.busy.discard(target)
             state.first_ready.pop(target, None)
-            for outcome in sorted(outcomes, key=lambda outcome: outcome.change.verb is not Verb.RELOAD):
-                self._finish(state, outcome)
+            # noted first is the reload, which a failed install must not skip after the fact; told last, as it came last
+            noted = sorted(outcomes, key=lambda outcome: outcome.change.verb is not Verb.RELOAD)
+            ended = [one for outcome in noted for one in self._ended(state, outcome)]
+            self._tell(state, sorted(ended, key=lambda one: one.change.verb is Verb.RELOAD))
 
     def _guarded_batch(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:
         try:

@@ -81,8 +81,8 @@ class Journal:
         """Tell what a look at everything found."""
         loud, plan = len(report.declared.sites), report.plan
         self.say(
-            f"looked at {loud + report.quiet} sites: {report.quiet} unchanged, {len(plan.changes)} changes, "
-            f"{len(plan.holds)} holds, next due {due}"
+            f"looked at {counted(loud + report.quiet, 'site')}: {report.quiet} unchanged, "
+            f"{counted(len(plan.changes), 'change')}, {counted(len(plan.holds), 'hold')}, next due {due}"
         )
 
     def holds(self, report: Report) -> None:
@@ -135,3 +135,8 @@ def _end(hold: Hold) -> str:
 
 def _time(at: datetime | None) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else "never"
+
+
+def counted(count: int, what: str) -> str:
+    """Say how many of a thing."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

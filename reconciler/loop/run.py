@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from reconciler.loop.journal import counted
 from reconciler.loop.parts import Parts
 from reconciler.loop.passes import Loop
 from reconciler.loop.watch import Hint, Watcher, directories, gathered, half_of_limit
@@ -129,7 +130,7 @@ class _Runner:
         watched = self._watcher.count if self._watcher is not None else 0
         rest = f", {self._unwatched} only walked" if self._unwatched else ""
         loop.journal.say(
-            f"run started: {count} sites of {', '.join(self.given.roots)}, state {self.given.state}, "
+            f"run started: {counted(count, 'site')} of {', '.join(self.given.roots)}, state {self.given.state}, "
             f"{watched} directories watched{rest}, next due {loop.next_due()}"
         )
 

@@ -127,12 +127,26 @@ class Meaning:
     def _rivals(self) -> None:
         for site, (target, hostname), (other, place) in conflicts.rivals(self.sites.values(), lambda _claim: None):
             text = f"{hostname} on target {target} belongs to site {other} already ({place})"
+            resource = self._resource(site)
             self.problems.append(
-                Problem(site.place.file, site.place.line, site.place.column, f"site {site.name}: {text}")
+                resource.problem(_where(resource, hostname), f"site {site.name}: {text}")
+                if resource is not None
+                else Problem(site.place.file, site.place.line, site.place.column, f"site {site.name}: {text}")
             )
             self.held[site.name] = text
             if self.settings.lenient:
                 del self.sites[site.name]
+
+    def _resource(self, site: DesiredSite) -> Resource | None:
+        """Give the manifest of a site; None of one whose last good meaning goes on."""
+        read = (one for file in self.readings for one in file.resources)
+        return next((one for one in read if one.kind == "Site" and one.name == site.name), None)
+
+
+def _where(resource: Resource, hostname: str) -> tuple[str | int, ...]:
+    """Give the path of a name in a Site's manifest; of its sets where it stands in one of those."""
+    own = [str(name) for name in getattr(resource.spec, "hostnames", None) or ()]
+    return ("spec", "hostnames", own.index(hostname)) if hostname in own else ("spec", "hostnameSets")
 
 
 def _first(problems: Sequence[Problem]) -> str:

@@ -166,5 +166,5 @@ def _told(failures: Failures) -> str:
     if failures.last is None:
         return tries
     where = f"{failures.last.hostname}: " if failures.last.hostname else ""
-    words = f"{where}{failures.last.detail}"
+    words = where + failures.last.detail.removeprefix(where)
     return f"{tries}: {words}" if failures.count else words

@@ -28,7 +28,7 @@ _SENTENCES: Final = {
     Reason.DRIFTED: "someone changed what we installed",
     Reason.NOT_INSTALLED: "nothing is installed yet",
     Reason.CERTIFICATE_CHANGED: "the certificate is a new one",
-    Reason.CONFIGURATION_CHANGED: "the configuration differs",
+    Reason.CONFIGURATION_CHANGED: "its files differ from what is wanted",
     Reason.NO_LONGER_WANTED: "the site no longer names this target",
     Reason.NOT_DECLARED: "no manifest declares the site",
     Reason.RENAMED: "the site has another name now",

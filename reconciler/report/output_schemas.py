@@ -37,6 +37,7 @@ def _object(required: Schema, optional: Schema | None = None, *, null: bool = Fa
 
 _PROVEN: Final[Schema] = {"type": "object", "additionalProperties": _object({"method": _TEXT, "type": _TEXT})}
 _HOLD: Final[Schema] = {"reason": _WORD, "until": _TIME_OR_NULL, "endsWhen": _TEXT_OR_NULL, "message": _TEXT}
+_SITE_HOLD: Final[Schema] = {"target": _TEXT_OR_NULL, **_HOLD}
 _CONDITION: Final[Schema] = _object({
     "type": {"enum": ["Issued", "Installed", "Served", "Covered", "Ready", "Stalled"]},
     "status": {"enum": ["True", "False", "Unknown"]},
@@ -81,7 +82,7 @@ _STATUS: Final[Schema] = _object({
     "certificate": _CERTIFICATE,
     "renewal": _object({"at": _TIME, "reason": _WORD}, null=True),
     "targets": _list(_object({"name": _TEXT, "installed": _BOOL, "served": _SERVED})),
-    "holds": _list(_object(_HOLD)),
+    "holds": _list(_object(_SITE_HOLD)),
     "failures": _object({"count": _COUNT, "nextAttempt": _TIME_OR_NULL, "last": _LAST_FAILURE}),
     "missingHostnames": _list(_TEXT),
     "handled": _object({"renewAt": _TEXT_OR_NULL, "retryAt": _TEXT_OR_NULL}),

@@ -25,7 +25,7 @@ SENTENCES: Final[dict[str, str]] = {
     "RequestedByUser": "A person asked for a new certificate.",
     "NotInstalled": "Nothing is installed in the target yet.",
     "CertificateChanged": "The certificate in use is a new one.",
-    "ConfigurationChanged": "The configuration in the target differs from what is wanted.",
+    "ConfigurationChanged": "The files in the target differ from what is wanted.",
     "Drifted": "Someone changed a file that we installed.",
     "NotLoaded": "The server has not loaded what is installed.",
     "NotServed": "The server does not serve the certificate.",

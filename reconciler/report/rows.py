@@ -86,7 +86,8 @@ def _event_row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
 def _spec_row(*fields: str) -> Row:
     def row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
         del now
-        return (shown(at(item, "metadata", "name")), *(_value(at(item, "spec", field)) for field in fields))
+        cells = (at(item, "spec", field) or at(item, "effective", field) for field in fields)
+        return (shown(at(item, "metadata", "name")), *(_value(cell) for cell in cells))
 
     return row
 

@@ -104,6 +104,7 @@ def _facts(desired: DesiredSite, observed: ObservedSite, holds: Sequence[Hold], 
         "targets": [_target(desired, observed, number) for number in range(len(desired.targets))],
         "holds": [
             {
+                "target": hold.target,
                 "reason": hold.reason.value,
                 "until": rfc3339(hold.until),
                 "endsWhen": hold.ends_when,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HTTP01_DIRECTORY: Final = "/run/certwright/http-01"
 SHARED: Final = "http-01"
 _MODE: Final = 0o644
+# what is said of a server that is not there: its file with the process id is empty, gone, or of one that has ended
+_STOPPED: Final = re.compile(r"invalid PID number|\.pid\" failed|No such process|not running")
 _LIVE: Final = re.compile(r"/[A-Za-z0-9._/@+-]*/live/([A-Za-z0-9.-]+)/[a-z]+\.pem", re.ASCII)
 
 
@@ -98,7 +100,8 @@ class WebServer:
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:  # noqa: ARG002  the protocol's
         """Reload. The server answers before it has loaded anything, so only a handshake proves it."""
         ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload(self.spec.type))
-        return Activated(ok, first_lines(lines))
+        stopped = not ok and any(_STOPPED.search(line) for line in lines)
+        return Activated(ok, first_lines(lines) + (f"; is {self.dialect.name} running?" if stopped else ""))
 
     def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
         """Give a handshake for each port of `verify`."""

@@ -37,7 +37,8 @@ def test_from_nothing_to_ready_and_back(program: Program) -> None:
     assert applied.returncode == 0
     assert first.stdout in applied.stdout, "apply prints what diff printed"
     assert applied.stdout.endswith("applied: 2 done.\n")
-    assert "done    issue site/example" in applied.stderr
+    lines = [line for line in applied.stderr.splitlines() if line.startswith("done")]
+    assert [line.split()[1:3] for line in lines] == [["issue", "site/example"], ["install", "site/example"]]
     again = program("diff")
     assert (again.returncode, again.stdout) == (0, "no changes: everything is as declared.\n")
     assert program("apply").returncode == 0
@@ -116,6 +117,9 @@ def test_readers_show_the_site(applied: Program) -> None:
     assert applied("get", "sites", "-l", "tier=nobody").stdout == ""
     assert "Missing" in applied("get", "events").stdout
     assert "ecdsa-p256" in applied("get", "certs").stdout
+    targets = [line.split() for line in applied("get", "targets").stdout.splitlines()]
+    assert ["nginx", "nginx", "snippet", "/etc/nginx/certwright.d"] in targets, "the defaults of the type are shown"
+    assert ["ca", "ca", "private", "-"] in [line.split() for line in applied("get", "issuers").stdout.splitlines()]
     assert applied("get", "site", "exmaple").returncode == 2
     applied.site("unseen")
     assert applied("get", "site", "unseen").stdout.splitlines()[1].split()[:3] == ["unseen", "False", "Missing"]
@@ -319,6 +323,9 @@ def test_run_watches_and_ends_with_0(program: Program) -> None:
     assert waited.returncode == 0, waited.stderr + told
     assert (second.returncode, process.returncode) == (3, 0)
     assert f"process {process.pid}" in second.stderr
+    assert "--lock-timeout" not in second.stderr, "no waiting helps"
+    assert "run started: " in told
+    assert "1 sites" not in told
 
 
 def test_a_state_directory_that_is_none_is_the_machines_failure(program: Program) -> None:
@@ -343,6 +350,15 @@ def test_problems_are_told_like_a_compilers_all_at_once(program: Program) -> Non
         assert lines[1:3] == ["    spec: {hostname: [a.test]}", "           ^"]
         assert lines[-1] == "2 errors in 2 files; nothing was touched"
     assert not list(program.out.iterdir())
+
+
+def test_a_name_of_two_sites_is_told_where_it_stands(program: Program) -> None:
+    program.site("one", "shared.test")
+    two = program.site("two", "own.test", "shared.test")
+    told = program("validate")
+    assert told.returncode == 2
+    column = two.read_text().splitlines()[3].index("shared.test") + 1
+    assert told.stderr.startswith(f"{two}:4:{column}: site two: shared.test on target disk belongs to site one already")
 
 
 def test_keep_going_holds_only_what_is_broken(applied: Program) -> None:

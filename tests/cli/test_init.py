@@ -55,11 +55,24 @@ def test_the_web_server_of_the_machine_gets_the_lines_to_paste() -> None:
     for server, line in {
         "nginx": "include /etc/nginx/certwright.d/www.example.com.conf;",
         "apache": "Include /etc/apache2/certwright.d/www.example.com.conf",
+        "haproxy": "bind :443 ssl crt-list /etc/haproxy/certwright.d/crt-list.txt",
+        "dovecot": "!include_try /etc/dovecot/certwright.d/*.conf",
+        "postfix": "tls_server_sni_maps = hash:/etc/postfix/certwright.d/sni",
     }.items():
-        first = First(("www.example.com",), None, agreed=True, staging=False, server=server)
-        assert line in paste(first, "/state")
-        assert f"targets: [{server}]" in tree(first)["server.yaml"]
-    assert paste(First(("x.example.com",), None, agreed=True, staging=False, server=None), "/state") == ()
+        first = First(("www.example.com",), None, agreed=True, staging=False, servers=(server,))
+        assert line in paste(server, "www.example.com", "/state")
+        assert (f"targets: [{server}]" in tree(first)["server.yaml"]) is (server in ("nginx", "apache", "haproxy"))
+
+
+def test_every_server_that_is_found_is_offered(tmp_path: Path) -> None:
+    """All five are installed where tests run: the first web server is used, the others are the person's to add."""
+    made = init(tmp_path, "init", "www.example.com", "--agree-tos", "--email", "me@example.com")
+    server = (tmp_path / "tree" / "server.yaml").read_text()
+    assert "    targets: [nginx]   # found here too, and yours to add: apache, haproxy, dovecot, postfix\n" in server
+    for name in ("apache", "haproxy", "dovecot", "postfix"):
+        assert f"Paste into {name}'s own configuration if you add {name} to `targets`" in made.stdout
+    assert "!include_try /etc/dovecot/certwright.d/*.conf" in made.stdout
+    assert init(tmp_path, "validate").returncode == 0
 
 
 def test_describe_shows_the_lines_of_every_server(tmp_path: Path) -> None:
@@ -68,5 +81,7 @@ def test_describe_shows_the_lines_of_every_server(tmp_path: Path) -> None:
         "nginx": "include /etc/nginx/certwright.d/SITE.conf;",
         "apache": "Include /etc/apache2/certwright.d/SITE.conf",
         "haproxy": "bind :443 ssl crt-list /etc/haproxy/certwright.d/crt-list.txt",
+        "dovecot": "!include_try /etc/dovecot/certwright.d/*.conf",
+        "postfix": "tls_server_sni_maps = hash:/etc/postfix/certwright.d/sni",
     }.items():
         assert f"  {line}\n" in init(tmp_path, "describe", "target", target).stdout

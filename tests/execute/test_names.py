@@ -10,9 +10,11 @@ import pytest
 
 from reconciler.doors.addresses import global_addresses
 from reconciler.errors import Failed
+from reconciler.execute.preflight.server import check_email
 from reconciler.execute.probes.names import Names
 from reconciler.execute.probes.routing import own_addresses, route_of
 from reconciler.model.desired import Machine
+from reconciler.model.findings import Severity
 from reconciler.model.names import Hostname
 from tests.servers.crooked import crooked, honest
 from tests.servers.ports import free_port
@@ -32,6 +34,13 @@ def test_a_broken_signature_is_told_from_a_broken_server() -> None:
     with crooked(lambda query, _: honest(query, rcode="SERVFAIL")) as server, pytest.raises(Failed) as told:
         Names([server.endpoint]).addresses("signed.example.com")
     assert told.value.reason == "DnsBroken"
+
+
+def test_a_resolver_that_cannot_tell_of_mail_is_a_warning() -> None:
+    """A domain may take mail although a small resolver knows no MX: that is no fault of the contact."""
+    with crooked(lambda query, _: honest(query, rcode="NOTIMP")) as server:
+        [finding] = check_email(Names([server.endpoint]), "me@example.com")
+    assert (finding.severity, "NOTIMP" in finding.seen) == (Severity.WARNING, True)
 
 
 def test_aliases_are_followed_where_the_server_does_not_and_circles_end() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.stage import held, told
+from reconciler.cli import views
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, held, told
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ def test_one_site_of_three_breaks_the_test_and_is_held_alone(street: Street, bro
     assert street.web.test().returncode == 0
     [hold] = street.stage.diff().plan.holds
     assert (hold.site, hold.failed) == (broken, True)
+    with street.stage.app(read_only=True) as app:
+        item = app.engine.viewing(broken, app.engine.look(FULL, Limits()), None)
+    assert [one["target"] for one in views.holds([dict(item)])] == ["web"], "`get holds` names the target"
     assert "no_such_directive" in hold.message
     # mended: the next attempt goes through
     write_extra(street, broken, "# fine\n")
@@ -99,6 +104,8 @@ def test_nginx_is_not_running(street: Street) -> None:
     reports = street.stage.apply()
     [reload] = [one for one in reports[0].outcomes if one.change.verb == "reload"]
     assert (reload.status, reload.reason) == ("failed", "NotLoaded")
+    assert "is nginx running?" in reload.message
+    assert [one.change.verb for one in reports[0].outcomes][-1] == "reload", "told in the order in which it was done"
     assert [path.name for path in street.web.include.iterdir()] == ["one.conf"], "the files stay, so that it may start"
     street.web.start()
     street.stage.shift = LATER

@@ -87,6 +87,10 @@ def test_holds_of_failures() -> None:
     assert _held(Failures(ca=1, next_attempt=later, digest="another spec")) == []
     assert _held(Failures(ca=1, next_attempt=NOW, digest=A.digest)) == []
     assert _held(Failures(ca=1, next_attempt=NOW + 9 * DAY, digest=A.digest)) == [], "a wrong clock wrote it"
+    named = Failed("ChallengeFailed", "a.example: no TXT", blame="ca", hostname="a.example")
+    again = after_failure(None, named, NOW, A.digest)
+    [told] = one_plan(A, ObservedSite(A.name, memory=Memory(failures={"issue": again}))).holds
+    assert told.message.count("a.example") == 1
     stalled = after_failure(None, Stalled("NoMethod", "no way", "the manifest changes"), NOW, A.digest)
     assert _held(stalled) == [(Reason.STALLED, None)]
     assert _held(stalled, annotations={"certwright/retryAt": "1"}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from reconciler.execute.probes.names import Names
 
 _NULL_MX: Final = "0 ."
+# a name server that will not, or cannot, tell: mail may be taken all the same
+_UNANSWERED: Final = {"DnsBroken": Severity.WARNING, "DnsRefused": Severity.WARNING}
 _MEND: Final = "write an address that takes mail: `email` in the Server's or the Issuer's spec"
 
 
@@ -28,7 +31,7 @@ def check_email(names: Names, email: str) -> Iterator[Finding]:
     except Failed as failure:
         if failure.reason not in ("DnsBroken", "DnssecBroken", "DnsRefused"):
             return
-        yield _email(email, str(failure))
+        yield replace(_email(email, str(failure)), severity=_UNANSWERED.get(failure.reason, Severity.ERROR))
         return
     if not mail and not direct:
         refuses = "it says that it takes no mail (RFC 7505)" if answer.records else "it has neither MX nor address"
