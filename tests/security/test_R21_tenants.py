@@ -121,6 +121,13 @@ def test_only_the_thread_of_its_own_changes_and_it_changes_back() -> None:
     assert _acting._hands(os.getpid()).submit(os.getgroups).result() == before
 
 
+def test_a_walk_within_a_walk_fails_instead_of_waiting_for_itself(home: Path) -> None:
+    with files.open_directory(str(home)) as base:
+        with pytest.raises(AssertionError, match="would wait for itself"):
+            _acting.as_owner(ALICE, lambda: files.stat_file("x", base=base))
+        assert files.stat_file("x", base=base) is None
+
+
 def test_what_the_tenant_could_not_reach_himself_is_denied_to_us(home: Path) -> None:
     for owner, name in ((BOB, "bobs"), (0, "roots")):
         there = made(home / name, owner, 0o700)

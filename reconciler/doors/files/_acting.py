@@ -15,7 +15,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from reconciler.doors.files._failures import FileFailed, acting
+from reconciler.doors.files._failures import FileFailed, acting, acts
 
 if TYPE_CHECKING:
     import ctypes
@@ -51,6 +51,8 @@ def as_owner(uid: int, work: Callable[[], T]) -> T:
     """
     if platform.machine() not in _SETGROUPS or sys.maxsize < 1 << 32:
         raise _may_not(uid, f"the system calls of {platform.machine()} are not known to it; use a directory of root's")
+    if acts():
+        raise AssertionError("work in a tenant's tree began another walk, which would wait for itself")
     gid = group_of(uid)  # looked up by us: as the tenant we may not be able to
     return _hands(os.getpid()).submit(_acted, uid, gid, work).result()
 

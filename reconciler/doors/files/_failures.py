@@ -85,6 +85,11 @@ def acting(uid: int) -> Iterator[None]:
         _ACTING.uid = None
 
 
+def acts() -> bool:
+    """Tell whether this thread acts as somebody else."""
+    return getattr(_ACTING, "uid", None) is not None
+
+
 @contextmanager
 def told(tried: str, path: str) -> Iterator[None]:
     """Translate every `OSError` of the block."""

@@ -77,13 +77,13 @@ def not_ours(directory: Directory) -> FileFailed:
 def judged(fd: int, path: str, above: Directory | None) -> Directory:
     """Decide what kind of ground a directory is; one that others may write to, and is not sticky, is refused."""
     if above is not None and above.tenant is not None:
-        # before any other call: a file system of his own making may let it hang
-        if _mount(fd) != above.mount:
+        # before any other call: a file system of his own making may let it hang; an ordinary user is not a daemon
+        if may_act() and _mount(fd) != above.mount:
             raise refused(path, f"is another file system in a tree of uid {above.tenant}; use a directory outside it")
         return replace(above, fd=fd, path=path)
     facts = os.fstat(fd)
     if not may_own(facts.st_uid):
-        return Directory(fd, path, facts.st_uid, mount=_mount(fd))
+        return Directory(fd, path, facts.st_uid, mount=_mount(fd) if may_act() else b"")
     if facts.st_mode & stat.S_ISVTX and facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return Directory(fd, path, shared=True)
     mode = stat.S_IMODE(facts.st_mode)
