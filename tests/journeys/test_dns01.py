@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from reconciler.model.ports import Limits
 from tests.builders import Crash
 from tests.journeys.dns_street import DnsStreet
-from tests.journeys.stage import SERVER, document
+from tests.journeys.stage import SERVER, document, held
 from tests.servers.bind import bind
+from tests.servers.crooked import crooked, honest
 from tests.servers.knot import knot
 from tests.servers.pdns import pdns
-from tests.servers.pebble import pebble
+from tests.servers.pebble import pebble as pebble_of
 from tests.servers.unbound import unbound
 from tests.servers.zones import SECRET
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.journeys.stage import Stage
+    from tests.servers.crooked import Trick
+    from tests.servers.pebble import Pebble
     from tests.servers.zones import NameServer
 
     Make = Callable[[Path, dict[str, tuple[str, ...]]], AbstractContextManager[NameServer]]
@@ -32,7 +35,7 @@ ZONES: dict[str, tuple[str, ...]] = {"one.test": (), "two.test": ()}
 
 @contextmanager
 def dns_street(stage: Stage, make: Make, zones: dict[str, tuple[str, ...]] | None = None) -> Iterator[DnsStreet]:
-    with make(stage.root / "ns", zones or ZONES) as server, pebble(stage.root, server.endpoint) as ca:
+    with make(stage.root / "ns", zones or ZONES) as server, pebble_of(stage.root, server.endpoint) as ca:
         yield DnsStreet(stage, server, ca)
 
 
@@ -59,7 +62,7 @@ def test_an_alias_is_followed_behind_a_resolver(stage: Stage) -> None:
         knot(root / "one", {"one.test": tenant}) as first,
         bind(root / "two", {"two.test": ()}) as second,
         unbound(root / "unbound", {"one.test": first.endpoint, "two.test": second.endpoint}) as resolver,
-        pebble(root, resolver) as ca,
+        pebble_of(root, resolver) as ca,
     ):
         street = DnsStreet(stage, second, ca)
         street.write(
@@ -138,6 +141,32 @@ def test_a_zone_that_is_not_ours(stage: Stage) -> None:
         stage.apply()
         assert street.failure("one").startswith("ZoneNotOurs: ")
         assert "has no zone that holds _acme-challenge.a.three.test" in street.failure("one")
+
+
+@pytest.mark.parametrize(
+    ("trick", "words"),
+    [
+        (lambda _query, _how: None, "DnsTimeout: the name server {at} did not answer"),
+        (lambda query, _how: honest(query, rcode="SERVFAIL"), "DnsBroken: the name server {at} answered SERVFAIL to"),
+        (lambda _query, _how: b"\xff" * 40, "DnsBroken: the name server {at} gave an unusable answer to"),
+        (
+            lambda query, _how: honest(query, rcode="REFUSED"),
+            "ZoneNotOurs: the name server {at} has no zone that holds",
+        ),
+    ],
+    ids=["silent", "servfail", "rubbish", "refused"],
+)
+def test_a_primary_that_is_of_no_use(stage: Stage, pebble: Pebble, trick: Trick, words: str) -> None:
+    """One sentence that names it; nothing was written, the CA was told nothing, and the site backs off."""
+    with crooked(trick) as server:
+        street = DnsStreet(stage, cast("NameServer", server), pebble)
+        street.write(street.site("one", "one.test"), provider=street.rfc2136(server=server.endpoint))
+        reports = stage.apply()
+    told = street.failure("one")
+    assert told.startswith(words.format(at=server.endpoint)), told
+    assert "_acme-challenge.one.test" in told
+    assert held(reports[-1])["one", "Backoff"].until is not None
+    assert street.left() == []
 
 
 def test_a_person_publishes_between_two_runs(stage: Stage) -> None:
