@@ -41,7 +41,6 @@ class Archive(Pointer, Orders, Memories, Meanings):
         for name in self.revision_names(site):
             self._put_away(site, name)
         atomic.remove_directory(self._layout.certificates(site))
-        atomic.remove_tree(self._layout.imports(site))
         atomic.remove(self._layout.desired(site))
         self._ledger.touched(site)
 

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import x509
 from reconciler.store import atomic, reading
-from reconciler.store.layout import IMPORT_FILES, is_revision
+from reconciler.store.archive import KEPT
+from reconciler.store.layout import IMPORT_FILES, is_revision, is_segment
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.ports import Bundle, Lease
 
 KEY, FULLCHAIN = IMPORT_FILES
@@ -47,6 +52,21 @@ class Imports(Part):
                 atomic.remove_tree(folder)
         if keep is None:
             atomic.remove_directory(self._layout.imports(site))
+
+    def old_imports(self, now: datetime) -> frozenset[str]:
+        """Give the sites whose copies were made over 30 days ago."""
+        root, before = self._layout.fixed("imports"), (now - KEPT).timestamp()
+        found = {site: reading.changed_at(f"{root}/{site}") for site in filter(is_segment, reading.names(root))}
+        return frozenset(site for site, since in found.items() if since is not None and since < before)
+
+    def sweep_imports(self, sites: Collection[str], meanings: Collection[DesiredSite]) -> None:
+        """Delete the copies of these sites, which are there no more; not those that another one's meaning names."""
+        self._must_be_writable()
+        named = [path for one in meanings if one.brought is not None for path in one.brought.files]
+        for site in sites:
+            folder = self._layout.imports(site)
+            if not any(path.startswith(f"{folder}/") for path in named):
+                atomic.remove_tree(folder)
 
     def _import_names(self, site: str) -> list[str]:
         return sorted(filter(is_revision, reading.names(self._layout.imports(site))))

@@ -72,10 +72,10 @@ def test_it_is_checked_kept_named_and_installed(program: Program, files: Path) -
     [item] = program.json("get", "sites", "shop")["items"]
     assert item["status"]["certificate"]["issuer"] == "imported"
     assert item["status"]["conditions"][0]["status"] == "True"
-    (program.manifests / "shop.yaml").unlink()
-    program.site("other")
-    assert program("apply", "--allow-removals", "1").returncode == 0
-    assert not (program.state / "imports" / "shop").exists()
+    manifest.write_text(manifest.read_text().replace("name: shop,", "name: store,"))
+    assert program("apply").returncode == 0, "a renamed site takes its certificate along, and the copies that it names"
+    assert program("diff").returncode == 0
+    assert (program.out / "store.pem").read_bytes().startswith(after.pem)
 
 
 def unfit(files: Path, what: str) -> list[str]:

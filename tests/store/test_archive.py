@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.model.desired import ImportSpec
 from reconciler.model.observed import Inventory
 from reconciler.store.source import Source, machine_id
-from tests.store.material import bundle, meta
+from tests.store.material import DESIRED, bundle, meta
 from tests.store.tree import names
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.store.files import FileStore
 
 
@@ -76,3 +77,21 @@ def test_the_store_remembers_which_tree_it_follows_and_where(store: FileStore) -
     store.follow(Source("/etc/certwright/manifests", machine_id()))
     assert store.source() == Source("/etc/certwright/manifests", machine_id())
     assert len(machine_id()) == 32
+
+
+def test_copies_of_what_was_brought_go_after_30_days_unless_a_meaning_names_them(store: FileStore) -> None:
+    pair = bundle()
+    with store.claim("site/a", "import", 0) as lease:
+        folder = store.put_import(lease, "a", pair)
+        assert store.put_import(lease, "a", pair) == folder, "the same pair is one copy"
+    late = datetime.now(UTC) + timedelta(days=31)
+    store.tidy(late - timedelta(days=2))
+    assert Path(folder).exists()
+    spec = ImportSpec(f"{folder}/privkey.pem", f"{folder}/fullchain.pem")
+    with store.claim("site/b", "apply", 0) as lease:
+        store.put_meaning(lease, replace(DESIRED, name="b", brought=spec))
+        store.tidy(late)
+        assert Path(folder).exists(), "a site that was renamed names them still"
+        store.put_meaning(lease, replace(DESIRED, name="b"))
+    store.tidy(late)
+    assert not Path(folder).parent.exists()
