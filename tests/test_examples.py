@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -374,7 +375,7 @@ def test_mail(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtests
         fingerprint = here.stage.live("mail").facts.fingerprint
         assert report["ok"]
         assert {item["fingerprint"] for item in report["items"]} == {fingerprint}
-        assert [item["starttls"] for item in report["items"]] == [None, "imap", None, "smtp"]
+        assert Counter(item["starttls"] for item in report["items"]) == {None: 6, "imap": 3, "smtp": 3}, "each name"
         place = f"127.0.0.1:{smtp.smtp}"
         nameless = json.loads(certwright(here, *verify, place, "--starttls", "smtp").stdout)
         assert (nameless["ok"], nameless["items"][0]["fingerprint"]) == (True, fingerprint)
