@@ -61,6 +61,7 @@ class Abandoned:
     prune_disabled: bool = False
     damage: str = ""
     heir: str | None = None
+    certificate: Revision | None = None
 
 
 @dataclass(frozen=True, slots=True)

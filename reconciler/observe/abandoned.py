@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.observed import Abandoned, NoRevision
+from reconciler.model.observed import Abandoned, NoRevision, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +30,7 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
             installed={view.name: entry for view in views.values() if (entry := _own(view, name)) is not None},
             damage=damage.get(name, ""),
             heir=reader.heir(name),
+            certificate=usable if isinstance(usable := live.get(name), Revision) else None,
             prune_disabled=name in meanings and meanings[name].annotations.get(PRUNE) == "disabled",
         )
         for name in names

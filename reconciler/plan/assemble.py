@@ -13,6 +13,7 @@ from reconciler.model.changes import Change, Hold, Plan, Reason
 from reconciler.model.observed import ObservedSite
 from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
 from reconciler.plan.due import due_of
+from reconciler.plan.handover import Handovers
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
 from reconciler.plan.reloads import Batch
 from reconciler.plan.removal import Removal, Rounds, plan_removal
@@ -23,7 +24,7 @@ from reconciler.plan.steps import Gate, Steps, steps_of
 from reconciler.plan.targets import shared_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
@@ -38,9 +39,7 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
     gate, specs = Gate(world, limits, now), installed_specs(declared, world)
     draft = _Draft(declared, world, gate, specs)
-    for wish in guarded:
-        draft.add(steps_of(wish, gate, specs))
-    draft.heirs = Heirs.of(draft.steps, world)
+    draft.take(guarded)
     renamed, others = draft.heirs.parted(world)
     gone, removal_holds = removals(declared, others, limits, scope)
     unwanted = (*(one.name for one in gone), *(forgotten(declared, world) if scope.full else ()))
@@ -99,11 +98,20 @@ class _Draft:
     holds: list[Hold] = field(default_factory=list)
     published: Publishing = field(default_factory=Publishing)
     heirs: Heirs = field(default_factory=Heirs)
+    handovers: Handovers = field(default_factory=Handovers)
 
-    def add(self, steps: Steps) -> None:
-        """Take one site's steps."""
-        self.steps.append(steps)
-        self.holds.extend(steps.holds)
+    def take(self, wishes: Sequence[Wish]) -> None:
+        """Take the sites' steps, those that hand names over to each other in one round."""
+        formers = {wish.former for wish in wishes if wish.former is not None}
+        left = [one for one in self.world.abandoned if one.name not in formers and one.heir is None]
+        self.handovers = Handovers.of(wishes, left)
+        pending = self.handovers.pending
+        steps = {
+            one.desired.name: steps_of(one, self.gate, self.specs, pending.get(one.desired.name)) for one in wishes
+        }
+        self.steps = list(self.handovers.settled(steps).values())
+        self.heirs = Heirs.of(self.steps, self.world)
+        self.holds.extend(hold for one in self.steps for hold in one.holds)
 
     def changes(self, gone: tuple[Abandoned, ...], clean_ups: tuple[Change, ...]) -> tuple[Change, ...]:
         """Give all changes in their order."""
@@ -112,7 +120,9 @@ class _Draft:
         late_targets = frozenset(work.target for steps in self.steps for work in steps.late)
         self._shared(first, second, late_targets)
         activates = self._activates(first)
-        removal = plan_removal(gone, self.gate, self.specs, Rounds(first, second, late_targets), self.heirs, activates)
+        steps = {one.wish.desired.name: one for one in self.steps}
+        rounds = Rounds(first, second, late_targets, self.heirs, self.handovers, steps)
+        removal = plan_removal(gone, self.gate, self.specs, rounds, activates)
         self.holds.extend(removal.holds)
         self._leave(first, second, late_targets)
         self._interrupted(first)
@@ -151,7 +161,7 @@ class _Draft:
             after = (made[name].id,) if name in made else ()
             for work in steps.early:
                 if not work.remove:
-                    first.add(work, wish, after)
+                    first.add(work, wish, after, steps.heirs.get(work.target, ()))
         return made
 
     def _leave(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
@@ -160,7 +170,9 @@ class _Draft:
             for work in steps.early:
                 if work.remove:
                     batch = second if work.target in late_targets and not first.has(work.target) else first
-                    batch.add(work, steps.wish, ())
+                    batch.add(work, steps.wish, (), steps.heirs.get(work.target, ()))
+            for work in steps.joins:
+                second.add(work, steps.wish, (), steps.heirs.get(work.target, ()))
 
     def _shared(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
         proving = frozenset(work.target for steps in self.steps for work in steps.late if _proves_by_acme(steps))
@@ -185,12 +197,16 @@ class _Draft:
 
     def _issues(self, registers: dict[str, Change], activates: dict[str, Change], first: Batch) -> dict[str, Change]:
         made: dict[str, Change] = {}
-        for steps in sorted(self.steps, key=lambda steps: (steps.wish.rank, steps.wish.desired.name)):
+        for steps in sorted(self.steps, key=lambda one: (bool(one.after), one.wish.rank, one.wish.desired.name)):
             wish, name = steps.wish, steps.wish.desired.name
             if not steps.issues or wish.issuer is None:
                 continue
             after = [registers[wish.issuer.name].id] if wish.issuer.name in registers else []
             after += [activates[name].id] if name in activates else []
+            after += [made[taker].id for taker in steps.after if taker in made]
+            after += [
+                done for target, takers in steps.heirs.items() for one in takers for done in first.ends([target], one)
+            ]
             after += [self.published.publish[name].id] if name in self.published.publish else []
             early = {work.target for work in steps.early if not work.remove}
             shared = (
@@ -207,7 +223,9 @@ class _Draft:
             name = steps.wish.desired.name
             for work in steps.late:
                 if name in issues:
-                    second.add(replace(work, reload=_CHANGED), steps.wish, (issues[name].id,))
+                    heirs = steps.heirs.get(work.target, ())
+                    second.add(replace(work, reload=_CHANGED), steps.wish, (issues[name].id,), heirs)
+        second.wait_for_heirs(issues)
 
     @staticmethod
     def _archives(removal: Removal, first: Batch, second: Batch) -> tuple[Change, ...]:

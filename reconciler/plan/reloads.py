@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Change, PlannedFile, Reason, Verb
@@ -48,6 +48,15 @@ class _Reload:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Why a site leaves a target, after which changes, and who takes over what it gives up, in the same switch."""
+
+    reason: Reason
+    after: tuple[str, ...] = ()
+    heirs: tuple[str, ...] = ()
+
+
 @dataclass
 class Batch:
     """One round. `name` keeps the identities of two rounds apart."""
@@ -58,8 +67,8 @@ class Batch:
     _reloads: dict[str, _Reload] = field(default_factory=dict)
     _made: dict[str, Change] = field(default_factory=dict)
 
-    def add(self, work: Work, wish: Wish, after: tuple[str, ...]) -> None:
-        """Take a site's work in a target; `after` are the changes that it rests on."""
+    def add(self, work: Work, wish: Wish, after: tuple[str, ...], heirs: tuple[str, ...] = ()) -> None:
+        """Take a site's work in a target; `after` are the changes that it rests on, `heirs` those who take over."""
         reload = self._reload(work.target, work.spec)
         reload.sites.add(wish.desired.name)
         reload.rank = min(reload.rank, wish.rank)
@@ -68,7 +77,7 @@ class Batch:
             reload.states.append(f"{wish.desired.name}:{_loaded(work.on.inventory)}:{live_text(wish)}")
             reload.causes.append(work.reload or (Reason.CERTIFICATE_CHANGED, "takes up the certificate in use"))
             return
-        change = self._install(work, f"site/{wish.desired.name}", after, wish)
+        change = replace(self._install(work, f"site/{wish.desired.name}", after, wish), heirs=heirs)
         self._installs.append(change)
         reload.after.append(change.id)
         reload.causes.append(work.reload or (_cause(work.reason), ""))
@@ -97,22 +106,20 @@ class Batch:
         reload.causes.append((_cause(work.reason), ""))
         reload.shared = True
 
-    def add_uninstall(
-        self, site: str, target: str, files: tuple[PlannedFile, ...], heir: str | None, after: tuple[str, ...]
-    ) -> None:
-        """Take a site that is no longer declared out of a target; an `heir` comes in the same switch."""
-        reason = Reason.NOT_DECLARED if heir is None else Reason.RENAMED
+    def add_uninstall(self, site: str, target: str, removal: Departure, files: tuple[PlannedFile, ...]) -> None:
+        """Take a site that is no longer declared out of a target."""
+        reason = removal.reason
         change = Change(
             verb=Verb.UNINSTALL,
             subject=f"site/{site}",
             reason=reason,
             message=f"{_SENTENCES[reason]}: {_counts(files)}",
             decided_on=digest_of(self.name, _facts(files)),
-            after=after,
+            after=removal.after,
             site=site,
             target=target,
             files=files,
-            heirs=() if heir is None else (heir,),
+            heirs=removal.heirs,
         )
         self._installs.append(change)
         spec = self.specs.get(target)
@@ -126,6 +133,12 @@ class Batch:
         """Reload a target whose switch was left half-way."""
         message = "a switch was left half-way; the former files are put back first"
         self._reload(target, self.specs[target]).causes.append((Reason.INTERRUPTED, message))
+
+    def wait_for_heirs(self, issues: Mapping[str, Change]) -> None:
+        """Let nothing be given up before the certificates of those who take it over are there."""
+        for number, change in enumerate(self._installs):
+            ids = (issues[heir].id for heir in change.heirs if heir in issues)
+            self._installs[number] = replace(change, after=tuple(dict.fromkeys((*change.after, *ids))))
 
     def has(self, target: str) -> bool:
         """Tell whether the target has work in this round."""

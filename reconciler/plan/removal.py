@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from reconciler.model.changes import Change, Hold, PlannedFile, Reason, Verb
 from reconciler.model.observed import FileChange
 from reconciler.plan.digests import digest_of
+from reconciler.plan.reloads import Departure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, Inventory
+    from reconciler.plan.handover import Handovers
     from reconciler.plan.reloads import Batch
     from reconciler.plan.renaming import Heirs
-    from reconciler.plan.steps import Gate
+    from reconciler.plan.steps import Gate, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,28 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """The two rounds of a plan, and the targets that have work in the second."""
+    """The two rounds of a plan, the targets that have work in the second, and who takes over from whom."""
 
     first: Batch
     second: Batch
     late: frozenset[str]
+    heirs: Heirs
+    handovers: Handovers
+    steps: Mapping[str, Steps]
+
+    def hold(self, one: Abandoned) -> Hold | None:
+        """Hold what would leave names to nobody."""
+        held = (self.handovers.blocked(one.name, target, self.steps) for target in sorted(one.installed))
+        return self.heirs.hold(one) or next((hold for hold in held if hold is not None), None)
+
+    def departure(self, one: Abandoned, target: str, activates: Mapping[str, Change]) -> tuple[Batch, Departure]:
+        """Give the round in which a site leaves a target, and how."""
+        heir = self.heirs.names.get(one.name)
+        takers = (heir,) if heir is not None else self.handovers.takers(one.name, target)
+        after = tuple(activates[taker].id for taker in takers if taker in activates)
+        late = target in self.late if not takers else self.handovers.joins(one.name, target, self.steps)
+        reason = Reason.NOT_DECLARED if heir is None else Reason.RENAMED
+        return self.second if late else self.first, Departure(reason, after, takers)
 
 
 def plan_removal(
@@ -41,27 +60,24 @@ def plan_removal(
     gate: Gate,
     specs: Mapping[str, TargetSpec],
     rounds: Rounds,
-    heirs: Heirs,
     activates: Mapping[str, Change],
 ) -> Removal:
     """Plan the removals; a target that is reloaded later anyway loses them then: nothing goes before its heir came.
 
-    What only has another name now goes in the switch that brings its heir.
+    What another site takes over, or the same one under another name, goes in the switch that brings it there.
     """
     archives: list[tuple[Change, tuple[str, ...]]] = []
     holds: list[Hold] = []
     for one in gone:
-        heir = heirs.names.get(one.name)
         held = [hold for hold in (_held(one, target, gate, specs) for target in sorted(one.installed)) if hold]
-        held = held or [hold for hold in (heirs.hold(one),) if hold]
+        held = held or [hold for hold in (rounds.hold(one),) if hold]
         if held:
             holds.extend(held)
             continue
-        after = (activates[heir].id,) if heir is not None and heir in activates else ()
         for target, inventory in sorted(one.installed.items()):
-            batch = rounds.second if target in rounds.late and heir is None else rounds.first
-            batch.add_uninstall(one.name, target, removed_files(inventory), heir, after)
-        archives.append((_archive(one, heir), tuple(sorted(one.installed))))
+            batch, departure = rounds.departure(one, target, activates)
+            batch.add_uninstall(one.name, target, departure, removed_files(inventory))
+        archives.append((_archive(one, rounds.heirs.names.get(one.name)), tuple(sorted(one.installed))))
     return Removal(tuple(archives), tuple(holds))
 
 

@@ -7,12 +7,13 @@ second alone: one reload.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import FileChange, Revision
 from reconciler.plan.backoff import hold_for
+from reconciler.plan.handover import taking_hold
 from reconciler.plan.targets import Work, leave_of, reloads, work_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """A site's work in its order. `postponed`: the certificate waits too, as its proof needs a target that waits."""
+    """A site's work in its order. `postponed`: the certificate waits too, as its proof needs a target that waits.
+
+    `heirs` by target: sites that take names over from this one there. `joins` is work of the second round that waits
+    for their certificates alone; the site's own is asked for `after` them.
+    """
 
     wish: Wish
     placeholder: bool = False
@@ -36,6 +41,9 @@ class Steps:
     holds: tuple[Hold, ...] = ()
     postponed: bool = False
     due: tuple[datetime, ...] = ()
+    joins: tuple[Work, ...] = ()
+    heirs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
 
     @property
     def issues(self) -> bool:
@@ -76,8 +84,14 @@ class Gate:
         return Hold(Reason.RELOAD_DELAYED, message, site=site, target=target, until=last + spec.reload.delay)
 
 
-def steps_of(wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec]) -> Steps:
-    """Order one site's work; `specs` are the targets by name as they were last installed, for those it has left."""
+def steps_of(
+    wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec], pending: Mapping[str, str] | None = None
+) -> Steps:
+    """Order one site's work; `specs` are the targets by name as they were last installed, for those it has left.
+
+    On `pending` targets another site (which is named) still serves names of it: nothing comes before the certificate.
+    """
+    pending = pending or {}
     if wish.observed.damage:
         return Steps(wish, holds=wish.holds)
     works = [work_of(wish, use.spec, gate.now) for use in wish.desired.targets]
@@ -86,13 +100,14 @@ def steps_of(wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec]) -> Steps:
     if wish.desired.suspend:
         return _suspended(wish, works)
     free = [work for work in works if work.hold is None]
-    placeholder = _wants_placeholder(wish, free)
-    early, late, holds = _rounds(wish, free, gate, placeholder=placeholder)
+    prompt = [work for work in free if work.target not in pending]
+    placeholder = _wants_placeholder(wish, prompt)
+    early, late, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
     delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
     postponed = (
         wish.issues
         and _is_acme(wish)
-        and any(work.target in delayed and _is_early(wish, work, placeholder=placeholder) for work in free)
+        and any(work.target in delayed and _is_early(wish, work, placeholder=placeholder) for work in prompt)
     )
     return Steps(
         wish,
@@ -121,12 +136,15 @@ def _suspended(wish: Wish, works: list[Work]) -> Steps:
 
 
 def _rounds(
-    wish: Wish, works: list[Work], gate: Gate, *, placeholder: bool
+    wish: Wish, works: list[Work], gate: Gate, pending: Mapping[str, str], *, placeholder: bool
 ) -> tuple[list[Work], list[Work], list[Hold]]:
     early, late, holds = [], [], []
     for work in works:
-        first = _is_early(wish, work, placeholder=placeholder)
+        waits = work.target in pending and not work.remove
+        first = not waits and _is_early(wish, work, placeholder=placeholder)
         second = wish.obtains and not work.remove
+        if waits and not second:
+            holds.append(taking_hold(wish, work.target, pending[work.target]))
         if not first and not second:
             continue
         held = gate.hold(work.target, work.spec, work.site)

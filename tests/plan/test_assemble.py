@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.desired import Renewal
-from reconciler.model.observed import World
+from reconciler.model.observed import Failures, LastFailure, Memory, World
 from reconciler.model.ports import Limits, Scope
 from reconciler.plan.assemble import make_plan
 from tests.plan.world import CA, COPY, DAY, FULL, LE, NOW, PLAIN, WEB, ZERO, Small, declared, revision, short, site
@@ -232,3 +232,29 @@ def test_plan_of_ten_thousand_quiet_sites_is_empty() -> None:
     small = Small(declared(*sites))
     small.live = {one.name: revision(one) for one in sites}
     assert small.plan().changes == ()
+
+
+def test_a_name_that_moves_waits_for_its_new_site_and_both_change_together() -> None:
+    old, new = (
+        site("old", "a.example.com", "b.example.com", targets=(WEB,)),
+        site("new", "b.example.com", targets=(WEB,)),
+    )
+    small = Small(declared(old))
+    small.apply(small.plan())
+    assert not small.plan().changes
+    small.tree = declared(site("old", "a.example.com", targets=(WEB,)), new)
+    plan = small.plan()
+    by_subject = {(change.verb, change.site): change for change in plan.changes}
+    issue = by_subject[Verb.ISSUE, "new"]
+    assert issue.id in by_subject[Verb.ISSUE, "old"].after
+    for change in plan.changes:
+        if change.site == "old" and change.verb is Verb.INSTALL:
+            assert (change.heirs, issue.id in change.after) == (("new",), True)
+    # what keeps the new one from its certificate keeps the old one as it is, but not from being renewed near its end
+    stalled = Failures(stalled="never", digest=new.digest, last=LastFailure(NOW, "Failed", "no"))
+    small.memory["new"] = Memory(failures={"issue": stalled})
+    plan = small.plan()
+    assert [change.verb for change in plan.changes] == []
+    assert {hold.site for hold in plan.holds if hold.reason is Reason.HANDOVER_PENDING} == {"old", "new"}
+    small.now = NOW + 70 * DAY
+    assert [change.site for change in small.plan().changes if change.verb is Verb.ISSUE] == ["old"]
