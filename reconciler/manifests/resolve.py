@@ -55,7 +55,8 @@ class Resolver:
 
     def __post_init__(self) -> None:
         """Make the translator of what sites refer to; each object is translated once."""
-        self._made = ObjectResolver(self._server, self.read_template, self.problems)
+        methods = self.objects.by_kind.get("ChallengeMethod", {}).values()
+        self._made = ObjectResolver(self._server, self.read_template, self.problems, methods)
 
     @property
     def _server(self) -> ServerSpec | None:

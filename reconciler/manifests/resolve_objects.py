@@ -14,7 +14,7 @@ from reconciler.model import desired
 from reconciler.model.names import KeyType, Part, Switch, Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.errors import Problem
     from reconciler.manifests.kinds.parts import Import, SecretRef
@@ -29,12 +29,14 @@ _OPEN_MODE = 0o644
 class ObjectResolver:
     """Translates objects. `read_template` gives a template's text, or None where it must not be opened.
 
-    A problem of an object is told once; `lost` counts how often such an object was wanted.
+    A problem of an object is told once; `lost` counts how often such an object was wanted. `methods` are all
+    ChallengeMethods of the tree: whatever the sites use, what a server includes serves their webroots.
     """
 
     server: ServerSpec | None
     read_template: Callable[[str], str | None]
     problems: list[Problem]
+    methods: Iterable[Resource] = ()
     lost: int = 0
     _known: dict[tuple[str, str], Any] = field(default_factory=dict)
     _faulty: set[tuple[str, str]] = field(default_factory=set)
@@ -137,7 +139,14 @@ class ObjectResolver:
         if spec.type == "dovecot":
             return desired.DovecotTarget(**common, template=self._template(resource, spec))
         web = desired.ApacheTarget if spec.type == "apache" else desired.NginxTarget
-        return web(**common, layout=spec.layout, template=self._template(resource, spec))
+        webroots = self._webroots() if spec.layout == "snippet" else ()
+        return web(**common, layout=spec.layout, template=self._template(resource, spec), webroots=webroots)
+
+    def _webroots(self) -> tuple[str, ...]:
+        """Give the declared directories, but for the built-in one and those that depend on the name."""
+        ways = [self.method(one).way for one in self.methods if one.spec.type == "http-01"]  # type: ignore[union-attr]
+        found = {way.directory for way in ways if isinstance(way, desired.Webroot) and not way.builtin}
+        return tuple(sorted(directory for directory in found if "{" not in directory))
 
     @staticmethod
     def _common(resource: Resource, spec: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -76,12 +76,16 @@ class TargetBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NginxTarget(TargetBase):
-    """nginx: we own whole files in `config_directory`, which the user's configuration includes once."""
+    """nginx: we own whole files in `config_directory`, which the user's configuration includes once.
+
+    `webroots` are those of the tree's http-01 methods that `http-01.conf` serves beside the built-in one (snippet).
+    """
 
     layout: Literal["snippet", "vhost", "live"] = "snippet"
     config_directory: str = "/etc/nginx/certwright.d"
     template: Template = field(default_factory=Template)
     default_site: str | None = None
+    webroots: tuple[str, ...] = ()
     type: Literal["nginx"] = "nginx"
 
 
@@ -93,6 +97,7 @@ class ApacheTarget(TargetBase):
     config_directory: str = "/etc/apache2/certwright.d"
     template: Template = field(default_factory=Template)
     default_site: str | None = None
+    webroots: tuple[str, ...] = ()
     type: Literal["apache"] = "apache"
 
 

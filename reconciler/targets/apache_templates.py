@@ -1,6 +1,7 @@
 r"""The built-in templates for Apache httpd 2.4.11 and later. The variables are those of `builtin`.
 
-`Listen` is the user's: a second one for the same port stops the server. mod_ssl and mod_alias are needed.
+`Listen` is the user's: a second one for the same port stops the server. mod_ssl and mod_alias are needed, and
+mod_rewrite where `http-01.conf` serves more webroots than the built-in one.
 """
 
 from __future__ import annotations
@@ -43,7 +44,26 @@ def _indented(text: str) -> str:
 SNIPPET: Final = _HEAD + _CERTIFICATE
 
 HTTP01: Final = (
-    "# Written by certwright for http-01 challenges (RFC 8555 section 8.3). Changes made here are put back.\n" + _HTTP01
+    "# Written by certwright for http-01 challenges (RFC 8555 section 8.3). Changes made here are put back.\n"
+    + _HTTP01
+    + r"""{% if http01_more %}
+<IfModule mod_rewrite.c>
+    RewriteEngine On
+{% for root in http01_more %}
+    RewriteCond "{{ root }}$0" -f
+    RewriteRule "^/\.well-known/acme-challenge/[A-Za-z0-9_-]+$" "{{ root }}$0" [END]
+{% endfor %}
+</IfModule>
+{% for root in http01_more %}
+<Directory "{{ root }}/.well-known/acme-challenge">
+    Options None
+    AllowOverride None
+    Require all granted
+    ForceType text/plain
+</Directory>
+{% endfor %}
+{% endif %}
+"""
 )
 
 VHOST: Final = (

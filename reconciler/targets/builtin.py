@@ -56,7 +56,19 @@ def _indented(text: str) -> str:
 SNIPPET: Final = _HEAD + _CERTIFICATE
 
 HTTP01: Final = (
-    "# Written by certwright for http-01 challenges (RFC 8555 section 8.3). Changes made here are put back.\n" + _HTTP01
+    "# Written by certwright for http-01 challenges (RFC 8555 section 8.3). Changes made here are put back.\n"
+    + _HTTP01.replace("=404", "{% if http01_more %}@certwright-1{% else %}=404{% endif %}")
+    + """\
+{% for root in http01_more %}
+location @certwright-{{ loop.index }} {
+    root {{ root }};
+    try_files $uri {% if loop.last %}=404{% else %}@certwright-{{ loop.index + 1 }}{% endif %};
+    default_type text/plain;
+    auth_basic off;
+    allow all;
+}
+{% endfor %}
+"""
 )
 
 VHOST: Final = (

@@ -75,11 +75,15 @@ class WebServer:
         return one_site_each(files)
 
     def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:
-        """Give `http-01.conf` for the user's port 80 blocks (snippet only), if there are sites."""
+        """Give `http-01.conf` for the user's port 80 blocks (snippet only), if there are sites.
+
+        It serves what lies in the built-in webroot, else in one of those that the tree's methods declare.
+        """
         if self.spec.layout != "snippet" or not sites:
             return ()
         path = self._path(SHARED)
-        variables = {"": {"http01_webroot": self._http01_directory}}
+        usable = [found for found in map(checked, self.spec.webroots) if isinstance(found, str)]
+        variables = {"": {"http01_webroot": self._http01_directory, "http01_more": usable}}
         text = texts(self._renderer, SHARED, self.dialect.http01, variables)[""]
         if isinstance(path, Refusal) or isinstance(text, Refusal):
             return ()

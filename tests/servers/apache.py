@@ -15,7 +15,7 @@ from tests.servers.processes import program, running, tail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MODULES = ("mpm_event", "authz_core", "alias", "info", "mime", "ssl", "socache_shmcb")
+_MODULES = ("mpm_event", "authz_core", "alias", "rewrite", "info", "mime", "ssl", "socache_shmcb")
 _PLACES = (Path("/usr/lib/apache2/modules"), Path("/usr/lib64/httpd/modules"), Path("/usr/lib/httpd/modules"))
 # As root the children drop to `daemon`, and cannot enter a test's private directory: all certificates are read before.
 _CONFIG = """\

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+OTHER = "another-token_of-a-declared-method"
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 
 
@@ -21,6 +22,15 @@ def make_webroot(root: Path) -> Path:
     (directory / "sub" / TOKEN).write_text("secret")
     (root / "webroot" / "outside").write_text("secret")
     return root / "webroot"
+
+
+def make_another(root: Path) -> Path:
+    """Make the webroot of a method that the tree declares, with a token of its own."""
+    directory = root / "another" / ".well-known" / "acme-challenge"
+    directory.mkdir(parents=True)
+    (directory / OTHER).write_text("another answer")
+    (directory / "not.a.token").write_text("secret")
+    return root / "another"
 
 
 def get(port: int, path: str, host: str = "a.example") -> tuple[int, str, str, str]:
@@ -40,9 +50,12 @@ def get(port: int, path: str, host: str = "a.example") -> tuple[int, str, str, s
         connection.close()
 
 
-def check_tokens(port: int) -> None:
+def check_tokens(port: int, *, another: bool = False) -> None:
+    """See that tokens are served, of a further webroot too, and nothing else."""
     base = "/.well-known/acme-challenge"
     assert get(port, f"{base}/{TOKEN}")[:3] == (200, "the answer", "text/plain")
+    if another:
+        assert get(port, f"{base}/{OTHER}")[:3] == (200, "another answer", "text/plain")
     for path in ("", "/", "/none", "/not.a.token", f"/sub/{TOKEN}", f"/{TOKEN}/", f"/{TOKEN}.x", "/sub"):
         status, body, _, _ = get(port, base + path)
         assert "secret" not in body

@@ -14,7 +14,7 @@ from reconciler.targets.apache import Apache, names, paste_lines
 from tests.servers.handshake import handshake
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
-from tests.targets.http01 import check_tokens, get, make_webroot
+from tests.targets.http01 import OTHER, check_tokens, get, make_another, make_webroot
 from tests.targets.making import RENDERER, install, one, put_live, seat
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def test_whole_virtual_hosts_answer_by_name(apache: Server, live: Path, webroot:
 
 def test_a_snippet_serves_inside_the_users_own_virtual_host(apache: Server, live: Path, webroot: Path) -> None:
     tls, plain = free_port(), free_port()
-    spec = spec_of(apache, tls, layout="snippet")
+    more = tuple(str(make_another(webroot.parent / name)) for name in ("m1", "m2"))
+    (webroot.parent / "m1/another/.well-known/acme-challenge" / OTHER).unlink()
+    spec = spec_of(apache, tls, layout="snippet", webroots=more)
     target = Apache(spec, RENDERER, str(webroot))
     sites = [seat(spec, site, live=str(live)) for site in ("a", "b")]
     rendered = target.render(sites)
@@ -97,7 +99,7 @@ def test_a_snippet_serves_inside_the_users_own_virtual_host(apache: Server, live
     apache.start()
     assert handshake(tls, "a.example").names == {"a.example"}
     assert handshake(tls, "b.example").names == {"b.example"}
-    check_tokens(plain)
+    check_tokens(plain, another=True)
 
 
 def test_live_names_the_stores_own_files(apache: Server, live: Path) -> None:

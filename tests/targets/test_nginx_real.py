@@ -13,7 +13,7 @@ from reconciler.targets.nginx import Nginx
 from tests.servers.handshake import handshake
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
-from tests.targets.http01 import check_tokens, get, make_webroot
+from tests.targets.http01 import OTHER, check_tokens, get, make_another, make_webroot
 from tests.targets.making import RENDERER, RealHands, install, one, put_live, seat, vhost
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def test_a_snippet_serves_inside_the_users_own_block(nginx: Server, live: Path, 
     tls, plain = free_port(), free_port()
     ours = nginx.root / "snippets"
     ours.mkdir()
-    spec = NginxTarget(name="web", config_directory=str(ours), test=nginx.test_argv)
+    more = tuple(str(make_another(nginx.root / name)) for name in ("m1", "m2"))
+    (nginx.root / "m1/another/.well-known/acme-challenge" / OTHER).unlink()
+    spec = NginxTarget(name="web", config_directory=str(ours), test=nginx.test_argv, webroots=more)
     target = Nginx(spec, RENDERER, str(webroot))
     sites = [seat(spec, site, live=str(live)) for site in ("a", "b")]
     rendered = target.render(sites)
@@ -78,7 +80,7 @@ def test_a_snippet_serves_inside_the_users_own_block(nginx: Server, live: Path, 
     nginx.start()
     assert handshake(tls, "a.example").names == {"a.example"}
     assert handshake(tls, "b.example").names == {"b.example"}
-    check_tokens(plain)
+    check_tokens(plain, another=True)
     assert get(plain, "/other")[0] == 302
 
 
