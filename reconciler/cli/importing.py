@@ -41,12 +41,14 @@ def import_(settings: Settings, site: str, **given: str | None) -> int:
     from reconciler.cli.apps import opened
     from reconciler.cli.converging import Run, not_ready
     from reconciler.cli.names import check
+    from reconciler.cli.scopes import check_undamaged
     from reconciler.cli.signals import stopping
     from reconciler.model.ports import Limits, Scope
 
     screen, name, spec = Screen(settings), site.removeprefix("site/"), _spec(given)
     with opened(settings, screen, "import") as app, stopping(app, screen) as caught:
         check((name,), app.tree.refresh())
+        check_undamaged(app, name)
         (declared,) = app.tree.declared([name]).sites.values()
         pair = _read(app, declared, spec)
         _keep(app, declared, spec, pair)

@@ -33,7 +33,7 @@ def rollback(site: str, revision: str | None, settings: Settings) -> int:
     """
     from reconciler.cli.apps import opened
     from reconciler.cli.converging import Run, not_ready
-    from reconciler.cli.scopes import scope_of
+    from reconciler.cli.scopes import check_undamaged, scope_of
     from reconciler.cli.signals import stopping
     from reconciler.model.ports import Limits, Scope
 
@@ -41,6 +41,7 @@ def rollback(site: str, revision: str | None, settings: Settings) -> int:
     with opened(settings, screen, "rollback") as app, stopping(app, screen) as caught:
         names = scope_of(app, settings, (site,), screen).sites or frozenset()
         (declared,) = app.tree.declared(names).sites.values()
+        check_undamaged(app, declared.name)
         chosen = _go_back(app, declared, revision)
         screen.note(f"site/{declared.name}: {chosen.id} is in use again; `certwright renew {declared.name}` ends that")
         scope = Scope(sites=names)

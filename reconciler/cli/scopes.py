@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.names import check
 from reconciler.cli.selectors import selector
-from reconciler.errors import ManifestError, Problem, UsageError
+from reconciler.errors import ManifestError, OddFile, Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from reconciler.wiring import App
 
 _STDIN: Final = "-"
+
+
+def check_undamaged(app: App, site: str) -> None:
+    """Refuse to work on one site by name where something odd stands at its path in the store. Raises OddFile."""
+    for text in app.store.damage((site,)).values():
+        raise OddFile(text)
 
 
 def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Screen) -> Scope:

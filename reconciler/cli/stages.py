@@ -123,9 +123,11 @@ def _told(
 
 def _declared(app: App, site: str) -> DesiredSite:
     from reconciler.cli.names import check
+    from reconciler.cli.scopes import check_undamaged
 
     name = site.removeprefix("site/")
     check((name,), app.tree.refresh())
+    check_undamaged(app, name)
     return app.tree.declared([name]).sites[name]
 
 

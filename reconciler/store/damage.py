@@ -34,11 +34,13 @@ class Damages(Part):
 
     def damage(self, sites: Iterable[str]) -> Mapping[str, str]:
         """Give the sites at whose paths something odd stands, each with one sentence: what, where, and what to do."""
-        ordered = frozenset(reading.names(self._layout.fixed("orders")))
-        found = ((site, next(self._odd(site, ordered=site in ordered), None)) for site in sites)
+        ordered, brought = (frozenset(reading.names(self._layout.fixed(name))) for name in ("orders", "imports"))
+        found = (
+            (site, next(self._odd(site, ordered=site in ordered, brought=site in brought), None)) for site in sites
+        )
         return {site: text for site, text in found if text is not None}
 
-    def _odd(self, site: str, *, ordered: bool) -> Iterator[str]:
+    def _odd(self, site: str, *, ordered: bool, brought: bool) -> Iterator[str]:
         layout = self._layout
         yield from _checked(layout.status(site), "a file", stat.S_ISREG)
         yield from _checked(layout.desired(site), "a file", stat.S_ISREG)
@@ -46,6 +48,8 @@ class Damages(Part):
         yield from _checked(layout.certificates(site), "a directory", stat.S_ISDIR)
         # a file in the pointer's place is replaced like a pointer that is not ours
         yield from _checked(layout.live(site), "a symbolic link", lambda mode: not stat.S_ISDIR(mode), ours=False)
+        if brought:
+            yield from _checked(layout.imports(site), "a directory", stat.S_ISDIR)
         if ordered:
             folder = layout.orders(site)
             yield from _checked(folder, "a directory", stat.S_ISDIR)

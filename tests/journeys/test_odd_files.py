@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.journeys.stage import Stage
 
 FILES = ("status/{}.json", "desired/{}.json", "orders/{}/order.json", "orders/{}/pending.key", "locks/site/{}")
-FOLDERS = ("orders/{}", "certificates/{}")
+FOLDERS = ("orders/{}", "certificates/{}", "imports/{}")
 
 
 def _socket(path: Path) -> None:
@@ -146,6 +146,10 @@ def test_every_verb_goes_on_and_tells(tmp_path: Path, file: str) -> None:
                 assert "1 ready" in told
                 assert "StoreDamaged" in told
                 assert "certwright describe site a names it" in told
+        for verb in (("rollback", "a"), ("challenges", "a"), ("solve", "a"), ("request", "a")):
+            done = program(*verb)
+            assert done.returncode == 3, (verb, done.stdout)
+            assert f"{program.state}/{file} is a named pipe" in done.stderr
         ready = {
             one["metadata"]["name"]: one["status"]["conditions"][0] for one in program.json("get", "sites")["items"]
         }
