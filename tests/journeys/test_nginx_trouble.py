@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import views
+from reconciler.execute import hands
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
+from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -229,3 +231,42 @@ def test_a_port_that_speaks_no_tls_is_told(street: Street) -> None:
     seen = street.stage.memory("one").served["web"]
     assert not seen.ok
     assert seen.ports[0].message
+
+
+def test_nginx_runs_with_another_configuration(street: Street) -> None:
+    """What answers at the port knows nothing of our files: that is told, and nothing is taken for served."""
+    other = make_identity(street.stage.root / "other", "one.example.com")
+    street.web.config.write_text(
+        street.web.config.read_text().replace(f"include {street.web.include}/*.conf;", "")[: -len("}\n")]
+        + f"server {{ listen {street.tls_port} ssl; ssl_certificate {other.certificate}; "
+        f"ssl_certificate_key {other.key}; }}\n}}\n"
+    )
+    street.web.reload()
+    street.write(street.quick("one", "one.example.com", "www.one.example.com"))
+    [reload] = [one for one in street.stage.apply()[0].outcomes if one.change.verb == "reload"]
+    assert (reload.status, reload.reason) == ("failed", "NotIncluded")
+    assert "the server does not include our configuration" in reload.message
+    assert "for one.example.com" in reload.message, "whose certificate is shown there"
+    street.http()
+    street.stage.shift = LATER
+    street.stage.settle()
+    street.assert_served("one", "one.example.com", "www.one.example.com")
+
+
+def test_a_reload_that_hangs_is_ended_and_one_that_takes_its_time_is_waited_for(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(hands._SECONDS, "reload", 1.0)
+    street.write(street.quick("one"), target={"reload": {"command": ["sleep", "60"]}})
+    [reload] = [one for one in street.stage.apply()[0].outcomes if one.change.verb == "reload"]
+    assert (reload.status, reload.reason) == ("failed", "NotLoaded")
+    assert "did not end within 1 s and was killed" in reload.message
+    script = street.stage.root / "later.sh"
+    script.write_text(f"#!/bin/sh\n(sleep 3; {' '.join(street.web.reload_argv)}) >/dev/null 2>&1 &\n")
+    script.chmod(0o755)
+    street.write(street.quick("one"), street.quick("two"), target={"reload": {"command": [str(script)]}})
+    street.stage.shift = LATER
+    street.web.reload()
+    street.stage.settle()
+    street.assert_served("one")
+    street.assert_served("two")
