@@ -11,6 +11,7 @@ from reconciler.model.observed import Undo
 from reconciler.model.text import clean
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+_THUMBPRINT: Final = re.compile(rb"[A-Za-z0-9_-]{43}", re.ASCII)
 _HOSTNAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 _LONGEST_HOSTNAME: Final = 253
 
@@ -32,8 +33,8 @@ def checked_hostname(hostname: str) -> str:
 
 def proves(content: bytes, token: str) -> bool:
     """Tell whether `content` is a key authorization for `token`: what only an ACME client writes under that name."""
-    pattern = re.escape(token) + r"\.[A-Za-z0-9_-]{43}"
-    return re.fullmatch(pattern.encode(), content, re.ASCII) is not None
+    named, _, thumbprint = content.partition(b".")
+    return named == token.encode() and _THUMBPRINT.fullmatch(thumbprint) is not None
 
 
 def undo_for(

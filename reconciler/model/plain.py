@@ -18,6 +18,8 @@ from typing import Any, TypeVar, Union, cast
 
 T = TypeVar("T")
 
+_SCALARS = frozenset({types.NoneType, bool, int, float, str})
+
 
 def canonical(value: object) -> bytes:
     """Give the one JSON text of a value, for digests: sorted keys, no blanks."""
@@ -26,7 +28,8 @@ def canonical(value: object) -> bytes:
 
 def to_plain(value: object) -> Any:  # noqa: ANN401  JSON has no tighter type
     """Turn a value of the model into JSON values."""
-    return _writer(cast("type", type(value)))(value)
+    kind: Any = type(value)
+    return value if kind in _SCALARS else _writer(kind)(value)
 
 
 @functools.cache
@@ -46,7 +49,9 @@ def _writer(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401, PLR0911  one re
         return lambda value: [to_plain(item) for item in value]
     if dataclasses.is_dataclass(kind):
         names = tuple(_fields(cast("type", kind)))
-        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+        return lambda value: {
+            name: item if type(item := getattr(value, name)) in _SCALARS else to_plain(item) for name in names
+        }
     msg = f"no plain form for {kind.__name__}"
     raise TypeError(msg)
 

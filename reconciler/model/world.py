@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 
 from reconciler.model.installed import Inventory, OnTarget, TargetRecord
 from reconciler.model.memory import Memory
@@ -64,7 +66,7 @@ class Abandoned:
     certificate: Revision | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
     """What one pass observed. `accounts` maps issuer names to their account, None where there is none yet.
 
@@ -81,3 +83,10 @@ class World:
     undo: tuple[Undo, ...] = ()
     known: int = 0
     addresses: tuple[str, ...] = ()
+
+    @cached_property
+    def newest_start(self) -> datetime | None:
+        """Give when the newest certificate of these sites began, None if none has one; found out once a pass."""
+        lives = (seen.live for seen in self.sites.values())
+        begins = (live.facts.not_before for live in lives if isinstance(live, Revision) and not live.meta.placeholder)
+        return max(begins, default=None)

@@ -134,9 +134,7 @@ def _decided(desired: DesiredSite, observed: ObservedSite, world: World, now: da
 
 def _clock_wrong(case: Case, world: World) -> Hold | None:
     """Hold what is wanted while the clock is before the newest certificate: else one bad clock reissues all of them."""
-    lives = (seen.live for seen in world.sites.values())
-    begins = [live.facts.not_before for live in lives if isinstance(live, Revision) and not live.meta.placeholder]
-    newest = max(begins, default=case.now)
+    newest = world.newest_start or case.now
     if case.now >= newest - _CLOCK_SLACK or first_finding(case, without=_NEVER_ASKED) is not None:
         return None
     return Hold(

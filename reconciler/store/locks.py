@@ -39,7 +39,7 @@ class Locks:
     def __init__(self, layout: Layout, clock: Clock) -> None:
         """Hold nothing yet."""
         self._layout, self._clock = layout, clock
-        self._held: dict[Lease, int] = {}  # the inode of the lock file that we hold open
+        self._held: dict[Lease, tuple[int, str]] = {}  # inode and path of the lock file that we hold open
         self._last: dict[str, int] = {}
 
     @contextmanager
@@ -53,7 +53,7 @@ class Locks:
             with told("write", self._layout.lock(scope)):
                 _note(descriptor, {"epoch": epoch, "pid": os.getpid(), "verb": clean(verb, 60), "since": since})
             lease = Lease(scope, epoch)
-            self._held[lease] = os.fstat(descriptor).st_ino
+            self._held[lease] = os.fstat(descriptor).st_ino, self._layout.lock(scope)
             try:
                 yield lease
             finally:
@@ -85,7 +85,7 @@ class Locks:
         if not any(lease.scope == scope or (scope[-1] == "/" and lease.scope.startswith(scope)) for scope in scopes):
             raise LeaseLost(f"the lease of {clean(lease.scope)} does not cover {' or '.join(scopes)}")
         held = self._held.get(lease)
-        if held is None or _inode(self._layout.lock(lease.scope)) != held:
+        if held is None or _inode(held[1]) != held[0]:
             raise LeaseLost(
                 f"the lease of {clean(lease.scope)} (epoch {lease.epoch}) is no longer ours; nothing was written"
             )

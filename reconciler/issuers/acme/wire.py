@@ -78,10 +78,29 @@ def read_answer(stream: BufferedReader, method: str, limit: int) -> Whole:
 def _head(stream: BufferedReader) -> tuple[int, int, Headers]:
     """Read up to the final status and its headers."""
     for _ in range(_MOST_INTERIM):
-        (minor, status), headers = _status(stream), _headers(stream)
+        first, *rest = _lines(stream)
+        found = _STATUS.fullmatch(first)
+        if found is None:
+            raise MalformedError("an answer that is not HTTP/1.1")
+        headers, status = _headers(rest), int(found[2])
         if status not in _INTERIM:
-            return minor, status, headers
+            return int(found[1]), status, headers
     raise MalformedError("interim answers without end")
+
+
+def _lines(stream: BufferedReader) -> list[bytes]:
+    """Read the lines up to an empty one; mostly all of them came with one read."""
+    seen = stream.peek()
+    end = seen.find(b"\r\n\r\n")
+    if 0 < end <= _LINE:
+        found = stream.read(end + 4)[:end].split(b"\r\n")
+        if not any(b"\n" in line or b"\r" in line for line in found):
+            return found
+        raise MalformedError("a bare line end in its head")
+    found = [_line(stream)]
+    while len(found) <= _MOST_HEADERS + 1 and (line := _line(stream)):
+        found.append(line)
+    return found
 
 
 def _line(stream: BufferedReader) -> bytes:
@@ -93,25 +112,17 @@ def _line(stream: BufferedReader) -> bytes:
     return line.rstrip(b"\r\n")
 
 
-def _status(stream: BufferedReader) -> tuple[int, int]:
-    found = _STATUS.fullmatch(_line(stream))
-    if found is None:
-        raise MalformedError("an answer that is not HTTP/1.1")
-    return int(found[1]), int(found[2])
-
-
-def _headers(stream: BufferedReader) -> Headers:
-    found: Headers = {}
-    for _ in range(_MOST_HEADERS + 1):
-        line = _line(stream)
-        if not line:
-            return found
+def _headers(found: list[bytes]) -> Headers:
+    if len(found) > _MOST_HEADERS:
+        raise MalformedError(f"more than {_MOST_HEADERS} header lines")
+    headers: Headers = {}
+    for line in found:
         name, colon, value = line.partition(b":")
         if not colon or _NAME.fullmatch(name) is None:
             raise MalformedError("a header line that is none")
         key = name.decode("ascii").lower()
-        found[key] = (*found.get(key, ()), value.decode("latin-1").strip(" \t"))
-    raise MalformedError(f"more than {_MOST_HEADERS} header lines")
+        headers[key] = (*headers.get(key, ()), value.decode("latin-1").strip(" \t"))
+    return headers
 
 
 def _length(values: tuple[str, ...], limit: int) -> int:
@@ -138,13 +149,20 @@ def _chunks(stream: BufferedReader, limit: int) -> bytes:
             raise MalformedError("a chunk without a size")
         size = int(found[1], 16)
         if not size:
-            _headers(stream)
+            _skip_trailer(stream)
             return bytes(content)
         if len(content) + size > limit:
             raise TooLargeError
         content += _exactly(stream, size)
         if _line(stream):
             raise MalformedError("a chunk longer than it says")
+
+
+def _skip_trailer(stream: BufferedReader) -> None:
+    for _ in range(_MOST_HEADERS):
+        if not _line(stream):
+            return
+    raise MalformedError(f"more than {_MOST_HEADERS} lines after its body")
 
 
 def _rest(stream: BufferedReader, limit: int) -> bytes:
