@@ -98,6 +98,33 @@ def test_full_disk_of_the_target(stage: Stage) -> None:
     write(stage)
 
 
+def test_disk_is_full_in_the_middle_of_ten_files(stage: Stage) -> None:
+    """Room for three of ten: a site has both its files or none, those without are told, and space heals it."""
+    out, names = stage.root / "out", ("one", "two", "three", "four", "five")
+    with small_disk(out, "64k"):
+        ballast = fill(out)
+        with ballast.open("r+b") as file:
+            file.truncate(ballast.stat().st_size - 3 * 4096)
+        stage.write("all.yaml", document("Server", "home", SERVER), copy_target(out), *map(ca_site, names))
+        reports = stage.apply()
+        done = {
+            one.change.site: one.status
+            for one in reports[0].outcomes
+            if one.change.verb == "install" and one.reason in (None, "", "DiskFull")
+        }
+        there = {path.name for path in out.iterdir() if path.suffix in (".key", ".crt")}
+        for name in names:
+            assert {f"{name}.key", f"{name}.crt"} & there in (set(), {f"{name}.key", f"{name}.crt"}), name
+        assert [path.name for path in out.iterdir() if path.name.startswith(".")] == [], "nothing half-written stays"
+        assert "failed" in set(done.values())
+        ballast.unlink()
+        stage.shift = LATER
+        stage.settle()
+        for name in names:
+            assert (out / f"{name}.crt").read_bytes() == stage.path(name, "fullchain.pem").read_bytes()
+            assert (out / f"{name}.key").read_bytes() == stage.path(name, "privkey.pem").read_bytes()
+
+
 def test_read_only_state_directory(stage: Stage) -> None:
     with small_disk(stage.state, "4m"):
         write(stage)

@@ -169,6 +169,10 @@ def test_drift_is_put_right(yard: Yard) -> None:
     listed.write_text("somebody's own\n")
     yard.stage.settle()
     yard.assert_served("a", "b")
+    # a pair that is good, and another site's
+    (yard.proxy.include / "a.pem").write_bytes((yard.proxy.include / "b.pem").read_bytes())
+    yard.stage.settle()
+    yard.assert_served("a", "b")
 
 
 def test_a_list_that_is_not_ours_is_not_touched(stage: Stage, haproxy: Haproxy) -> None:
