@@ -36,7 +36,7 @@ def room() -> Iterator[Path]:
     place = ROOT / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
     if tool := shutil.which("chattr"):
-        subprocess.run([tool, "+T", str(place)], check=False, capture_output=True)  # noqa: S603  a fixed program
+        subprocess.run([tool, "+T", str(place)], check=False, capture_output=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         yield Path(folder)
 
