@@ -10,58 +10,27 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files.api import FileFailed, check_mode
-from reconciler.model.ports import Activated, Artifact, Refusal, Tested
-from reconciler.targets.commands import first_lines, named, ran
-from reconciler.targets.paths import Rendered, checked, one_site_each, refused
-from reconciler.targets.probing import probes_of
-from reconciler.targets.rendering import by_site, merged
+from reconciler.model.desired import FilesTarget
+from reconciler.model.ports import Artifact, Refusal
+from reconciler.targets.copying import Copying
+from reconciler.targets.paths import Rendered, checked, refused
+from reconciler.targets.rendering import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from reconciler.model.desired import FileRule, FilesTarget
-    from reconciler.model.ports import Changed, Hands, Probe, SiteOnTarget
+    from reconciler.model.desired import FileRule
+    from reconciler.model.ports import SiteOnTarget
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _OTHERS: Final = 0o007
 
 
-class Files:
+class Files(Copying[FilesTarget]):
     """The `Target` of type `files`."""
 
-    copies = True
-
-    def __init__(self, spec: FilesTarget) -> None:
-        """Take the spec."""
-        self.spec = spec
-
-    def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
-        """Give each site's files, a rule a file; none has a text, since all are material."""
-        return one_site_each({name: self._files(site) for name, site in by_site(sites).items()})
-
-    def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:  # noqa: ARG002  the protocol's
-        """Give nothing: every file is a site's."""
-        return ()
-
-    def test(self, hands: Hands, paths: Collection[str]) -> Tested:
-        """Run the declared test, if any; blamed are files of ours that its output names."""
-        ok, lines = ran(hands, "test", self.spec.test)
-        return Tested(ok, first_lines(lines), () if ok else named(lines, paths))
-
-    def replaces(self, changed: Collection[Changed]) -> bool:  # noqa: ARG002  the protocol's
-        """Tell that nothing is taken up without the reload."""
-        return False
-
-    def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:  # noqa: ARG002  the protocol's
-        """Run the declared reload, if any."""
-        ok, lines = ran(hands, "reload", self.spec.reload.command)
-        return Activated(ok, first_lines(lines))
-
-    def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
-        """Give a handshake for each declared port; there is none by default."""
-        return probes_of(self.spec.verify, site)
-
-    def _files(self, site: SiteOnTarget) -> Rendered:
+    def files(self, site: SiteOnTarget) -> Rendered:
+        """Give a file for each rule; none has a text, since all are material."""
         known = _known(site, merged(self.spec.values, site.use.values))
         artifacts: list[Artifact] = []
         for rule in self.spec.files:

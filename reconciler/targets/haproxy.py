@@ -14,19 +14,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.desired import HaproxyTarget
 from reconciler.model.fragments import block
 from reconciler.model.names import Hostname, Part
 from reconciler.model.ports import Activated, Artifact, Refusal, Tested
 from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
-from reconciler.targets.paths import Rendered, checked, one_site_each, refused
-from reconciler.targets.probing import probes_of
-from reconciler.targets.rendering import by_site
+from reconciler.targets.copying import Copying
+from reconciler.targets.paths import Rendered, checked, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
-    from reconciler.model.desired import HaproxyTarget
-    from reconciler.model.ports import Changed, Hands, Probe, SiteOnTarget
+    from reconciler.model.ports import Changed, Hands, SiteOnTarget
 
 LIST: Final = "crt-list.txt"
 _NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
@@ -36,22 +35,8 @@ _MATERIAL_MODE: Final = 0o600
 _LIST_MODE: Final = 0o644
 
 
-class Haproxy:
+class Haproxy(Copying[HaproxyTarget]):
     """The `Target` of type `haproxy`."""
-
-    copies = True
-
-    def __init__(self, spec: HaproxyTarget) -> None:
-        """Take the spec."""
-        self.spec = spec
-
-    def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
-        """Give each site's certificate file and its block in the list."""
-        return one_site_each({name: self._files(site) for name, site in by_site(sites).items()})
-
-    def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:  # noqa: ARG002  the protocol's
-        """Give nothing: of the list, each site has its own block."""
-        return ()
 
     def test(self, hands: Hands, paths: Collection[str]) -> Tested:
         """Run the server's own test, which loads every certificate; blamed are files that its alerts name."""
@@ -77,10 +62,6 @@ class Haproxy:
             return Activated(ok=False, output=f"{refusal}\n{tested.output}")
         return self._reloaded(hands)
 
-    def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
-        """Give a handshake for each declared port; there is none by default."""
-        return probes_of(self.spec.verify, site)
-
     def _reloaded(self, hands: Hands) -> Activated:
         ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("haproxy"))
         return Activated(ok, first_lines(lines))
@@ -100,7 +81,8 @@ class Haproxy:
         hands.ask(socket, f"abort ssl cert {path}")
         return answer
 
-    def _files(self, site: SiteOnTarget) -> Rendered:
+    def files(self, site: SiteOnTarget) -> Rendered:
+        """Give the certificate file, and the block in the list."""
         directory = self.spec.config_directory
         material, listed = checked(f"{directory}/{site.site}.pem"), checked(f"{directory}/{LIST}")
         if isinstance(material, Refusal):

@@ -18,19 +18,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.desired import PostfixTarget
 from reconciler.model.fragments import block
 from reconciler.model.names import Hostname, Part
 from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
 from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
-from reconciler.targets.paths import Rendered, checked, one_site_each, refused
-from reconciler.targets.probing import probes_of
-from reconciler.targets.rendering import by_site
+from reconciler.targets.copying import Copying
+from reconciler.targets.paths import Rendered, checked, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from reconciler.model.desired import PostfixTarget
-    from reconciler.model.ports import Changed, Hands, Probe, SiteOnTarget
+    from reconciler.model.ports import Changed, Hands, SiteOnTarget
 
 MAP: Final = "sni"
 _NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
@@ -40,22 +39,8 @@ _LEFT_OUT: Final = "skipping this entry"
 _MODE: Final = 0o600
 
 
-class Postfix:
+class Postfix(Copying[PostfixTarget]):
     """The `Target` of type `postfix`."""
-
-    copies = True
-
-    def __init__(self, spec: PostfixTarget) -> None:
-        """Take the spec."""
-        self.spec = spec
-
-    def render(self, sites: Sequence[SiteOnTarget]) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
-        """Give each site's certificate file and its block in the map's source."""
-        return one_site_each({name: self._files(site) for name, site in by_site(sites).items()})
-
-    def shared(self, sites: Sequence[SiteOnTarget]) -> tuple[Artifact, ...]:  # noqa: ARG002  the protocol's
-        """Give nothing: of the map's source, each site has its own block."""
-        return ()
 
     def test(self, hands: Hands, paths: Collection[str]) -> Tested:
         """Check what the map's source names, then run the server's own test; blamed are files that either names."""
@@ -65,10 +50,6 @@ class Postfix:
         ok, lines = ran(hands, "test", self.spec.test or default_test("postfix"))
         serious = [line for line in lines if _SERIOUS.search(line)] or lines
         return Tested(ok, first_lines(serious), () if ok else named(serious, paths))
-
-    def replaces(self, changed: Collection[Changed]) -> bool:  # noqa: ARG002  the protocol's
-        """Tell that the map is always built from all of its source, so all of it is checked before."""
-        return False
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:
         """Build the map; reload only for the certificate of clients without a known name, or if in doubt."""
@@ -84,10 +65,6 @@ class Postfix:
         ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("postfix"))
         return Activated(ok, first_lines(lines))
 
-    def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:
-        """Give a handshake for each port of `verify`."""
-        return probes_of(self.spec.verify, site)
-
     def _is_default(self, changed: Collection[Changed]) -> bool:
         default = f"{self.spec.config_directory}/{self.spec.default_site}.pem"
         return self.spec.default_site is not None and any(one.path == default for one in changed)
@@ -95,7 +72,8 @@ class Postfix:
     def _unusable(self, hands: Hands) -> Mapping[str, str]:
         return hands.unusable(self.spec.config_directory, MAP, names)
 
-    def _files(self, site: SiteOnTarget) -> Rendered:
+    def files(self, site: SiteOnTarget) -> Rendered:
+        """Give the certificate file, and the block in the map's source."""
         directory = self.spec.config_directory
         material, source = checked(f"{directory}/{site.site}.pem"), checked(f"{directory}/{MAP}")
         if isinstance(material, Refusal):
