@@ -37,6 +37,10 @@ def opened(
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # what a pass makes lives as long as the pass: looking for it is in vain
     gc.enable()
+    if screen.verbosity > 1:
+        from reconciler.doors.log import to_stderr
+
+        to_stderr(screen.verbosity)
     harden()  # whatever is wired may meet a private key
     from reconciler.wiring import Options, build
 

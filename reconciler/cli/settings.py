@@ -74,7 +74,7 @@ def options() -> dict[str, click.Option]:
             metavar="TIME",
             help="How long to wait for another process that works on the same thing. [60s]",
         ),
-        click.Option(["-v", "--verbose"], count=True, help="Say more; twice: tracebacks of bugs too."),
+        click.Option(["-v", "--verbose"], count=True, help="Say more; twice: each request to a CA too."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Results and failures only."),
         click.Option(["--no-color"], is_flag=True, help="No colour. [$NO_COLOR]"),
     )

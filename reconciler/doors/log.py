@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 NAME: Final = "certwright"
+REQUESTS: Final = 5  # the level of what is sent and heard, below DEBUG
 _LONGEST: Final = 2000
 _SECRETS: Final = (
     # a private key, even when its end was cut off
@@ -56,10 +57,12 @@ def logger(room: str) -> logging.Logger:
 
 
 def to_stderr(verbosity: int, stream: TextIO | None = None) -> None:
-    """Write our records to standard error: warnings from verbosity -1 on, what was done at 0, what waits at 1 and more.
+    """Write our records to standard error.
 
-    Called again, it replaces what it set before. Other libraries' records are not ours to print.
+    Warnings from verbosity -1 on, what was done at 0, what waits at 1, each request to a CA at 2 and more. Called
+    again, it replaces what it set before. Other libraries' records are not ours to print.
     """
+    logging.addLevelName(REQUESTS, "REQUEST")
     root = logging.getLogger(NAME)
     for handler in list(root.handlers):
         root.removeHandler(handler)
@@ -67,5 +70,5 @@ def to_stderr(verbosity: int, stream: TextIO | None = None) -> None:
     handler.setFormatter(_Lines())
     root.addHandler(handler)
     root.propagate = False
-    root.setLevel({-1: logging.WARNING, 0: logging.INFO}.get(max(verbosity, -1), logging.DEBUG))
+    root.setLevel({-1: logging.WARNING, 0: logging.INFO, 1: logging.DEBUG}.get(max(verbosity, -1), REQUESTS))
     logging.raiseExceptions = False  # a reader of our log that went away is no reason to stop

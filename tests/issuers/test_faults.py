@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.doors import x509
+from reconciler.doors import log, x509
 from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Waiting
 from reconciler.model.desired import Listener
 from tests.rig import rig
@@ -261,3 +263,23 @@ def test_a_newer_start_sends_no_storm_of_newnonce(fronted: Fronted) -> None:
 
     assert front.count("nonce", forwarded=False) <= 2
     assert front.connections <= 3
+
+
+def test_each_request_is_told_on_demand_without_what_was_signed(fronted: Fronted) -> None:
+    machine, front = fronted
+    front.inject(faults.refuse(429, problem="rateLimited", detail="slow \x1b down"), "/order-plz", times=1)
+    stream = io.StringIO()
+    log.to_stderr(2, stream)
+    try:
+        machine.obtain("told.test")
+    except CertwrightError:
+        machine.obtain("told.test")
+    finally:
+        log.to_stderr(0, io.StringIO())
+    told = stream.getvalue()
+    assert re.search(
+        rf"request POST {front.url}/order-plz -> 201 application/json, \d+ bytes, \d+ ms$", told, re.MULTILINE
+    )
+    assert "/order-plz -> 429 application/problem+json" in told
+    assert r"slow \u001b down" in told
+    assert "signature" not in told

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from reconciler.doors import log
 from reconciler.doors.retrying import LONGEST_SLEEP, retry_transient
 from reconciler.errors import Failed, Transient
 from reconciler.issuers.acme import wire
@@ -81,6 +82,7 @@ class Transport:
         seconds: float = SECONDS,
     ) -> None:
         self.origin, self._clock, self._seconds = origin, clock, seconds
+        self._log = log.logger("acme")
         self._pool = Connections(origin, context, clock.monotonic, connections)
         host = str(origin).partition("//")[2]
         self._asking = wire.lines(
@@ -96,13 +98,15 @@ class Transport:
         """
         target = self.origin.target(url)
         message = wire.request(method, target, self._asking if body is None else self._posting, body)
-        connection = self._pool.take()
+        began, connection = self._clock.monotonic(), self._pool.take()
         connection.deadline.start(self._seconds)
         sent = Transient
         try:
             connection.open()
             sent = Broken
             answer = _answer(connection.exchange(method, message, _LIMITS[wanted]), url)
+            if self._log.isEnabledFor(log.REQUESTS):
+                self._note(method, answer, self._clock.monotonic() - began)
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(self.origin, error) from None
         except wire.TooLargeError:
@@ -136,6 +140,12 @@ class Transport:
         return retry_transient(
             again, attempts=_ATTEMPTS, deadline_seconds=SECONDS, wait=clock.wait, now=clock.monotonic
         )
+
+    def _note(self, method: str, answer: Answer, seconds: float) -> None:
+        """Log the exchange, without what was sent (a signature); of an answer only a refusal is shown."""
+        what = f"{answer.status} {answer.kind or 'no content'}, {len(answer.body)} bytes, {seconds * 1000:.0f} ms"
+        problem = "" if answer.status in _OK else f": {clean(answer.body.decode(errors='replace'), 500)}"
+        self._log.log(log.REQUESTS, "%s %s -> %s%s", method, clean(answer.url, 300), what, problem)
 
     def close(self) -> None:
         """Close what lies idle."""
