@@ -21,7 +21,10 @@ def main(names: list[str]) -> int:
     rows = []
     for name in names or NAMES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += list(import_module(f"benchmarks.{name}").rows())
+        for row in import_module(f"benchmarks.{name}").rows():
+            # told at once too: a large case takes long, and what was measured is not lost if it is interrupted
+            print("  ".join(cell for cell in row.cells() if cell), file=sys.stderr, flush=True)
+            rows.append(row)
     print(printed(rows))
     print(
         f"\n{os.cpu_count()} cores, Python {platform.python_version()}; medians; "
