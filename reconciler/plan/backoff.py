@@ -1,20 +1,23 @@
 """When a failed piece of work is tried again: two counters, one for our own side and one for the CA's.
 
-Our own side (self-test, target) heals in seconds: 5 s doubling to 5 min. The CA counts failures against us: 1, 10,
-100 min, then a day, but never more than an eighth of what is left of the certificate in use, so that a short-lived
-one is not waited to death.
+Our own side (self-test, target) heals in seconds: 5 s doubling to 5 min, or slower where a person must act. The CA
+counts failures against us: 1, 10, 100 min, then a day, but never more than an eighth of what is left of the certificate
+in use, so that a short-lived one is not waited to death.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import Failures, LastFailure
 from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOCAL_FIRST: Final = timedelta(seconds=5)
 LOCAL_MOST: Final = timedelta(minutes=5)
@@ -24,6 +27,15 @@ CA_EXPIRED_MOST: Final = timedelta(hours=1)
 ASTRAY_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 # each try puts what was refused where the server finds it, for as long as its test takes
 REJECTED_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+# who answers instead of us was configured by a person, and each try costs the server a reload
+ELSEWHERE_STEPS: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+_STEPS: Final[Mapping[str, tuple[timedelta, ...]]] = {
+    Reason.UNROUTABLE: ASTRAY_STEPS,
+    Reason.CAA_FORBIDS: ASTRAY_STEPS,
+    Reason.REJECTED_BY_SERVER: REJECTED_STEPS,
+    Reason.NOT_INCLUDED: ELSEWHERE_STEPS,
+    Reason.NAME_SERVED_ELSEWHERE: ELSEWHERE_STEPS,
+}
 ASTRAY: Final = (Reason.UNROUTABLE, Reason.CAA_FORBIDS)
 GREATEST: Final = timedelta(days=1)
 GREATEST_WAIT: Final = timedelta(days=7)
@@ -73,8 +85,7 @@ def after_failure(
 
 
 def _stepped(error: CertwrightError, counted: Failures, now: datetime) -> datetime | None:
-    reason = error.reason if isinstance(error, Failed) else None
-    steps = ASTRAY_STEPS if reason in ASTRAY else REJECTED_STEPS if reason == Reason.REJECTED_BY_SERVER else None
+    steps = _STEPS.get(error.reason) if isinstance(error, Failed) else None
     return None if steps is None else now + steps[min(max(counted.local, 1), len(steps)) - 1]
 
 

@@ -42,6 +42,16 @@ def test_next_attempt(local: int, ca: int, left: timedelta | None, delay: timede
     assert next_attempt(Failures(local=local, ca=ca), NOW, end) == NOW + delay
 
 
+@pytest.mark.parametrize("reason", [Reason.NAME_SERVED_ELSEWHERE, Reason.NOT_INCLUDED])
+def test_what_a_person_configured_does_not_cost_a_reload_all_the_time(reason: Reason) -> None:
+    failures, waits = None, []
+    for _ in range(5):
+        failures = after_failure(failures, Failed(reason, "x"), NOW, "d")
+        assert failures.next_attempt is not None
+        waits.append(failures.next_attempt - NOW)
+    assert waits == [timedelta(seconds=5), MINUTE, 10 * MINUTE, 60 * MINUTE, 60 * MINUTE]
+
+
 @given(local=st.integers(0, 10**6), ca=st.integers(0, 10**6), left=st.integers(-(10**8), 10**8))
 def test_never_in_the_past_nor_beyond_a_day(local: int, ca: int, left: int) -> None:
     at = next_attempt(Failures(local=local, ca=ca), NOW, NOW + timedelta(seconds=left))
