@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 16
 _TIMEOUT: Final = 5.0
+_OF_A_PLACE: Final = {
+    "NothingListens": "start the server, or name another port",
+    "NoTls": "turn TLS on at that port, or say by --starttls what is spoken before it",
+    "HandshakeFailed": "look into the server's log; a server may want to be asked for a name: --sni NAME",
+    "Timeout": "look whether the server is well",
+    "NotIncluded": "nothing, if no Site declares this server; else include our files in its configuration",
+    "NameServedElsewhere": "ask for a name by --sni NAME, or take the name out of the other block",
+    "OldCertificateServed": "reload the server",
+    "Expired": "renew it: `certwright status` tells of our own sites",
+    "ChainBroken": "give the server the whole chain",
+}
+"""What a person does next about a place that was named as HOST:PORT, and belongs to no site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ class Checks:
             "ok": ok,
             "reason": reason if ok or reason != "Served" else "ChainBroken",
             "message": message if ok or reason != "Served" else "the chain that is served does not hang together",
-            "next": None if ok else next_step(reason, check.site),
+            "next": None if ok else _next(reason if reason != "Served" else "ChainBroken", check.site),
             "expected": check.expected,
             "fingerprint": facts.fingerprint if facts else None,
             "servedRevisionOf": owner[0] if owner else None,
@@ -159,6 +171,10 @@ class Checks:
             "issuer": facts.issuer_name if facts else None,
             "chainOk": chain_ok,
         }
+
+
+def _next(reason: str, site: str | None) -> str | None:
+    return _OF_A_PLACE.get(reason) if site is None else next_step(reason, site)
 
 
 def _port(item: dict[str, Any]) -> tuple[object, ...]:

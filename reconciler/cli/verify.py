@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
     from reconciler.model.desired import StartTlsProtocol
 
+_LAST_PORT: Final = 65_535
 _PLACE: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 
 
@@ -40,7 +41,7 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, startt
     screen = Screen(settings)
     if starttls and not any(map(_PLACE.fullmatch, what)):
         raise click.UsageError("--starttls is about HOST:PORT; a site's Target says it in `verify.ports`")
-    places = [(match["six"] or match["host"], int(match["port"])) for word in what if (match := _PLACE.fullmatch(word))]
+    places = [_place(match) for word in what if (match := _PLACE.fullmatch(word))]
     sites = [word.removeprefix("site/") for word in what if not _PLACE.fullmatch(word)]
     with opened(settings, screen, "verify", read_only=True) as app:
         checks = Checks(app)
@@ -63,6 +64,13 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, startt
     return 0 if ok else 1
 
 
+def _place(match: re.Match[str]) -> tuple[str, int]:
+    port = int(match["port"])
+    if not 0 < port <= _LAST_PORT:
+        raise click.UsageError(f"{match[0]}: a port is a number from 1 to {_LAST_PORT}")
+    return match["six"] or match["host"], port
+
+
 def _chosen(app: Any, settings: Settings, sites: Sequence[str], screen: Screen) -> list[str]:  # noqa: ANN401
     from reconciler.cli.scopes import scope_of
 
@@ -80,7 +88,7 @@ def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> Non
         (
             shown(item["site"]),
             shown(item["target"]),
-            f"{item['address']}:{item['port']}" + (f" ({item['starttls']})" if item["starttls"] else ""),
+            _where(item) + (f" ({item['starttls']})" if item["starttls"] else ""),
             shown(item["sni"]),
             "yes" if item["ok"] else "NO",
             shown(item["reason"]),
@@ -93,6 +101,11 @@ def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> Non
     for item in items:
         if not item["ok"]:
             name = f"{item['sni']} at " if item["sni"] else ""
-            screen.out(f"{name}{item['address']}:{item['port']}: {item['message']}", RED)
+            screen.out(f"{name}{_where(item)}: {item['message']}", RED)
             if item["next"]:
                 screen.out(f"        next: {item['next']}")
+
+
+def _where(item: dict[str, Any]) -> str:
+    address = f"[{item['address']}]" if ":" in item["address"] else item["address"]
+    return f"{address}:{item['port']}"

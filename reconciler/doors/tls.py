@@ -103,7 +103,9 @@ def handshake(
     except ssl.SSLError as error:
         raise _no_handshake(place, error) from None
     except OSError as error:
-        if error.errno in _NOBODY or isinstance(error, socket.gaierror):
+        if isinstance(error, socket.gaierror):
+            raise Failed("NothingListens", f"nothing listens at {place}: no address of that name is known") from None
+        if error.errno in _NOBODY:
             raise Failed("NothingListens", f"nothing listens at {place}") from None
         raise Failed("HandshakeFailed", f"{place} closed the connection during the handshake") from None
     except ValueError:

@@ -43,14 +43,20 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     ),
     "CaBundleUnreadable": ("The file of trusted roots cannot be read.", _RETRY),
     "FetchFailed": ("A page on the way to the proof could not be fetched.", _RETRY),
-    "HandshakeFailed": ("The TLS handshake did not end well.", "certwright verify {site}"),
+    "HandshakeFailed": (
+        "The TLS handshake did not end well.",
+        "look into the server's log, then: certwright verify {site}",
+    ),
     "HttpFailed": ("The provider's server could not be asked.", _RETRY),
     "InsecureDirectory": (
         "The Issuer's directory is plain http.",
         "write https://, or `allowInsecure: true` on loopback",
     ),
-    "NoTls": ("What listens there does not speak TLS.", "certwright verify {site}"),
-    "Timeout": ("There was no answer in time.", "certwright verify {site}"),
+    "NoTls": (
+        "What listens there does not speak TLS.",
+        "turn TLS on at that port, or take it out of the Target's `verify.ports`",
+    ),
+    "Timeout": ("There was no answer in time.", "look whether the server is well, then: certwright verify {site}"),
     "TlsUnusable": ("This machine's TLS library cannot be used as it is set up.", _RETRY),
     # the DNS
     "AliasRefused": ("A CNAME leads where we must not write.", "list its target in `cnameTargets`, or mend the CNAME"),

@@ -86,6 +86,7 @@ def test_it_tells_what_is_served_and_whose_it_is(program: Program, listener: soc
             path.unlink()
         foreign = program.json("verify", place, "--sni", "example.test")
         assert foreign["items"][0]["reason"] in ("OldCertificateServed", "NotIncluded")
+        assert "SITE" not in foreign["items"][0]["next"], "a place is no site"
     listener.close()
     nobody = program.json("verify", "example")
     assert nobody["items"][0]["reason"] == "NothingListens"
@@ -96,3 +97,14 @@ def test_a_site_without_ports_is_said_to_have_none(program: Program) -> None:
     told = program("verify", "example")
     assert (told.returncode, told.stdout) == (0, "")
     assert "verify.ports" in told.stderr
+
+
+def test_a_place_that_cannot_be_is_told(program: Program) -> None:
+    program.site("example")
+    told = program("verify", "127.0.0.1:65536")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "from 1 to 65535" in told.stderr
+    nowhere = program("verify", "host.invalid:443", "[::1]:1")
+    assert nowhere.returncode == 1
+    assert "no address of that name is known" in nowhere.stdout
+    assert "[::1]:1: nothing listens" in nowhere.stdout
