@@ -25,11 +25,12 @@ def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = (
     `sites` are those whose state the server took up, if it was `loaded`.
     """
     changed: dict[str, Inventory | None] = {}
+    files = switch.installed({change.site or "" for change in batch.files})
     for change in batch.files:
         site = change.site or ""
         if site in batch.failed:
             continue
-        entry = replace(batch.entry(site), files=switch.installed(site))
+        entry = replace(batch.entry(site), files=files[site])
         # what the server may still have loaded is not forgotten before it took up that the files are gone
         gone = change.verb is Verb.UNINSTALL and site and (loaded or batch.reload is None)
         changed[site] = None if gone else entry

@@ -209,29 +209,20 @@ class Switch:
     def _of(self, sites: Collection[str] | None) -> Iterable[Swap]:
         return (swap for swap in self.swaps if sites is None or swap.site in sites)
 
-    def installed(self, site: str) -> tuple[InstalledFile, ...]:
-        """Describe the files of a site as they now stand, for the inventory."""
-        rows = []
+    def installed(self, sites: Collection[str]) -> Mapping[str, tuple[InstalledFile, ...]]:
+        """Describe the files of each of these sites as they now stand, for the inventory."""
+        rows: dict[str, list[InstalledFile]] = {site: [] for site in sites}
         for swap in self.swaps:
-            if swap.site != site or swap.after is None:
-                continue
-            facts = self.done.get(swap.path) or (files.stat_file(swap.path) if swap.part is not Part.TASK else None)
-            after = swap.after
-            signature = facts.signature if facts else ""
-            rows.append(
-                InstalledFile(
-                    swap.path,
-                    swap.part,
-                    after.digest,
-                    after.mode,
-                    after.uid,
-                    after.gid,
-                    signature,
-                    swap.revision,
-                    swap.fragment,
-                )
-            )
-        return tuple(rows)
+            if swap.site in rows and swap.after is not None:
+                rows[swap.site].append(self._installed(swap, swap.after))
+        return {site: tuple(found) for site, found in rows.items()}
+
+    def _installed(self, swap: Swap, after: Content) -> InstalledFile:
+        facts = self.done.get(swap.path) or (files.stat_file(swap.path) if swap.part is not Part.TASK else None)
+        rights = after.digest, after.mode, after.uid, after.gid
+        return InstalledFile(
+            swap.path, swap.part, *rights, facts.signature if facts else "", swap.revision, swap.fragment
+        )
 
 
 def _make_directories(own: Collection[str]) -> None:

@@ -181,7 +181,7 @@ def test_damaged_row_keeps_the_others_from_being_put_back(here: Path) -> None:
 def test_installed_describes_what_stands_there(here: Path) -> None:
     switch = Switch((swap("a", here / "a", "new", 0o600), swap("b", here / "b", None)))
     switch.forward()
-    [file] = switch.installed("a")
+    [file] = switch.installed({"a"})["a"]
     assert (file.path, file.mode, file.digest) == (str(here / "a"), 0o600, content("new").digest)
     assert file.signature
-    assert switch.installed("b") == ()
+    assert switch.installed({"b"}) == {"b": ()}
