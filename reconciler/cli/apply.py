@@ -26,6 +26,7 @@ class Wish:
     removals: int | None
     reissues: int | None
     change_source: bool
+    accept_machine: bool = False
 
 
 @verb(uses=_USES, formats=("text", "json", "yaml"))
@@ -35,6 +36,7 @@ class Wish:
 @click.option("--keep-going", is_flag=True, help="Hold only the broken manifests; do the rest.")
 @click.option("--allow-removals", type=click.IntRange(0), metavar="N", help="Allow N sites to be removed.")
 @click.option("--allow-reissues", type=click.IntRange(0), metavar="N", help="Allow N good certificates to be replaced.")
+@click.option("--accept-machine", is_flag=True, help="Renew here from now on a state that another machine used last.")
 @click.option("--change-source", is_flag=True, help="Let the state follow this tree from now on.")
 def apply(sites: tuple[str, ...], settings: Settings, *, dry_run: bool, **given: Any) -> int:  # noqa: ANN401
     """Make it so: issue, install, reload, remove, until only holds remain.
@@ -43,7 +45,12 @@ def apply(sites: tuple[str, ...], settings: Settings, *, dry_run: bool, **given:
     touched), 4 if something waits for a limit that is nobody's failure.
     """
     wish = Wish(
-        given["plan"], given["keep_going"], given["allow_removals"], given["allow_reissues"], given["change_source"]
+        given["plan"],
+        given["keep_going"],
+        given["allow_removals"],
+        given["allow_reissues"],
+        given["change_source"],
+        given["accept_machine"],
     )
     _check(sites, settings, wish, dry_run=dry_run)
     from reconciler.model.ports import Limits
@@ -60,7 +67,7 @@ def apply(sites: tuple[str, ...], settings: Settings, *, dry_run: bool, **given:
 def _check(sites: tuple[str, ...], settings: Settings, wish: Wish, *, dry_run: bool) -> None:
     if wish.change_source and (sites or settings.selector or "-" in settings.manifests):
         raise click.UsageError("--change-source needs the whole tree: no SITE, no -l, no `-f -`")
-    if dry_run and (wish.plan or wish.change_source or wish.keep_going):
+    if dry_run and (wish.plan or wish.change_source or wish.accept_machine or wish.keep_going):
         raise click.UsageError("--dry-run changes nothing: it goes with SITE, -l and the --allow flags alone")
     if wish.plan is not None and (sites or settings.selector):
         raise click.UsageError("--plan says which changes are done: it takes no SITE and no -l")

@@ -36,6 +36,8 @@ def converge(sites: Collection[str], settings: Settings, screen: Screen, limits:
         app.tree.glance()  # a tree that is not valid must not become the one that is followed
         if wish.change_source:
             follow(app, settings)
+        if wish.accept_machine:
+            app.store.accept_machine()
         scope = scope_of(app, settings, sites, screen)
         if scope.full:
             follow(app, settings)

@@ -35,6 +35,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     if not digests and not app.tree.problems:
         _refuse_nothing(settings, screen)
     check(sites, digests)
+    _tell_moved(app, screen)
     if settings.selector is not None:
         chosen = selected(app, settings, sites or digests)
         return Scope(sites=frozenset(chosen), follows=_is_followed(app, settings), selector=settings.selector)
@@ -91,8 +92,17 @@ def _follows(app: App, settings: Settings, screen: Screen) -> bool:
     return False
 
 
+def _tell_moved(app: App, screen: Screen) -> None:
+    if app.store.moved():
+        screen.note(
+            "this state was last used on another machine: good certificates are not renewed until a sixth of their "
+            "lifetime is left (`certwright apply --accept-machine` makes this machine the one that renews)"
+        )
+
+
 def begin(app: App, settings: Settings, screen: Screen) -> bool:
     """Tell whether `run` may take away what is not declared; a state that follows no tree yet follows this one."""
+    _tell_moved(app, screen)
     full = _follows(app, settings, screen)
     if full:
         follow(app, settings)
@@ -101,8 +111,6 @@ def begin(app: App, settings: Settings, screen: Screen) -> bool:
 
 def follow(app: App, settings: Settings) -> None:
     """Make the state follow this tree, if it follows none or was told to move."""
-    from reconciler.store.source import Source, machine_id
-
     name = tree_name(settings)
     if name is not None:
-        app.store.follow(Source(name, machine_id()))
+        app.store.follow(name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
     from reconciler.wiring import App
 
-_CONDITIONS: Final = ("Issued", "Installed", "Served", "Covered", "Ready", "Stalled")
+_CONDITIONS: Final = ("Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved")
 _FOR: Final = re.compile(r"condition=([A-Za-z]{1,20})(?:=(true|false|unknown))?", re.ASCII | re.IGNORECASE)
 _PAUSE: Final = 0.3
 
@@ -89,5 +89,5 @@ def _look(app: App, settings: Settings, site: str, kind: str) -> tuple[dict[str,
             "the manifest has changed, and no pass has seen that yet; is `certwright run` running?",
         )
     one = condition(item, kind)
-    absent = "False" if kind == "Stalled" else "Unknown"
+    absent = "False" if kind in ("Stalled", "Moved") else "Unknown"
     return item, (str(one.get("status") or absent), f"{one.get('reason')}: {one.get('message')}")

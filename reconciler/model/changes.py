@@ -74,6 +74,7 @@ class Reason(StrEnum):
     IMPORT_INVALID = "ImportInvalid"
     IMPORT_ENDS = "ImportEnds"
     STORE_IS_OLDER = "StoreIsOlder"
+    MOVED_STORE = "MovedStore"
     ACCOUNT_MISSING = "AccountMissing"
     STORE_DAMAGED = "StoreDamaged"
     RATE_LIMITED = "RateLimited"

@@ -35,7 +35,7 @@ class Outcome:
 class Condition:
     """One condition of a site, the way kubectl users know it."""
 
-    type: Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled"]
+    type: Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]
     status: Literal["True", "False", "Unknown"]
     reason: Reason | str
     message: str

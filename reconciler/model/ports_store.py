@@ -117,6 +117,10 @@ class Reader(Protocol):
         """Give the accounts by directory URL and name."""
         ...
 
+    def moved(self) -> bool:
+        """Tell whether another machine used this state last."""
+        ...
+
     def undo(self) -> tuple[Undo, ...]:
         """Give what is still in the world and must be taken away."""
         ...

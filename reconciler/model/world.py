@@ -73,6 +73,7 @@ class World:
     `orphaned_accounts` maps an issuer to the account URL that revisions in the store name although its key is gone.
     `abandoned` is filled by a full pass, by others only with sites whose certificate one of theirs inherits;
     `known` counts the sites the store knows. `addresses` are the machine's global ones, if a site publishes them.
+    `moved`: another machine used this state last.
     """
 
     sites: Mapping[str, ObservedSite] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class World:
     undo: tuple[Undo, ...] = ()
     known: int = 0
     addresses: tuple[str, ...] = ()
+    moved: bool = False
 
     @cached_property
     def newest_start(self) -> datetime | None:

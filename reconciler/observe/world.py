@@ -90,6 +90,7 @@ class Observer:
                 abandoned=abandoned_sites(reader, gone, views),
                 undo=reader.undo(),
                 known=len(known),
+                moved=reader.moved(),
                 addresses=global_addresses() if any(map(publishes_own, sites.values())) else (),
             )
         self._traces.update(

@@ -13,6 +13,7 @@ from reconciler.plan.backoff import hold_for
 from reconciler.plan.case import Case
 from reconciler.plan.failover import choose
 from reconciler.plan.imports import candidates, change_of, held_by, note_of
+from reconciler.plan.moved import moved_hold, moved_note
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
 from reconciler.plan.refusals import refusals, refused_hold
@@ -89,7 +90,10 @@ def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: date
     wish = _decided(desired, observed, world, now)
     out = left_out(desired, wish.live, observed.memory, now)
     notes = [_left_out(desired.name, name, one) for name, one in sorted(out.items())]
-    brought = note_of(Case(desired, wish.live, observed.memory, now, observed.brought))
+    case = Case(desired, wish.live, observed.memory, now, observed.brought)
+    moved = moved_note(case, wish.issuer, world) if wish.issues else None
+    notes += [moved] if moved is not None else []
+    brought = note_of(case)
     if brought is not None and all(hold.reason is not brought.reason for hold in wish.holds):
         notes.append(brought)
     return replace(wish, notes=tuple(notes))
@@ -248,10 +252,9 @@ def _loses_trust(case: Case, issuer: IssuerSpec) -> bool:
 def _hold(case: Case, observed: ObservedSite, issuer: IssuerSpec, world: World) -> Hold | None:
     """Give the first of the reasons that hold the order back."""
     name = case.desired.name
-    if issuer.type == "acme":
-        held = account_hold(issuer, name, world)
-        if held is not None:
-            return held
+    held = moved_hold(case, issuer, world) or (account_hold(issuer, name, world) if issuer.type == "acme" else None)
+    if held is not None:
+        return held
     if _loses_trust(case, issuer) and case.revision is not None:
         meta = case.revision.meta
         return Hold(

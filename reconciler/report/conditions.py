@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import ObservedSite
 
-_Kind = Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled"]
+_Kind = Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]
 _SHOWN: Final = 5
 _CLOCK_SLACK: Final = timedelta(minutes=5)
 _STOPPED: Final = frozenset(
@@ -42,7 +42,7 @@ _STOPPED: Final = frozenset(
 def conditions(
     desired: DesiredSite, observed: ObservedSite, now: datetime, holds: Sequence[Hold] = ()
 ) -> tuple[Condition, ...]:
-    """Give Ready first, then what it sums up; Stalled only if nothing we do helps.
+    """Give Ready first, then what it sums up; Stalled only if nothing we do helps, Moved if the order waits for it.
 
     `holds` may be those of all sites.
     """
@@ -51,7 +51,8 @@ def conditions(
     installed, served = _installed(desired, observed, own), _served(desired, observed)
     ready = _ready((issued, covered, installed, served), own, has_targets=bool(desired.targets))
     stalled = tuple(_true("Stalled", hold.reason, _ends(hold)) for hold in own if hold.reason in _STOPPED)[:1]
-    return (ready, issued, covered, installed, served, *stalled)
+    moved = tuple(_true("Moved", hold.reason, _ends(hold)) for hold in own if hold.reason is Reason.MOVED_STORE)[:1]
+    return (ready, issued, covered, installed, served, *stalled, *moved)
 
 
 def _true(kind: _Kind, reason: Reason, message: str) -> Condition:

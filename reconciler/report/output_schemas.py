@@ -39,7 +39,7 @@ _PROVEN: Final[Schema] = {"type": "object", "additionalProperties": _object({"me
 _HOLD: Final[Schema] = {"reason": _WORD, "until": _TIME_OR_NULL, "endsWhen": _TEXT_OR_NULL, "message": _TEXT}
 _SITE_HOLD: Final[Schema] = {"target": _TEXT_OR_NULL, **_HOLD}
 _CONDITION: Final[Schema] = _object({
-    "type": {"enum": ["Issued", "Installed", "Served", "Covered", "Ready", "Stalled"]},
+    "type": {"enum": ["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]},
     "status": {"enum": ["True", "False", "Unknown"]},
     "reason": _WORD,
     "message": _TEXT,

@@ -28,14 +28,18 @@ _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     """Judge one site's item: Ready, waiting for what comes by itself or was asked for, or in need of a person or luck.
 
-    A good certificate whose renewal fails is in need too, long before it ends.
+    A good certificate whose renewal fails, or waits because the state was moved, is in need too, long before it ends.
     """
     ready = condition(item, "Ready")
     failed = at(item, "status", "failures", "count")
     has_failed = isinstance(failed, int) and failed > 0
     if ready.get("status") == "True":
-        return "failing" if has_failed else "ready"
+        return "failing" if has_failed or _is_moved(item) else "ready"
     return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"
+
+
+def _is_moved(item: Mapping[str, Any]) -> bool:
+    return condition(item, "Moved").get("status") == "True"
 
 
 def status_text(items: Sequence[Mapping[str, Any]], now: datetime, source: str | None = None) -> str:
@@ -75,6 +79,8 @@ def _row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
 def _reason(item: Mapping[str, Any]) -> str:
     """Give why a site is not Ready, or, of one that is, what its last attempt failed by."""
     ready = condition(item, "Ready")
+    if ready.get("status") == "True" and _is_moved(item):
+        return "MovedStore"
     if ready.get("status") == "True":
         return shown(at(item, "status", "failures", "last", "reason") or "Backoff")
     return shown(ready.get("reason") or "NotYetSeen")

@@ -13,6 +13,8 @@ from tests.store.material import DESIRED, bundle, meta
 from tests.store.tree import names
 
 if TYPE_CHECKING:
+    import pytest
+
     from reconciler.store.files import FileStore
 
 
@@ -72,11 +74,34 @@ def test_a_token_is_served_while_it_is_published_and_nothing_else_is(store: File
     assert store.tokens() == frozenset()
 
 
-def test_the_store_remembers_which_tree_it_follows_and_where(store: FileStore) -> None:
-    assert store.source() is None
-    store.follow(Source("/etc/certwright/manifests", machine_id()))
-    assert store.source() == Source("/etc/certwright/manifests", machine_id())
-    assert len(machine_id()) == 32
+def test_the_store_remembers_which_tree_it_follows_and_where(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "id"
+    monkeypatch.setattr("reconciler.store.source.MACHINE_ID", str(path))
+    store.accept_machine()
+    assert store.source() is None, "a state that follows no tree has no machine"
+    for raw in (None, b"", b"uninitialized\n", b"A" * 32, b"a" * 33, b"\xff" * 32, b"a" * 31 + b"\n"):
+        if raw is not None:
+            path.write_bytes(raw)
+        assert machine_id() == ""
+    store.follow("/etc/certwright/manifests")
+    assert store.source() == Source("/etc/certwright/manifests", "")
+    path.write_text("0123456789abcdef" * 2 + "\n")
+    first = machine_id()
+    assert len(first) == 32
+    assert "0123456789abcdef" not in first, "the id itself is confidential"
+    assert not store.moved()
+    store.follow("/elsewhere")
+    assert store.source() == Source("/elsewhere", first)
+    path.write_text("f" * 32)
+    store.follow("/elsewhere")
+    assert store.moved(), "to follow accepts nothing"
+    path.unlink()
+    path.mkdir()
+    assert not store.moved()
+    store.accept_machine()
+    assert store.source() == Source("/elsewhere", first), "what is known is not lost"
 
 
 def test_copies_of_what_was_brought_go_after_30_days_unless_a_meaning_names_them(store: FileStore) -> None:

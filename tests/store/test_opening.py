@@ -10,7 +10,6 @@ import pytest
 from reconciler.errors import NewerStore, StoreError
 from reconciler.model.observed import Memory, NoRevision, Revision, Undo
 from reconciler.store.files import open_store
-from reconciler.store.source import Source
 from tests.builders import SteadyClock
 from tests.store.material import bundle, meta
 from tests.store.tree import check_modes, names
@@ -128,7 +127,7 @@ def test_a_reader_of_nothing_finds_nothing_and_makes_nothing(root: Path) -> None
             lambda: store.put_token("t", "x"),
             lambda: store.drop_token("t"),
             lambda: store.event("a", "Issued", "x", CLOCK.now()),
-            lambda: store.follow(Source("tree", "machine")),
+            lambda: store.follow("tree"),
             lambda: store.tidy(CLOCK.now()),
         ):
             with pytest.raises(StoreError, match="opened for reading only"):
