@@ -117,7 +117,7 @@ _NEXT: Final[dict[str, str]] = {
     "AccountMissing": "put the account's key back into the store, or give the Issuer another `account`",
     "Paused": "visit the page that the message names",
     "ClockWrong": "set the machine's clock",
-    "InvalidManifest": "certwright validate",
+    "InvalidManifest": "mend the manifest or the template that the message names (see also: certwright validate)",
     "HostnameTaken": "take the hostname out of one of the two sites",
     "TargetBroken": "run the target's own test, mend what it names, then: certwright retry {site}",
     "RejectedByServer": "mend the server's configuration, then: certwright retry {site}",
