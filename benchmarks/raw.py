@@ -1,7 +1,8 @@
-"""The least that gets a certificate: asyncio streams and `cryptography`, no checks, nothing on disk.
+"""The least that gets a certificate: asyncio streams and `cryptography`, no checks, nothing on disk unless told to.
 
 What it costs beside the CA is what any client must spend. It asks as often as we do: at once, then after our own first
-pause, which grows as ours does.
+pause, which grows as ours does. Told to keep what it gets, it writes and syncs what no client may lose: the order's URL
+before it goes on, the key before the CA has it signed, the chain.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Account:
     urls: dict[str, str] = field(default_factory=dict)
     kid: str | None = None
     answers: dict[bytes, bytes] = field(default_factory=dict)
+    keep: Path | None = None
 
     def __post_init__(self) -> None:
         self.jwk = _jwk(self.key)
@@ -124,6 +126,7 @@ class Line:
         """Order, prove, finalize, download."""
         urls, account = self.account.urls, self.account
         headers, order = await self.post(urls["newOrder"], {"identifiers": [{"type": "dns", "value": name}]})
+        self.kept(name, "url", headers["location"].encode())
         for url in order["authorizations"]:
             _, authorization = await self.post(url)
             one = next(challenge for challenge in authorization["challenges"] if challenge["type"] == "http-01")
@@ -131,14 +134,30 @@ class Line:
             await self.post(one["url"], {})
             await self.until(url, "valid")
         key = ec.generate_private_key(ec.SECP256R1())
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        kept = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        self.kept(name, "key", key.private_bytes(serialization.Encoding.PEM, *kept))
         names = x509.SubjectAlternativeName([x509.DNSName(name)])
         csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
         der = csr.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
         await self.post(order["finalize"], {"csr": _b64(der)})
         order = await self.until(headers["location"], "valid")
         _, chain = await self.post(order["certificate"])
+        self.kept(name, "chain", bytes(chain))
         return bytes(chain)
+
+    def kept(self, name: str, what: str, content: bytes) -> None:
+        """Write a file into the directory of the name, and sync both, if anything is to be kept."""
+        if self.account.keep is None:
+            return
+        folder = self.account.keep / name
+        folder.mkdir(exist_ok=True)
+        with (folder / what).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
 
     def close(self) -> None:
         self._writer.close()
@@ -152,13 +171,12 @@ async def _respond(account: Account, reader: asyncio.StreamReader, writer: async
     writer.close()
 
 
-async def _run(directory: str, context: ssl.SSLContext, http_port: int, names: Sequence[str], lines: int) -> float:
-    account = Account(directory, context)
+async def _run(account: Account, http_port: int, names: Sequence[str], lines: int) -> float:
     server = await asyncio.start_server(lambda *ends: _respond(account, *ends), "127.0.0.1", http_port)
     opened = [Line(account) for _ in range(lines)]
     for line in opened:
         await line.open()
-    account.urls = json.loads((await opened[0].exchange("GET", directory))[1])
+    account.urls = json.loads((await opened[0].exchange("GET", account.directory))[1])
     headers, _ = await opened[0].post(account.urls["newAccount"], {"termsOfServiceAgreed": True})
     account.kid = headers["location"]
     waiting = list(reversed(names))
@@ -177,9 +195,11 @@ async def _run(directory: str, context: ssl.SSLContext, http_port: int, names: S
     return spent
 
 
-def run(directory: str, bundle: Path, http_port: int, names: Sequence[str], lines: int = 4) -> tuple[float, float]:
+def run(
+    directory: str, bundle: Path, http_port: int, names: Sequence[str], lines: int = 4, keep: Path | None = None
+) -> tuple[float, float]:
     """Obtain a certificate for each name over `lines` connections; give wall and CPU seconds of this process."""
     context = ssl.create_default_context(cafile=os.fspath(bundle))
     cpu = time.process_time()
-    spent = asyncio.run(_run(directory, context, http_port, names, lines))
+    spent = asyncio.run(_run(Account(directory, context, keep=keep), http_port, names, lines))
     return spent, time.process_time() - cpu
