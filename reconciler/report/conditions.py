@@ -37,6 +37,8 @@ _STOPPED: Final = frozenset(
         Reason.IMPORT_INVALID,
     }
 )
+_NOT_TAKEN: Final = frozenset({Reason.IMPORT_INVALID, Reason.STORE_IS_OLDER})
+"""What the site brings is not what it serves: `apply` fails for it, so it is not Ready either."""
 
 
 def conditions(
@@ -192,7 +194,7 @@ def _ready(parts: Sequence[Condition], holds: Sequence[Hold], *, has_targets: bo
     needed = (issued, covered, installed) if unverified else tuple(parts)
     bad = next((part for part in needed if part.status != "True"), None)
     damaged = next((hold for hold in holds if hold.reason is Reason.STORE_DAMAGED), None)
-    broken = damaged or next((hold for hold in holds if hold.reason is Reason.IMPORT_INVALID), None)
+    broken = damaged or next((hold for hold in holds if hold.reason in _NOT_TAKEN), None)
     if broken is not None and (bad is None or damaged):
         return _false("Ready", broken.reason, _ends(broken))
     if bad is None:

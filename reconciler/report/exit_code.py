@@ -39,6 +39,10 @@ _ASKED_FOR: Final = frozenset(
 )
 
 
+_PERSONS: Final = frozenset({Reason.PINNED})
+"""What a person did on purpose: no failure by itself, but a site that is not Ready for it is one."""
+
+
 def exit_code_of_diff(plan: Plan, errors: Sequence[Problem] = ()) -> int:
     """Give 2 for invalid manifests, 1 for changes (a refresh is none), 0 for none, held or not."""
     if errors:
@@ -82,7 +86,7 @@ def _fails(outcome: Outcome) -> bool:
 
 
 def _is_failure(hold: Hold) -> bool:
-    return hold.failed or hold.reason not in _NOBODYS | _ASKED_FOR
+    return hold.failed or hold.reason not in _NOBODYS | _ASKED_FOR | _PERSONS
 
 
 def _is_not_ready(condition: Condition) -> bool:

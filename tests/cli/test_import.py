@@ -129,6 +129,8 @@ def test_an_older_one_is_kept_and_held_and_renew_takes_it(program: Program, file
     done = program("import", "shop", *by_files(older.put(files)))
     assert done.returncode == 1
     assert "StoreIsOlder" in done.stdout + done.stderr
+    status = program("status")
+    assert (status.returncode, "StoreIsOlder" in status.stdout) == (1, True), "as `apply` says it"
     assert (program.out / "shop.pem").read_bytes() == former
     assert program("renew", "shop").returncode == 0
     assert (program.out / "shop.pem").read_bytes().startswith(older.pem)

@@ -253,6 +253,8 @@ OUT = Outcome(INSTALL, Status.FAILED)
         (1, {"holds": (Hold(Reason.TERMS_NOT_AGREED, "x", failed=True),)}),
         (1, {"ready": (Condition("Ready", "False", Reason.NOT_INCLUDED, "x"),)}),
         (0, {"ready": (Condition("Ready", "False", Reason.SUSPENDED, "x"),)}),
+        (0, {"holds": (Hold(Reason.PINNED, "x"),), "ready": (Condition("Ready", "True", Reason.SERVED, "x"),)}),
+        (1, {"holds": (Hold(Reason.PINNED, "x"),), "ready": (Condition("Ready", "False", Reason.PINNED, "x"),)}),
         (2, {"errors": (Problem("f", 1, 1, "x"),)}),
         (0, {"outcomes": (replace(OUT, status=Status.SKIPPED, reason="NoLongerPlanned"),)}),
     ],
