@@ -151,6 +151,7 @@ class SiteSteps:
             if change.verb is Verb.ACTIVATE and change.revision is not None:
                 revision = change.revision if change.former is None else self._taken_over(change, lease)
                 self._drop_finished(site, lease, revision)
+                self.store.unarchive(lease, site.name, revision)
                 self.store.activate(lease, site.name, revision, _id(live))
                 return self._activated(change, site, revision)
             return self._made(change, site, lease, live)

@@ -78,6 +78,10 @@ class Reader(Protocol):
         """Give the valid revisions, newest first."""
         ...
 
+    def archived(self, sites: Iterable[str]) -> Mapping[str, tuple[Revision, ...]]:
+        """Give the valid revisions in the archive, newest first; no site that has none."""
+        ...
+
     def memory(self, sites: Iterable[str]) -> Mapping[str, Memory]:
         """Give what is remembered; an empty Memory where there is none or it is broken."""
         ...
@@ -154,6 +158,10 @@ class Writer(Protocol):
 
         With an `heir`, the name that the site has now, the pointer leads on to that one's for 30 days.
         """
+        ...
+
+    def unarchive(self, lease: Lease, site: str, revision: str) -> None:
+        """Take a revision back out of the archive; nothing happens if it is not there."""
         ...
 
     def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:

@@ -23,7 +23,9 @@ class Inherited:
 
 @dataclass(frozen=True, slots=True)
 class ObservedSite:
-    """All that a decision about one site rests on. `others` are further valid revisions, newest first.
+    """All that a decision about one site rests on.
+
+    `others` are further valid revisions, newest first; where nothing usable is live, then those in the archive.
 
     `inherits` is set where nothing is live. `brought` is what its `import` holds, None where it has none. `damage`
     says what stands in the state directory where a file of the site belongs: nothing is decided about it then.

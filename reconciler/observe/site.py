@@ -36,6 +36,7 @@ def observed_sites(
     look = functools.cache(brought)
     live, memory, orders = reader.live(names), reader.memory(names), reader.orders(names)
     damage = reader.damage(names)
+    archived = reader.archived([name for name in names if not isinstance(live.get(name), Revision)])
     on: dict[str, dict[str, OnTarget]] = {name: {} for name in names}
     for view in views.values():
         for name in names:
@@ -46,7 +47,7 @@ def observed_sites(
         name: ObservedSite(
             name=name,
             live=live.get(name, NoRevision()),
-            others=_others(reader, name, live.get(name, NoRevision())),
+            others=_others(reader, name, live.get(name, NoRevision())) + archived.get(name, ()),
             memory=memory.get(name, Memory()),
             order=orders.get(name),
             on=on[name],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from reconciler.model.observed import Revision
 from reconciler.store import atomic, reading
 from reconciler.store.layout import is_revision, is_segment, segment
 from reconciler.store.meaning import Meanings
@@ -13,7 +14,7 @@ from reconciler.store.pointer import Pointer
 from reconciler.store.status import Memories
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from reconciler.model.ports import Lease
@@ -43,6 +44,27 @@ class Archive(Pointer, Orders, Memories, Meanings):
         atomic.remove_directory(self._layout.certificates(site))
         atomic.remove(self._layout.desired(site))
         self._ledger.touched(site)
+
+    def archived(self, sites: Iterable[str]) -> Mapping[str, tuple[Revision, ...]]:
+        """Give the valid revisions in the archive, newest first; no site that has none."""
+        present = frozenset(reading.names(self._layout.fixed("archive")))
+        found = ((site, tuple(self._archived(site))) for site in sites if site in present)
+        return {site: revisions for site, revisions in found if revisions}
+
+    def _archived(self, site: str) -> Iterator[Revision]:
+        folder = self._layout.archive(site)
+        for name in sorted(filter(is_revision, reading.names(folder)), reverse=True):
+            judged = self._judged(f"{folder}/{name}", name)
+            if isinstance(judged, Revision):
+                yield judged
+
+    def unarchive(self, lease: Lease, site: str, revision: str) -> None:
+        """Take a revision back out of the archive; nothing happens if it is not there."""
+        self._check(lease, f"site/{site}")
+        kept = self._layout.archived(site, revision)
+        if reading.exists(kept):
+            atomic.make_directory(self._layout.certificates(site))
+            atomic.move(kept, self._layout.revision(site, revision))
 
     def trim(self, lease: Lease, site: str, keep: int, needed: Collection[str]) -> None:
         """Archive all but the newest `keep` revisions; never the live one, nor those in `needed`."""
@@ -88,4 +110,4 @@ class Archive(Pointer, Orders, Memories, Meanings):
 
     def _put_away(self, site: str, name: str) -> None:
         atomic.make_directory(self._layout.archive(site))
-        atomic.move(self._layout.revision(site, name), f"{self._layout.archive(site)}/{name}")
+        atomic.move(self._layout.revision(site, name), self._layout.archived(site, name))

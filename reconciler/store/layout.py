@@ -193,6 +193,10 @@ class Layout:
         """Give the folder of a site's archived revisions."""
         return f"{self.root}/archive/{segment(site)}"
 
+    def archived(self, site: str, name: str) -> str:
+        """Give the folder of one archived revision."""
+        return f"{self.archive(site)}/{revision(name)}"
+
     def lock(self, scope: str) -> str:
         """Give the lock file of a scope.
 

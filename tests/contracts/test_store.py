@@ -206,6 +206,20 @@ def test_an_archived_site_is_unknown_and_may_come_again(store: Store) -> None:
         assert store.memory(["a"]) == {"a": Memory()}
 
 
+def test_a_revision_comes_back_out_of_the_archive(store: Store) -> None:
+    with held(store) as lease:
+        name = store.put_revision(lease, "a", bundle(), meta(at=NOW))
+        store.activate(lease, "a", name, None)
+        kept = store.revisions("a")
+        store.archive(lease, "a")
+        assert store.archived(["a", "b"]) == {"a": kept}
+        store.unarchive(lease, "a", name)
+        store.unarchive(lease, "a", name)
+        assert store.archived(["a"]) == {}
+        store.activate(lease, "a", name, None)
+    assert store.live(["a"]) == {"a": kept[0]}
+
+
 # --- memory, orders, meanings
 
 

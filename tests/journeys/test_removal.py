@@ -43,10 +43,29 @@ def test_removed_site_leaves_the_server_first_and_is_archived(street: Street) ->
     assert (street.stage.state / "archive" / "four" / revision / "privkey.pem").exists()
     assert not (street.stage.state / "live" / "four").is_symlink()
     street.assert_served("one")
-    # declared again, it starts anew and collides with nothing
+    # declared again, it takes its certificate back
     street.write(*(street.quick(name) for name in NAMES))
+    again = street.stage.diff()
+    assert ("activate", "site/four", "Missing") in told(again)
+    assert not any(change.verb == "issue" for change in again.plan.changes)
     street.stage.settle()
     street.assert_served("four")
+    assert street.stage.live("four").id == revision
+    assert not (street.stage.state / "archive" / "four" / revision).exists()
+
+
+def test_what_no_longer_fits_stays_in_the_archive(stage: Stage) -> None:
+    write(stage, "one", "two")
+    stage.settle()
+    write(stage, "one")
+    stage.settle(Limits(removals=1))
+    target = copy_target(stage.root / "out")
+    stage.write("base.yaml", document("Server", "home", SERVER), target)
+    stage.write("sites.yaml", ca_site("one"), ca_site("two", "other.example.com"))
+    assert ("issue", "site/two", "Missing") in told(stage.diff())
+    stage.settle()
+    assert stage.live("two").facts.hostnames == ("other.example.com",)
+    assert len(list((stage.state / "archive" / "two").iterdir())) == 1
 
 
 def test_too_many_removals_are_held(stage: Stage) -> None:
