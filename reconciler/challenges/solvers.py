@@ -24,6 +24,7 @@ from reconciler.model.stages import Record
 if TYPE_CHECKING:
     from reconciler.challenges.dns.means import Means
     from reconciler.challenges.ports import Ports, Published
+    from reconciler.challenges.self_test import Find
     from reconciler.model.desired import DnsSpec, Listener, MethodSpec, TlsAlpn01, Webroot
     from reconciler.model.observed import Undo
     from reconciler.model.ports import AddressBook, Asked, Solver
@@ -80,9 +81,11 @@ class Solvers:
                 return None
         return Record(f"{name}.", value, ttl)
 
-    def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
+    def self_test(
+        self, method: MethodSpec, hostname: str, token: str, key_authorization: str, find: Find | None = None
+    ) -> None:
         """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds."""
-        check(method, hostname, token, key_authorization)
+        check(method, hostname, token, key_authorization, find)
 
     def close(self) -> None:
         """Close the listeners, at the end of the process."""

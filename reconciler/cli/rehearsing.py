@@ -146,7 +146,8 @@ class Rehearsal:
         from reconciler.execute.desk import Making, SiteDesk
 
         making = Making(lambda: x509.new_key(site.key.algorithm), lambda _key: True)
-        desk = SiteDesk(scratch, lease, site.name, self.app.challenges, making, self.app.clock, self.say)
+        app, resolvers = self.app, site.machine.resolvers
+        desk = SiteDesk(scratch, lease, site.name, app.challenges, making, app.clock, self.say, resolvers=resolvers)
         request = Request(site.name, site.names, site.key.algorithm, site.methods, "Rehearsal", site.digest)
         end = self.app.clock.monotonic() + _PATIENCE
         while True:

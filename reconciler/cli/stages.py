@@ -43,6 +43,8 @@ def challenges(site: str, settings: Settings) -> int:
             offer = app.stages.offer(desired, _issuer(app, desired))
         except _failures() as failure:
             return _told(screen, settings, desired, failure)
+        finally:
+            _noted(app, desired)
         _show(screen, settings, app, desired, offer)
     return 0
 
@@ -70,6 +72,8 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
             offer = stages.prove(desired, chosen)
         except _failures() as failure:
             return _told(screen, settings, desired, failure, before)
+        finally:
+            _noted(app, desired)
         named = {way.partition("=")[0] for way in ways} or set(desired.names)
         _show(screen, settings, app, desired, offer, named)
         return 1 if named & set(offer.missing) else 0
@@ -113,12 +117,20 @@ def _told(
     from reconciler.report.challenge_list import failed_list, step_after
 
     for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
-        url = getattr(one, "url", None)
-        screen.tell(f"site/{site.name}: {one}" + (f" ({url})" if url else ""), RED)
+        url, hostname = getattr(one, "url", None), getattr(one, "hostname", None)
+        name = f"{hostname}: " if hostname and not str(one).startswith(hostname) else ""
+        screen.tell(f"site/{site.name}: {name}{one}" + (f" ({url})" if url else ""), RED)
     screen.tell(f"next: {step_after(site.name, failure)}")
     if settings.output != "text":
         write(screen, failed_list(site.name, site.names, before, failure), settings.output)
     return 1
+
+
+def _noted(app: App, site: DesiredSite) -> None:
+    """Let `status` and `get` tell of the order as it stands now."""
+    from reconciler.model.ports import Limits, Scope
+
+    app.engine.note(app.engine.look(Scope(sites=frozenset({site.name})), Limits()))
 
 
 def _declared(app: App, site: str) -> DesiredSite:
@@ -171,18 +183,18 @@ def _chosen(app: App, site: DesiredSite, offer: Offer, ways: Sequence[str]) -> d
             raise UsageError(f"{text!r} is not NAME=METHOD")
         if name not in names:
             raise UsageError(f"{name} is not among the names of the order: {', '.join(sorted(names))}")
-        chosen[name] = _way(app, method)
+        chosen[name] = _way(app, site, method)
     return {name: way for name, way in chosen.items() if name in offer.missing}
 
 
-def _way(app: App, word: str) -> Way:
+def _way(app: App, site: DesiredSite, word: str) -> Way:
     from reconciler.cli.names import hint
     from reconciler.errors import UsageError
     from reconciler.model.stages import Way
 
     if word in TYPES:
         return Way(word, present=False)
-    methods = app.tree.methods()
+    methods = app.tree.methods(site.server)
     if word not in methods:
         near = hint(word, [*methods, *TYPES])
         raise UsageError(f"{word!r} is neither a ChallengeMethod of the tree nor a type of challenge: {near}")

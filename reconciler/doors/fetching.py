@@ -1,8 +1,9 @@
 """Door to one small page by plain HTTP: the answer to a challenge, fetched as a CA would.
 
 Enters: a name or address, a port, a path. Leaves: the status and at most four KiB. Redirects are followed to port 80
-and 443 of wherever they lead, as CAs do; certificates are not verified, as CAs do not. It must not use a proxy or
-anything else of the environment, send anything secret, or take longer than its deadline.
+and 443 of wherever they lead, as CAs do; certificates are not verified, as CAs do not. A name that this machine's own
+resolver does not know is looked for where the caller says. It must not use a proxy or anything else of the environment,
+send anything secret, or take longer than its deadline.
 """
 
 from __future__ import annotations
@@ -12,27 +13,36 @@ import socket
 import ssl
 import time
 from contextlib import closing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from reconciler.errors import Failed
 from reconciler.model.text import clean
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Find = Callable[[str], Sequence[str]]
+
 SECONDS: Final = 5.0
 _LARGEST: Final = 4096
 _MOST_REDIRECTS: Final = 5
+_MOST_ADDRESSES: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def fetch(host: str, port: int, path: str, *, seconds: float = SECONDS) -> tuple[int, bytes]:
-    """Fetch a page. Raises Failed(FetchFailed). Where a resolver hangs, it may take that long beyond the deadline."""
+def fetch(host: str, port: int, path: str, *, seconds: float = SECONDS, find: Find | None = None) -> tuple[int, bytes]:
+    """Fetch a page. Raises Failed(FetchFailed). Where a resolver hangs, it may take that long beyond the deadline.
+
+    `find` gives the addresses of a name that this machine's resolver does not know.
+    """
     end = time.monotonic() + seconds
     literal = f"[{host}]" if ":" in host else host
     url = f"http://{literal}:{port}{path}" if port != _PORTS["http"] else f"http://{literal}{path}"
     try:
         for _ in range(_MOST_REDIRECTS + 1):
-            status, body, where = _once(url, end, own=port)
+            status, body, where = _once(url, end, own=port, find=find)
             if where is None:
                 return status, body
             url = urljoin(url, where)
@@ -47,12 +57,14 @@ def fetch(host: str, port: int, path: str, *, seconds: float = SECONDS) -> tuple
     raise Failed("FetchFailed", f"more than {_MOST_REDIRECTS} redirects")
 
 
-def _once(url: str, end: float, *, own: int) -> tuple[int, bytes, str | None]:
+def _once(url: str, end: float, *, own: int, find: Find | None) -> tuple[int, bytes, str | None]:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.port not in {None, own, *_PORTS.values()}:
         raise Failed("FetchFailed", f"a redirect leads to {clean(url, 120)}, where no CA goes")
     left = max(end - time.monotonic(), 0.001)
-    with closing(_connection(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], left)) as connection:
+    connection = _connection(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], left)
+    with closing(connection):
+        connection.sock = _dialled(connection, left, find)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target or "/", headers={"User-Agent": "certwright", "Connection": "close"})
         response = connection.getresponse()
@@ -69,6 +81,31 @@ def _once(url: str, end: float, *, own: int) -> tuple[int, bytes, str | None]:
 def _connection(scheme: str, host: str, port: int, seconds: float) -> http.client.HTTPConnection:
     if scheme == "http":
         return http.client.HTTPConnection(host, port, timeout=seconds)
+    return http.client.HTTPSConnection(host, port, timeout=seconds)
+
+
+def _dialled(connection: http.client.HTTPConnection, seconds: float, find: Find | None) -> socket.socket:
+    """Connect to where the name leads, by TLS where the page wants it."""
+    plain = _reached(connection.host, connection.port, seconds, find)
+    if not isinstance(connection, http.client.HTTPSConnection):
+        return plain
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+    return context.wrap_socket(plain, server_hostname=connection.host)
+
+
+def _reached(host: str, port: int, seconds: float, find: Find | None) -> socket.socket:
+    try:
+        return socket.create_connection((host, port), seconds)
+    except socket.gaierror as unknown:
+        addresses = find(host)[:_MOST_ADDRESSES] if find is not None else ()
+        last: OSError = unknown
+    for address in addresses:
+        try:
+            found = socket.create_connection((address, port), seconds / len(addresses))
+        except OSError as error:
+            last = error
+        else:
+            found.settimeout(seconds)
+            return found
+    raise last

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, NamesFailed
+from reconciler.execute.probes.names import Names
 from reconciler.execute.testing import run_tests
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
@@ -59,11 +60,15 @@ class SiteDesk:
         say: Callable[[str], None],
         *,
         public: bool = False,
+        resolvers: Sequence[str] = (),
     ) -> None:
-        """`public` tells that the issuer's trust is: then a self-test by http-01 that only warns is worth its while."""
+        """`public` tells that the issuer's trust is: then a self-test by http-01 that only warns is worth its while.
+
+        `resolvers`, `ADDRESS:PORT`, tell it where names lead that this machine's own does not know.
+        """
         self._store, self._lease, self._site = store, lease, site
         self._challenges, self._making, self._clock, self._say = challenges, making, clock, say
-        self._public = public
+        self._public, self._resolvers = public, resolvers
         self._presented: list[Shown] = []
         self._left: dict[str, tuple[str, ...]] | None = None
         self._key: Secret | None = None
@@ -116,8 +121,9 @@ class SiteDesk:
     def self_test(self) -> Sequence[Failed]:
         """Look at what was presented, for ten seconds at most; tell failures, and give those that count."""
         looked_at = [one for one in self._presented if self._tests(one)]
+        find = Names(self._resolvers).declared_addresses
         refusals = []
-        for one, failure in zip(looked_at, run_tests(self._challenges, looked_at), strict=True):
+        for one, failure in zip(looked_at, run_tests(self._challenges, looked_at, find=find), strict=True):
             if failure is None:
                 continue
             failure.hostname, failure.method = one.hostname, one.method.name

@@ -94,6 +94,7 @@ class Obtaining:
             self.clock,
             lambda text: self.say(site.name, text),
             public=public,
+            resolvers=site.machine.resolvers,
         )
 
     def _key(self, site: DesiredSite, live: Live) -> Secret:

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reconciler.execute.desk import Shown
     from reconciler.model.ports import Challenges
+
+    Find = Callable[[str], Sequence[str]]
 
 SECONDS: Final = 10.0
 _AT_ONCE: Final = 8
 
 
-def run_tests(challenges: Challenges, shown: Sequence[Shown], seconds: float = SECONDS) -> list[Failed | None]:
+def run_tests(
+    challenges: Challenges, shown: Sequence[Shown], seconds: float = SECONDS, find: Find | None = None
+) -> list[Failed | None]:
     """Give each answer's failure, None where it can be seen. What is not known in time counts as failed."""
     late = Failed("SelfTestFailed", f"the self-test was not over within {seconds:g} s")
     results: list[Failed | None] = [Failed(late.reason, str(late)) for _ in shown]
@@ -28,7 +32,7 @@ def run_tests(challenges: Challenges, shown: Sequence[Shown], seconds: float = S
     for number in range(len(shown)):
         todo.put(number)
     for _ in range(min(_AT_ONCE, len(shown))):
-        threading.Thread(target=_work, args=(challenges, shown, todo, done), daemon=True).start()
+        threading.Thread(target=_work, args=(challenges, shown, todo, done, find), daemon=True).start()
     end = time.monotonic() + seconds
     for _ in shown:
         try:
@@ -40,7 +44,11 @@ def run_tests(challenges: Challenges, shown: Sequence[Shown], seconds: float = S
 
 
 def _work(
-    challenges: Challenges, shown: Sequence[Shown], todo: SimpleQueue[int], done: SimpleQueue[tuple[int, Failed | None]]
+    challenges: Challenges,
+    shown: Sequence[Shown],
+    todo: SimpleQueue[int],
+    done: SimpleQueue[tuple[int, Failed | None]],
+    find: Find | None,
 ) -> None:
     while True:
         try:
@@ -49,7 +57,7 @@ def _work(
             return
         one = shown[number]
         try:
-            challenges.self_test(one.method, one.hostname, one.token, one.key_authorization)
+            challenges.self_test(one.method, one.hostname, one.token, one.key_authorization, find)
         except Failed as failure:
             done.put((number, failure))
         except Exception as bug:  # noqa: BLE001  a thread of its own: a bug is that answer's failure

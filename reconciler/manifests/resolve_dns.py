@@ -29,15 +29,21 @@ def preflight(spec: Any) -> desired.Preflight:  # noqa: ANN401  the shape of the
     return desired.Preflight(Switch(spec.points_here), Switch(spec.caa))
 
 
-def dns_method(name: str, spec: Any, secret: Secret, path: Path) -> desired.DnsSpec:  # noqa: ANN401  one of three
-    """Translate a spec; `secret` and `path` make what it names absolute."""
+def dns_method(
+    name: str,
+    spec: Any,  # noqa: ANN401  one of three
+    secret: Secret,
+    path: Path,
+    resolvers: tuple[str, ...] = (),
+) -> desired.DnsSpec:
+    """Translate a spec; `secret` and `path` make what it names absolute. `resolvers` are the Server's."""
     wait = spec.propagation
     common: dict[str, Any] = {
         "name": name,
         "ttl": spec.ttl,
         "follow_cname": spec.follow_cname,
         "cname_targets": spec.cname_targets or (),
-        "resolvers": spec.resolvers or (),
+        "resolvers": spec.resolvers or resolvers,
         "propagation": desired.Propagation(Switch(wait.mode), wait.timeout, wait.interval, wait.nameservers or ()),
         "preflight": preflight(spec.preflight),
         "provider": _provider(spec.provider, secret, path) if spec.provider is not None else None,

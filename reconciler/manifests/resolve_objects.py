@@ -102,12 +102,12 @@ class ObjectResolver:
             allow_insecure=spec.allow_insecure,
         )
 
-    @staticmethod
-    def _method(resource: Resource) -> desired.MethodSpec:
+    def _method(self, resource: Resource) -> desired.MethodSpec:
         spec: Any = resource.spec
         if spec.type in {"dns-01", "dns-account-01", "dns-persist-01"}:
+            resolvers = tuple(self.server.resolvers or ()) if self.server else ()
             return dns_method(
-                resource.name, spec, lambda ref: _secret(resource, ref), lambda text: beside(resource, text)
+                resource.name, spec, lambda ref: _secret(resource, ref), lambda text: beside(resource, text), resolvers
             )
         if spec.type == "tls-alpn-01":
             return desired.TlsAlpn01(

@@ -233,12 +233,14 @@ class ManifestTree:
         declared = {(one.kind, one.name) for one in found}
         return (*found, *(one for one in builtin_objects() if (one.kind, one.name) not in declared))
 
-    def methods(self) -> Mapping[str, MethodSpec]:
-        """Give every ChallengeMethod of the tree by its name, whether or not a site uses it."""
+    def methods(self, server: str) -> Mapping[str, MethodSpec]:
+        """Give every ChallengeMethod of the tree by its name, whether or not a site uses it, as on a Server."""
         from reconciler.manifests.resolve_objects import ObjectResolver
 
-        made = ObjectResolver(None, self.settings.read_template, [])
-        return {one.name: made.method(one) for one in self.resources() if one.kind == "ChallengeMethod"}
+        found = self.resources()
+        spec: Any = next((one.spec for one in found if (one.kind, one.name) == ("Server", server)), None)
+        made = ObjectResolver(spec, self.settings.read_template, [])
+        return {one.name: made.method(one) for one in found if one.kind == "ChallengeMethod"}
 
     # --- giving ------------------------------------------------------------------------------------------------------
 

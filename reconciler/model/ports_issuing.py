@@ -230,8 +230,18 @@ class Challenges(Protocol):
         """Give the TXT record by which a type of challenge is answered, None for types that have none."""
         ...
 
-    def self_test(self, method: MethodSpec, hostname: str, token: str, key_authorization: str) -> None:
-        """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds."""
+    def self_test(
+        self,
+        method: MethodSpec,
+        hostname: str,
+        token: str,
+        key_authorization: str,
+        find: Callable[[str], Sequence[str]] | None = None,
+    ) -> None:
+        """Look at what was presented the way a CA will. Raises Failed(SelfTestFailed); bounded to a few seconds.
+
+        `find` gives the addresses of a name that this machine's own resolver does not know.
+        """
         ...
 
     def clean_up(self, thing: Undo) -> None:

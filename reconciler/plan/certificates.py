@@ -12,7 +12,7 @@ from reconciler.plan.names import left_out, ordered_names, ways
 from reconciler.plan.policies import lacking, some, wanted_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from reconciler.model.desired import AcmeIssuer, IssuerSpec
@@ -84,7 +84,7 @@ def issue_change(wish: Wish, now: datetime, after: tuple[str, ...]) -> Change:
     assert finding is not None, "only called with one"  # noqa: S101
     names = ordered_names(desired, wish.live, wish.observed.memory, now)
     order = resumable(wish.observed.order, names, issuer, now)
-    added, removed = _names(wish)
+    added, removed = _names(wish, names)
     return Change(
         verb=Verb.ISSUE,
         subject=f"site/{desired.name}",
@@ -98,19 +98,13 @@ def issue_change(wish: Wish, now: datetime, after: tuple[str, ...]) -> Change:
         live=_seen(wish.live),
         added=added,
         removed=removed,
-        challenges=_challenges(wish) if issuer.type == "acme" else {},
-        hostnames=_ordered(wish, now),
+        challenges=_challenges(wish, names) if issuer.type == "acme" else {},
+        hostnames=names if names != desired.names else (),
         stops=wish.stops,
         brought=_brought(wish),
         new_orders=1 if issuer.type == "acme" and order is None else 0,
         rank=wish.rank,
     )
-
-
-def _ordered(wish: Wish, now: datetime) -> tuple[str, ...]:
-    """Give the names of the order where they are not all that are declared."""
-    names = ordered_names(wish.desired, wish.live, wish.observed.memory, now)
-    return names if names != wish.desired.names else ()
 
 
 def _manner(wish: Wish, order: OrderRecord | None, now: datetime) -> str:
@@ -135,7 +129,8 @@ def _decided_on(wish: Wish, issuer: IssuerSpec, names: tuple[str, ...]) -> str:
     desired, memory = wish.desired, wish.observed.memory
     wanted = wanted_profile(desired, issuer)
     asked = memory.renew_requested or desired.annotations.get(RENEW_AT)
-    first = sorted(f"{name}={one.method}" for name, one in _challenges(wish).items()) if issuer.type == "acme" else []
+    proofs = _challenges(wish, desired.names) if issuer.type == "acme" else {}
+    first = sorted(f"{name}={one.method}" for name, one in proofs.items())
     facts = (live_id(wish.live), issuer.name, sorted(names), desired.key.algorithm.value, wanted, asked)
     return digest_of(*facts, first, "stops" if wish.stops else None, _brought(wish))
 
@@ -144,14 +139,17 @@ def _brought(wish: Wish) -> str | None:
     return wish.observed.brought.id if wish.observed.brought is not None else None
 
 
-def _names(wish: Wish) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(wish: Wish, ordered: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the names that the order of these adds to the certificate in use, and those that it takes away."""
     live = wish.live
     if isinstance(live, Revision) and not live.meta.placeholder:
-        return lacking(wish.desired, live)
-    return tuple(sorted(wish.desired.names)), ()
+        added, removed = lacking(wish.desired, live)
+        out = set(live.facts.hostnames) & (set(wish.desired.names) - set(ordered))
+        return tuple(name for name in added if name in ordered), tuple(sorted({*removed, *out}))
+    return tuple(sorted(ordered)), ()
 
 
-def _challenges(wish: Wish) -> Mapping[str, Proven]:
+def _challenges(wish: Wish, names: Collection[str]) -> Mapping[str, Proven]:
     found = ways(wish.desired, wish.live, wish.observed.memory)
-    methods = ((name, found.get(name, ())) for name in wish.desired.names)
+    methods = ((name, found.get(name, ())) for name in names)
     return {name: Proven(tried[0].name, tried[0].type) for name, tried in methods if tried}

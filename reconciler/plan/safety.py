@@ -103,7 +103,8 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
 
 
 def _clean_up(thing: Undo) -> Change:
-    where = f"in {thing.place}" if thing.place else "among the tokens"
+    record = f"at {thing.name} in " if thing.kind == "txt" else "in "
+    where = f"{record}{thing.place}" if thing.place else "among the tokens"
     return Change(
         verb=Verb.CLEAN_UP,
         subject=f"undo/{thing.id}",

@@ -78,7 +78,7 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "ProviderBusy": ("The provider asks to be tried later.", _WAIT),
     "ProviderFailed": ("The provider did not write the record.", _RETRY),
     "TsigRefused": ("The name server and we do not agree on the key.", "compare the key's name, algorithm and secret"),
-    "ZoneNotFound": ("No zone was found for the name.", "name the `zone`"),
+    "ZoneNotFound": ("No zone was found for the name.", "name the `zone`, or `resolvers` that know it"),
     "ZoneNotOurs": ("The name server does not hold the zone.", "name the zone's primary as `server`"),
     # this machine
     "CommandMissing": ("A command is not there.", "install it, or name its path in the manifest"),

@@ -49,6 +49,21 @@ def test_our_own_answer() -> None:
         check_fetch("127.0.0.1", TOKEN, PROOF, port)
 
 
+def test_a_name_that_this_machine_does_not_know_is_looked_for_where_the_caller_says() -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return ("127.0.0.2", "127.0.0.1") if name == "here.invalid" else ()
+
+    with answering(200, PROOF.encode()) as port:
+        check_fetch("here.invalid", TOKEN, PROOF, port, find)
+        with pytest.raises(Failed, match=r"away.invalid does not resolve"):
+            check_fetch("away.invalid", TOKEN, PROOF, port, find)
+        check_fetch("127.0.0.1", TOKEN, PROOF, port, find)
+    assert asked == ["here.invalid", "away.invalid"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "location", "words"),
     [

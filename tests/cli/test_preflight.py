@@ -37,6 +37,7 @@ RECORDS = (
     "away A 192.0.2.9",
     "void TXT nothing",
     f"banned A {HERE}",
+    f"own A {HTTP}",
     'banned CAA 0 issue "other.example"',
     '@ CAA 0 issue "letsencrypt.org"',
     '@ CAA 0 iodef "mailto:me@good.example.com"',
@@ -158,11 +159,32 @@ def test_eight_planted_faults_are_found_and_nothing_else(tmp_path: Path, ns: Nam
     by_subject = {item["subject"]: item for item in report["items"]}
     assert by_subject["away.example.com"]["next"].startswith(f"publish away.example.com. A {HERE}")
     assert "letsencrypt.org" in by_subject["banned.example.com"]["next"]
+    assert by_subject["here.example.com"]["next"].startswith(f"mkdir -p {tmp_path / 'lost'}; ")
+    assert "`provider.tsig` of the ChallengeMethod wrong" in by_subject["key.example.com"]["next"]
     assert list((program.state / "undo").iterdir()) == []
     done = program("preflight")
     assert done.returncode == 1
     assert "8 sites looked at: 6 errors, 2 warnings" in done.stdout
     assert program("preflight", "a-away").returncode == 1, "the contact is everybody's"
+
+
+def test_the_zone_of_what_a_person_publishes_must_be_found(tmp_path: Path, ns: NameServer) -> None:
+    """By the resolvers of the Server, since the method names none."""
+    by_hand = {"type": "dns-01", "provider": {"type": "manual"}}
+    known = {**by_hand, "propagation": {"nameservers": [ns.endpoint]}}
+    program = write(
+        Program(tmp_path),
+        ns,
+        document("ChallengeMethod", "known", **known),
+        document("ChallengeMethod", "unknown", **by_hand),
+        site("one", "*.example.com", way="known"),
+        site(
+            "two", "nowhere.example.org", way="unknown", challenges=[{"method": "unknown", "preflight": {"caa": "off"}}]
+        ),
+    )
+    (item,) = program.json("preflight")["items"]
+    assert (item["check"], item["severity"], item["subject"]) == ("challenge", "error", "nowhere.example.org")
+    assert ns.endpoint in item["seen"]
 
 
 def test_switches_make_errors_of_warnings_and_silence(tmp_path: Path, ns: NameServer) -> None:
@@ -192,11 +214,12 @@ def test_a_closed_port_and_an_unknown_address(tmp_path: Path, ns: NameServer) ->
 def test_our_own_listeners_are_opened_for_the_trial_alone(tmp_path: Path, ns: NameServer) -> None:
     """Both ways have their port here; nothing listens there before and after."""
     methods = [
-        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{HTTP}:80"}, selfTest="off"),
+        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{HTTP}:80"}, selfTest="enforce"),
         document("ChallengeMethod", "alpn", type="tls-alpn-01", listener={"address": f"{ALPN}:443"}),
     ]
     addresses = {"addresses": [HTTP, ALPN]}
-    sites = [site("one", HTTP, way="own"), site("two", ALPN, way="alpn")]
+    # own.example.com is known to the resolvers of the Server alone
+    sites = [site("one", HTTP, "own.example.com", way="own"), site("two", ALPN, way="alpn")]
     issuer = document("Issuer", "letsencrypt", type="acme", directory="letsencrypt", trust="private")
     program = write(Program(tmp_path), ns, *methods, *sites, issuer, **addresses)
     done = program("preflight", "-o", "json")

@@ -111,6 +111,23 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
     assert {one["type"] for one in desk.status()["certificate"]["challenges"].values()} == {"dns-01"}
 
 
+def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: Challtestsrv) -> None:
+    dns.set_servfail(NAMES[0])
+    try:
+        assert desk.run("apply").returncode == 1
+        assert "1 failing" in desk.run("status").stdout
+        desk.offered()
+        waits = desk.run("status")
+        assert (waits.returncode, "WaitingForSolve" in waits.stdout) == (0, True), waits.stdout
+        assert "certwright challenges one" in waits.stdout
+        refused = desk.run("solve", "one", f"{NAMES[1]}=web", f"{NAMES[0]}=web")
+    finally:
+        dns.set_servfail(NAMES[0], fails=False)
+    assert refused.returncode == 1
+    assert f"site/one: {NAMES[0]}: " in refused.stderr, refused.stderr
+    assert "WaitingForSolve" not in desk.run("status").stdout, "the CA ended the order"
+
+
 def test_by_any_method_of_the_tree_one_name_after_the_other(desk: Desk) -> None:
     """The site declares `web` alone; a person may take any other that the tree has."""
     desk.offered()

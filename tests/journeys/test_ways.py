@@ -106,6 +106,8 @@ def test_drop_issues_for_the_others_and_tries_the_bad_name_on_its_own_schedule(
     reports = stage.apply()
     assert stage.live("one").facts.hostnames == ("a.example.com", "b.example.com")
     assert front.count("/order-plz") == 2
+    orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
+    assert [(one.added, sorted(one.challenges)) for one in orders] == [((names[0], names[2]), [names[0], names[2]])]
     hold = held(reports[-1])["one", "NameFailed"]
     assert "gone.example.com" in hold.message
     assert hold.until is not None
@@ -164,6 +166,8 @@ def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: C
         stage.shift = timedelta(minutes=52)
         reports = stage.apply()
         assert stage.live("one").facts.hostnames == ("a.example.com",)
+        orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
+        assert [(one.added, one.removed) for one in orders] == [((), ("bad.example.com",))]
         assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
         dns.set_servfail("bad.example.com", fails=False)
 

@@ -158,3 +158,18 @@ def test_the_schema_takes_what_is_taken() -> None:
     assert list(check.iter_errors(good)) == []
     for bad in ({"type": "manual", "url": "https://x"}, {"type": "rfc2136"}, {"type": "nothing"}):
         assert list(check.iter_errors({**good, "provider": bad}))
+
+
+def test_the_resolvers_of_the_server_are_the_default() -> None:
+    text = (
+        "apiVersion: certwright/v1\nkind: Server\nmetadata: {name: home}\nspec: {resolvers: ['192.0.2.1:53']}\n---\n"
+        "apiVersion: certwright/v1\nkind: ChallengeMethod\nmetadata: {name: zone}\n"
+        "spec: {type: dns-01, provider: {type: manual}}\n---\n"
+        "apiVersion: certwright/v1\nkind: ChallengeMethod\nmetadata: {name: own}\n"
+        "spec: {type: dns-01, provider: {type: manual}, resolvers: ['192.0.2.2:53']}\n"
+    )
+    server, *methods = [validate_document(one) for one in read_documents(text.encode(), "/etc/tree/f.yaml").or_raise()]
+    assert isinstance(server, Resource), server
+    resolver = ObjectResolver(server.spec, lambda _path: None, [])  # type: ignore[arg-type]  # the kind says so
+    made = [resolver.method(one) for one in methods if isinstance(one, Resource)]
+    assert [getattr(one, "resolvers", None) for one in made] == [("192.0.2.1:53",), ("192.0.2.2:53",)]

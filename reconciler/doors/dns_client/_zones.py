@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client._asking import Answer, ask, lookup, said
 from reconciler.doors.dns_client._endpoint import Endpoint
@@ -12,6 +12,8 @@ from reconciler.doors.dns_client._names import below, checked_name, parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,13 @@ class NameServer:
 
 def zone_of(resolvers: Sequence[Endpoint], name: str) -> Zone:
     """Find the zone cut above or at a name by SOA, through resolvers. Raises DnsFailed(ZoneNotFound ...)."""
-    return _climbed(name, lambda candidate: lookup(resolvers, candidate, "SOA"))[0]
+    try:
+        return _climbed(name, lambda candidate: lookup(resolvers, candidate, "SOA"))[0]
+    except DnsFailed as failure:
+        if failure.reason != "ZoneNotFound":
+            raise
+        asked = " and ".join(str(one) for one in resolvers[:_SHOWN])
+        raise DnsFailed("ZoneNotFound", f"no zone holds {name}: asked for an SOA, {asked} gave none") from None
 
 
 def zone_at(server: Endpoint, name: str) -> tuple[Zone, Answer]:

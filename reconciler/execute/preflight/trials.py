@@ -1,7 +1,8 @@
 """Ways to prove control, tried with an answer that nobody asked for.
 
 By http-01 and tls-alpn-01 for each name: the answer is there and the port is open. By DNS once for each zone: the
-provider takes a random TXT value at the very name where a challenge's would stand, beside others, and removes it.
+provider takes a random TXT value at the very name where a challenge's would stand, beside others, and removes it; of a
+person (`manual`) nothing is asked, but the zone must be found.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import CertwrightError, Failed, Stalled
 from reconciler.execute.desk import undo
-from reconciler.model.desired import Http01, TlsAlpn01
+from reconciler.model.desired import Http01, TlsAlpn01, Webroot
 from reconciler.model.findings import Check, Finding, Severity
 from reconciler.model.names import Switch
 from reconciler.model.ports import Asked
@@ -30,6 +31,20 @@ if TYPE_CHECKING:
 _PORTS: Final = {"http-01": 80, "tls-alpn-01": 443}
 _WRITES: Final = frozenset({"rfc2136", "lexicon", "exec"})
 _SECONDS: Final = 3.0
+_MENDS: Final = {
+    "TsigRefused": (
+        "give both sides one key and one time: compare `provider.tsig` of the ChallengeMethod {} with the key in the "
+        "name server's configuration; look: date -u"
+    ),
+    "DnsRefused": "let the name server take updates of TXT records there from the key of the ChallengeMethod {}",
+    "ZoneNotFound": (
+        "name whom to ask for it (`resolvers`) in the ChallengeMethod {}, or the zone itself (`provider.zone`, where "
+        "the provider has it)"
+    ),
+    "ZoneNotOurs": "name the zone's primary: `provider.server` of the ChallengeMethod {}",
+    "AliasStands": "write `followCname: true` in the ChallengeMethod {}, or take the CNAME away",
+    "AliasRefused": "list the CNAME's target in `cnameTargets` of the ChallengeMethod {}, or mend the CNAME",
+}
 # a server that refused wrote nothing, so that nothing is left to be removed
 _NEVER_WRITTEN: Final = frozenset({"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions"})
 
@@ -47,7 +62,7 @@ class Trials:
         """Try one way for one name."""
         if isinstance(method, Http01 | TlsAlpn01):
             yield from self._by_port(site, hostname, method)
-        elif method.type != "dns-persist-01" and method.provider.type != "manual":
+        elif method.type != "dns-persist-01":
             yield from self._by_dns(site, hostname, method)
 
     def _by_port(self, site: str, hostname: Hostname, method: Http01 | TlsAlpn01) -> Iterator[Finding]:
@@ -88,7 +103,7 @@ class Trials:
             yield Finding(Check.PORT, Severity.of(test), hostname.text, closed, expected, mend, site)
         elif test is not Switch.OFF:
             try:
-                self.challenges.self_test(method, hostname.text, token, answer)
+                self.challenges.self_test(method, hostname.text, token, answer, self.names.declared_addresses)
             except Failed as failure:
                 mend = f"let the server of port {port} give out what the method {method.name} answers"
                 yield Finding(Check.CHALLENGE, Severity.of(test), hostname.text, str(failure), expected, mend, site)
@@ -142,5 +157,19 @@ class Trials:
     @staticmethod
     def _refused(site: str, hostname: Hostname, method: MethodSpec, failure: Failed | Stalled) -> Finding:
         expected = f"the method {method.name} can answer a challenge of {method.type}"
-        mend = f"mend what it names; look: certwright describe challengemethod {method.name}"
-        return Finding(Check.CHALLENGE, Severity.ERROR, hostname.text, str(failure), expected, mend, site)
+        seen, mend = _mended(str(failure), failure, method)
+        return Finding(Check.CHALLENGE, Severity.ERROR, hostname.text, seen, expected, mend, site)
+
+
+def _mended(seen: str, failure: Failed | Stalled, method: MethodSpec) -> tuple[str, str]:
+    """Split what was seen from what mends it."""
+    match failure.reason:
+        case "WebrootMissing" if isinstance(method, Http01) and isinstance(method.way, Webroot):
+            directory = method.way.directory
+            placed = "{" in directory
+            seen, _, other = seen.partition("; ")
+            return seen, other if placed else f"mkdir -p {directory}; or correct `webroot.directory`"
+        case _ if failure.reason in _MENDS:
+            return seen, _MENDS[failure.reason].format(method.name)
+        case _:
+            return seen, f"mend what it names; look: certwright describe challengemethod {method.name}"

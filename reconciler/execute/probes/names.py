@@ -46,6 +46,13 @@ class Names:
         found = frozenset(record for answer in answers for record in answer.records)
         return Found(found, any(answer.exists for answer in answers))
 
+    def declared_addresses(self, name: str) -> tuple[str, ...]:
+        """Give where a name leads by the resolvers that were given; nothing without any, or where they do not know."""
+        try:
+            return tuple(sorted(self.addresses(name).addresses)) if self._given else ()
+        except Failed:
+            return ()
+
     def ask(self, name: str, kind: str) -> dns.Answer:
         """Give the answer to a question, with the records at the end of all aliases. Raises Failed."""
         key = name, kind

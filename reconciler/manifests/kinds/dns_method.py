@@ -43,7 +43,7 @@ class _DnsSpec(Shape):
         "_acme-challenge. are written to.",
     )
     resolvers: Many[NameServer] | None = Field(
-        None, description="The resolvers to find zones and name servers by. Default: those of this machine."
+        None, description="The resolvers to find zones and name servers by. Default: the Server's, else the machine's."
     )
     propagation: Propagation = Field(
         Propagation.model_construct(), description="Waiting until every name server has the record."

@@ -72,7 +72,7 @@ class ServerSpec(Shape):
     )
     resolvers: Many[NameServer] | None = Field(
         None,
-        description="The resolvers that are asked where names point, and for CAA, address and port. Default: those of "
-        "this machine.",
+        description="The resolvers that are asked where names point, for CAA and for zones, address and port. Default: "
+        "those of this machine.",
     )
     defaults: Defaults | None = Field(None, description="What every site takes over unless it says otherwise.")
