@@ -3,8 +3,9 @@
 
 Run as a program of its own (it forks, which a process with threads must not): `python -m tests.journeys.killing JOB`,
 where JOB is a JSON file: `root` of a stage, `points` to try (null: every one), `limits`, `kept`: directories that are
-made what `saved` holds for each point. One line of JSON a point goes to standard output, and an empty line is awaited
-on standard input before the next. With `paused` so it is told, and awaited, before the death and after it too.
+made what `saved` holds for each point, `settles`: whether nothing may be held at the end. One line of JSON a point goes
+to standard output, and an empty line is awaited on standard input before the next. With `paused` so it is told, and
+awaited, before the death and after it too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.observed import NoRevision, Revision
 from reconciler.model.ports import Limits
-from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document
+from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,9 +94,13 @@ def check_killed(stage: Stage) -> None:
             assert path.read_bytes().rstrip().endswith(b"-----"), f"{path} is half-written"
 
 
-def converged(stage: Stage, limits: Limits) -> None:
-    """What one further `apply` must reach."""
-    stage.settle(limits)
+def converged(stage: Stage, limits: Limits, *, settles: bool) -> None:
+    """What one further `apply` must reach; where something is refused and held, no more changes are wanted."""
+    if settles:
+        stage.settle(limits)
+    else:
+        stage.apply(limits=limits)
+        assert told(stage.diff(limits=limits)) == []
     for name in KEPT[1:]:
         assert not list((stage.root / name).glob(".certwright-*")), "a staged file was left"
     out, loaded = ({path.name: path.read_bytes() for path in (stage.root / name).glob("*")} for name in KEPT[1:])
@@ -125,6 +130,10 @@ def main(job: dict[str, Any]) -> None:
     """Try the points, each told in a line."""
     stage, limits = Stage(Path(job["root"])), Limits(**job["limits"])
     warm(stage.root)
+
+    def converge() -> None:
+        converged(stage, limits, settles=job["settles"])
+
     points = iter(job["points"]) if job["points"] else iter(range(1, 100_000))
     for at in points:
         restore(stage.root, job["kept"])
@@ -138,7 +147,7 @@ def main(job: dict[str, Any]) -> None:
         killed = os.WIFSIGNALED(status)
         pause(job, "died")
         codes = [0 if killed else os.waitstatus_to_exitcode(status)]
-        codes += [in_child(lambda: check_killed(stage)), in_child(lambda: converged(stage, limits))]
+        codes += [in_child(lambda: check_killed(stage)), in_child(converge)]
         tell(at=at, killed=killed, ok=codes == [0, 0, 0], codes=codes)
         if not killed or codes != [0, 0, 0]:
             return

@@ -36,10 +36,13 @@ def kill_everywhere(
     removals: int | None = None,
     also: str | None = None,
     meanwhile: Callable[[str], None] | None = None,
+    *,
+    settles: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """Keep what stands there now, and give each point's result; the next is tried when it is asked for.
 
     `also` is a further directory that is kept; `meanwhile` hears `restored` before each death and `died` after it.
+    Where it ends with something held, `settles` is false.
     """
     kept = ("state", "out", "loaded", *([also] if also else []))
     for name in kept:
@@ -47,7 +50,7 @@ def kill_everywhere(
             shutil.copytree(stage.root / name, stage.root / "saved" / Path(name).name, symlinks=True)
     job = stage.root / "job.json"
     what = {"root": str(stage.root), "points": points, "limits": {"removals": removals}, "kept": kept}
-    job.write_text(json.dumps({**what, "paused": meanwhile is not None}))
+    job.write_text(json.dumps({**what, "settles": settles, "paused": meanwhile is not None}))
     command = [sys.executable, "-m", "tests.journeys.killing", str(job)]
     with (
         (stage.root / "errors").open("w+") as errors,
