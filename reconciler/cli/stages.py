@@ -183,6 +183,8 @@ def _chosen(app: App, site: DesiredSite, offer: Offer, ways: Sequence[str]) -> d
             raise UsageError(f"{text!r} is not NAME=METHOD")
         if name not in names:
             raise UsageError(f"{name} is not among the names of the order: {', '.join(sorted(names))}")
+        if name in chosen:
+            raise UsageError(f"{name} is named twice: say one METHOD for it")
         chosen[name] = _way(app, site, method)
     return {name: way for name, way in chosen.items() if name in offer.missing}
 

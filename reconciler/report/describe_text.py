@@ -55,8 +55,13 @@ def _value(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_value(one) for one in value) or NONE
     if isinstance(value, dict):
-        return ", ".join(f"{shown(key)}={_value(one)}" for key, one in value.items()) or NONE
+        return ", ".join(f"{shown(key)}={_inner(one)}" for key, one in value.items()) or NONE
     return shown(value)
+
+
+def _inner(value: object) -> str:
+    several = isinstance(value, dict) or (isinstance(value, list) and len(value) > 1)
+    return f"({_value(value)})" if several else _value(value)
 
 
 def _labels(item: Mapping[str, Any]) -> dict[str, object]:

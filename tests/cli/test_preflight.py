@@ -168,6 +168,14 @@ def test_eight_planted_faults_are_found_and_nothing_else(tmp_path: Path, ns: Nam
     assert program("preflight", "a-away").returncode == 1, "the contact is everybody's"
 
 
+def test_caa_is_not_judged_before_a_ca_has_told_its_name(tmp_path: Path, ns: NameServer) -> None:
+    issuer = document("Issuer", "house", type="acme", directory="https://127.0.0.1:9/dir", caBundle="/no/such.pem")
+    program = write(Program(tmp_path), ns, issuer, site("one", "banned.example.com", issuers=["house"]))
+    report = program.json("preflight")
+    assert report["items"] == []
+    assert [note for note in report["notes"] if "CAA of banned.example.com is not judged" in note]
+
+
 def test_the_zone_of_what_a_person_publishes_must_be_found(tmp_path: Path, ns: NameServer) -> None:
     """By the resolvers of the Server, since the method names none."""
     by_hand = {"type": "dns-01", "provider": {"type": "manual"}}
@@ -205,10 +213,19 @@ def test_switches_make_errors_of_warnings_and_silence(tmp_path: Path, ns: NameSe
 
 
 def test_a_closed_port_and_an_unknown_address(tmp_path: Path, ns: NameServer) -> None:
-    program = write(Program(tmp_path), ns, site("one", "mail.example.com"), addresses=["127.0.0.1"])
+    program = write(
+        Program(tmp_path),
+        ns,
+        document("ChallengeMethod", "own", type="http-01", listener={"address": f"{HTTP}:8402"}),
+        site("one", "mail.example.com"),
+        site("two", "mail.example.com", way="own"),
+        addresses=["127.0.0.1"],
+    )
     items = program.json("preflight")["items"]
-    assert [(item["check"], item["severity"]) for item in items] == [("port", "warning")]
+    assert [(item["check"], item["severity"]) for item in items] == [("port", "warning")] * 2
     assert "port 80 of 127.0.0.1 cannot be reached from here" in items[0]["seen"]
+    assert items[0]["next"].startswith("let the server listen there")
+    assert f"pass it on to the listener of the method own ({HTTP}, port 8402)" in items[1]["next"]
 
 
 def test_our_own_listeners_are_opened_for_the_trial_alone(tmp_path: Path, ns: NameServer) -> None:

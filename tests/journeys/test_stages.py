@@ -120,6 +120,8 @@ def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: C
         waits = desk.run("status")
         assert (waits.returncode, "WaitingForSolve" in waits.stdout) == (0, True), waits.stdout
         assert "certwright challenges one" in waits.stdout
+        twice = desk.run("solve", "one", f"{NAMES[0]}=web", f"{NAMES[0]}=alpn")
+        assert (twice.returncode, f"{NAMES[0]} is named twice" in twice.stderr) == (2, True), twice.stderr
         refused = desk.run("solve", "one", f"{NAMES[1]}=web", f"{NAMES[0]}=web")
     finally:
         dns.set_servfail(NAMES[0], fails=False)

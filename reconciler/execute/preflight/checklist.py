@@ -67,7 +67,7 @@ class Checklist:
     def _names(
         self, sites: Sequence[DesiredSite], names: Names, own: frozenset[str]
     ) -> tuple[dict[tuple[str, str], Route | None], list[Finding]]:
-        work = [(Naming(names, own, site, self._account), one) for site in sites for one in site.hostnames]
+        work = [(Naming(names, own, site, self._account, self._note), one) for site in sites for one in site.hostnames]
         work = [(naming, one) for naming, one in work if naming.site.methods.get(one.text)]
         self.say(f"{len(work)} names")
         with ThreadPoolExecutor(_AT_ONCE, "names") as pool:
@@ -94,6 +94,10 @@ class Checklist:
             for use in site.targets:
                 yield from check_target(site, use, self.target(use.spec), self.live(site.name))
         yield from check_commands([specs[name] for name in sorted(specs)], [ways[name] for name in sorted(ways)])
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _account(self, issuer: AcmeIssuer) -> AccountRecord | None:
         return self.store.accounts().get((issuer.directory, issuer.account))

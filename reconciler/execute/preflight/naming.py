@@ -28,12 +28,16 @@ _UNSEEN: Final = frozenset({"DnsTimeout", "DnsUnreachable", "DnsNoRoute", "NoRes
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Looks at the names of one site. `account` gives our account at an issuer; `own` are our addresses."""
+    """Looks at the names of one site. `account` gives our account at an issuer; `own` are our addresses.
+
+    `note` hears what could not be judged.
+    """
 
     names: Names
     own: frozenset[str]
     site: DesiredSite
     account: Callable[[AcmeIssuer], AccountRecord | None]
+    note: Callable[[str], None]
 
     @property
     def issuers(self) -> list[AcmeIssuer]:
@@ -79,6 +83,9 @@ class Naming:
             identities = identities_of(issuer.directory, account.caa)
             types = tuple(dict.fromkeys(one.type for one in ways))
             why = forbidden(policy, wildcard=hostname.is_wildcard, by=Issuing(identities, account.url, types))
+            if policy is not None and (policy.issue or policy.wild) and not identities and why is None:
+                told = f"CAA of {policy.owner} is not judged: what {issuer.name} is called there is known once its"
+                self.note(f"{told} account is registered (`certwright apply`)")
             if why is None or policy is None:
                 continue
             severity = Severity.of(mode) if number == 0 else Severity.WARNING

@@ -99,8 +99,7 @@ class Trials:
         closed = self._closed(hostname, port)
         expected = f"CAs come to port {port} of the name"
         if closed is not None:
-            mend = f"let the server listen there and the firewall pass it; look: ss -ltn 'sport = :{port}'"
-            yield Finding(Check.PORT, Severity.of(test), hostname.text, closed, expected, mend, site)
+            yield Finding(Check.PORT, Severity.of(test), hostname.text, closed, expected, _opened(method, port), site)
         elif test is not Switch.OFF:
             try:
                 self.challenges.self_test(method, hostname.text, token, answer, self.names.declared_addresses)
@@ -159,6 +158,15 @@ class Trials:
         expected = f"the method {method.name} can answer a challenge of {method.type}"
         seen, mend = _mended(str(failure), failure, method)
         return Finding(Check.CHALLENGE, Severity.ERROR, hostname.text, seen, expected, mend, site)
+
+
+def _opened(method: Http01 | TlsAlpn01, port: int) -> str:
+    """Tell who must open a port: the server, or what stands before a listener of ours that has another."""
+    look = f"look: ss -ltn 'sport = :{port}'"
+    if isinstance(method.way, Webroot) or method.way.port == port:
+        return f"let the server listen there and the firewall pass it; {look}"
+    where = f"{method.way.address or 'this machine'}, port {method.way.port}"
+    return f"let a proxy or the firewall pass it on to the listener of the method {method.name} ({where}); {look}"
 
 
 def _mended(seen: str, failure: Failed | Stalled, method: MethodSpec) -> tuple[str, str]:
