@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.execute.batch import Batch
     from reconciler.execute.content import Content
+    from reconciler.model.changes import Change
     from reconciler.model.observed import InstalledFile
     from reconciler.model.ports import Bundle
 
@@ -30,7 +31,7 @@ def swaps_of(batch: Batch) -> list[swaps.Swap]:
             batch.failed[site] = (artifacts.reason, artifacts.message)
             continue
         try:
-            found.extend(_of_site(batch, site, artifacts))
+            found.extend(_of_site(batch, site, artifacts, _spared(batch, change)))
         except Failed as failure:
             batch.failed[site] = (failure.reason, str(failure))
     return found
@@ -44,7 +45,17 @@ def _rendered(batch: Batch) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
     return {**batch.target.render(wanted), "": shared}
 
 
-def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[swaps.Swap]:
+def _spared(batch: Batch, change: Change) -> frozenset[str]:
+    """Give the paths of ours that an uninstall leaves in place: its plan names them not, as another target has them."""
+    if change.site and change.verb is not Verb.UNINSTALL:
+        return frozenset()
+    named = {file.path for file in change.files}
+    return frozenset(file.path for file in batch.entry(change.site or "").files if file.path not in named)
+
+
+def _of_site(
+    batch: Batch, site: str, artifacts: Collection[Artifact], spared: frozenset[str] = frozenset()
+) -> list[swaps.Swap]:
     ours = {file.path: file for file in batch.entry(site).files}
     revision = batch.live_id(site)
     bundle = _bundle(batch, site, artifacts)
@@ -57,7 +68,7 @@ def _of_site(batch: Batch, site: str, artifacts: Collection[Artifact]) -> list[s
         held = revision if artifact.part is not Part.CONFIG else None
         own = artifact.own_directory or artifact.part is Part.CONFIG
         found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own))
-    kept = {artifact.path for artifact in artifacts}
+    kept = {*spared, *(artifact.path for artifact in artifacts)}
     gone = [
         file for path, file in ours.items() if path not in kept and (file.fragment or path not in _taken(batch, site))
     ]

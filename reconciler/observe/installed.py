@@ -193,12 +193,13 @@ def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case)
         return FileChange.REFUSED, f"{artifact.path} is a file of site {holder.site}; give each site a path of its own"
     if holder is not None:
         return FileChange.UPDATE, f"taken over from site {holder.site}"
-    if _holds_wanted(disk, artifact, case):
+    if holds_wanted(disk, artifact, case):
         return FileChange.UPDATE, "it holds what is wanted; our record of it is missing"
     return (FileChange.ADOPT, "") if case.adopt else (FileChange.FOREIGN, "not ours")
 
 
-def _holds_wanted(disk: Disk, artifact: Artifact, case: Case) -> bool:
+def holds_wanted(disk: Disk, artifact: Artifact, case: Case) -> bool:
+    """Tell whether a path holds exactly what is wanted there, whoever wrote it."""
     try:
         content = disk.read(artifact.path)
         if artifact.text is not None:

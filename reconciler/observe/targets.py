@@ -42,14 +42,15 @@ def _shared(view: TargetView, record: TargetRecord | None, disk: Disk, gone: fro
     """Compare the shared files of a target that is in use; they go with its last site."""
     entry = record.shared if record and record.shared.files else None
     if view.target is not None and view.seats:
-        wanted = view.target.shared(tuple(view.seats.values()))
+        wanted = view.shared
         if not wanted and entry is None:
             return None
         case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda _: None)
         return _made(view.name, entry, compared(disk, wanted, entry, case))
     if entry is None or gone is None or not view.is_left(gone):
         return None
-    return _made(view.name, entry, leaving(disk, entry.files, (), lambda _: None))
+    kept = {artifact.path for other in view.beside for artifact in other.shared}
+    return _made(view.name, entry, leaving(disk, entry.files, kept, lambda _: None))
 
 
 def _made(name: str, entry: Inventory | None, files: Iterable[FileFact]) -> OnTarget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.observed import LastFailure, OnTarget
 from reconciler.model.ports import Refusal
-from reconciler.observe.installed import Case, Holder, compared, leaving
+from reconciler.observe.installed import Case, Holder, compared, holds_wanted, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class TargetView:
     """`seats`: the sites of this pass that use the target; `looked_at`: all sites of this pass; `declared`: all names.
 
-    `target` is None where only its record is left: then nothing is wanted there.
+    `target` is None where only its record is left: then nothing is wanted there. `beside` are the pass's other targets:
+    one that has a new name finds its files in place, and they are not taken away for the old one.
     """
 
     def __init__(  # noqa: PLR0913  one pass has this many facts
@@ -39,11 +40,17 @@ class TargetView:
         """`whole`: this pass looks at every declared site, so that all inventories are read at once."""
         self.name, self.target, self.seats = name, target, seats
         self._reader, self._looked_at, self._declared, self._whole = reader, looked_at, declared, whole
+        self.beside: Collection[TargetView] = ()
 
     @cached_property
     def rendered(self) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
         """What the sites of this pass want."""
         return self.target.render(tuple(self.seats.values())) if self.target and self.seats else {}
+
+    @cached_property
+    def shared(self) -> tuple[Artifact, ...]:
+        """What the sites of this pass want together."""
+        return tuple(self.target.shared(tuple(self.seats.values()))) if self.target and self.seats else ()
 
     @cached_property
     def inventories(self) -> Mapping[str, Inventory]:
@@ -108,7 +115,7 @@ class TargetView:
         entry = self.inventory_of(site)
         seat = self.seats.get(site)
         if seat is None or self.target is None:
-            return None if entry is None else self._departing(disk, site, entry)
+            return None if entry is None else self._departing(disk, site, entry, live)
         artifacts = self.rendered[site]
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
@@ -121,8 +128,17 @@ class TargetView:
         wanted = any(artifact.path == path for artifact in artifacts)
         return self.holder(site, path) if wanted else self.taken(site, path)
 
-    def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
-        return self._made(entry, leaving(disk, entry.files, (), lambda path: self.taken(site, path), site))
+    def _departing(self, disk: Disk, site: str, entry: Inventory, live: Live) -> OnTarget:
+        kept = {path for view in self.beside for path in view.keeps(disk, site, live)}
+        return self._made(entry, leaving(disk, entry.files, kept, lambda path: self.taken(site, path), site))
+
+    def keeps(self, disk: Disk, site: str, live: Live) -> frozenset[str]:
+        """Give the paths of a site that stand here as this target wants them, whichever target wrote them."""
+        artifacts, seat = self.rendered.get(site, ()), self.seats.get(site)
+        if isinstance(artifacts, Refusal) or seat is None:
+            return frozenset()
+        case = Case(live, seat.live, adopt=False, holder=lambda _: None, site=site)
+        return frozenset(one.path for one in artifacts if one.fragment or holds_wanted(disk, one, case))
 
     def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
         copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False

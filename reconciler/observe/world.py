@@ -113,7 +113,7 @@ class Observer:
             for use in site.targets:
                 specs.setdefault(use.spec.name, use.spec)
                 seats[use.spec.name][site.name] = SiteOnTarget.of(site, use, live)
-        return {
+        views = {
             name: TargetView(
                 name,
                 self._build(specs[name]) if name in specs else None,
@@ -125,6 +125,9 @@ class Observer:
             )
             for name in sorted({*seats, *records})
         }
+        for view in views.values():
+            view.beside = [other for other in views.values() if other is not view]
+        return views
 
 
 def _within(scope: Scope, declared: Declared) -> Mapping[str, DesiredSite]:

@@ -101,3 +101,26 @@ def test_another_key_or_issuer_or_a_tree_that_is_not_followed_is_no_renaming(sta
     for spec in ({"privateKey": {"algorithm": "rsa-2048"}}, {"issuers": ["self-signed"]}, {"hostnames": ["x.example"]}):
         write(ca_site("new", NAME, **spec), *rest)
         assert ("issue", "site/new", "Missing") in told(stage.diff()), spec
+
+
+def test_a_renamed_target_takes_its_files_along(stage: Stage) -> None:
+    """Were they taken away for the old name first, the server would show nothing until the new name put them back."""
+    out = stage.root / "out"
+    stage.write("base.yaml", document("Server", "home", SERVER), copy_target(out))
+    stage.write("sites.yaml", ca_site("one"), ca_site("two"))
+    stage.settle()
+    before = {path: path.stat().st_ino for path in out.iterdir()}
+    assert len(before) == 4
+    renamed = {**copy_target(out), "metadata": {"name": "other"}}
+    stage.write("base.yaml", document("Server", "home", SERVER), renamed)
+    stage.write("sites.yaml", ca_site("one", targets=["other"]), ca_site("two"), copy_target(out))
+    leaving = next(change for change in stage.diff().plan.changes if change.verb == "uninstall")
+    assert (leaving.site, leaving.target, leaving.files) == ("one", "copy", ())
+    stage.settle()
+    assert {path: path.stat().st_ino for path in out.iterdir()} == before, "nothing was taken away"
+    stage.assert_calm()
+    # under the new name they are its own: with it they go
+    elsewhere = {**copy_target(stage.root / "elsewhere"), "metadata": {"name": "else"}}
+    stage.write("sites.yaml", ca_site("one", targets=["else"]), ca_site("two"), copy_target(out), elsewhere)
+    stage.apply()
+    assert sorted(path.name for path in out.iterdir()) == ["two.crt", "two.key"]
