@@ -96,7 +96,10 @@ _NEXT: Final[dict[str, str]] = {
     "NotInstalled": "certwright diff {site}",
     "Drifted": "certwright diff {site}",
     "NotLoaded": "certwright apply {site}",
-    "LeftBehind": "mend what the message names, then: certwright apply",
+    "LeftBehind": (
+        "mend what the message names, then: certwright apply; or take the answer away by hand, then delete "
+        "undo/ID.json below the state directory"
+    ),
     "Backoff": "mend the cause, then: certwright retry {site}",
     "Stalled": "mend the cause, then: certwright retry {site}",
     "WaitingForSolve": "certwright challenges {site}",
