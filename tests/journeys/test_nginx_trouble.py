@@ -14,6 +14,7 @@ from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
+from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -267,6 +268,7 @@ def test_a_reload_that_hangs_is_ended_and_one_that_takes_its_time_is_waited_for(
     street.write(street.quick("one"), street.quick("two"), target={"reload": {"command": [str(script)]}})
     street.stage.shift = LATER
     street.web.reload()
+    until(lambda: listens("127.0.0.1", street.tls_port), "nginx has reloaded")  # who answered before is waited for
     street.stage.settle()
     street.assert_served("one")
     street.assert_served("two")
