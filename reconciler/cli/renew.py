@@ -99,7 +99,7 @@ def forget_failures(app: App, scope: Scope) -> None:
             name: NameMemory(Failures(digest=one.failures.digest), {}, one.dropped)
             for name, one in memory.names.items()
         }
-        return replace(memory, failures=left, rejected={}, names=names)
+        return replace(memory, failures=left, names=names)  # `rejected` stays: it must be proven this time
 
     asked = scope.sites or frozenset()
     names = asked - app.store.damage(asked).keys()

@@ -10,6 +10,7 @@ from reconciler.execute import bookkeeping
 from reconciler.execute.batch import first_lines
 from reconciler.execute.pointers import of_proof
 from reconciler.execute.probes import handshakes, judging
+from reconciler.execute.rejecting import give_back, tried_again
 from reconciler.execute.retreat import Retreat
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
@@ -53,6 +54,7 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tup
     if not answer.ok:
         text = f"the reload failed: {first_lines(answer.output)}{_as_whom(batch)}"
         bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
+        give_back(batch, sites, text)
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
     if not _verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
@@ -171,7 +173,9 @@ def _judge(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     left = [name for name in proof.sites if not retreat.is_put_back(name)]
     bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in left], batch.live, seen)
     if retreat.gone:
-        return retreat.told({name for (name, *_), answer in seen.items() if answer.reason != Reason.SERVED})
+        ended = all(answer.reason is Reason.NOTHING_LISTENS for answer in seen.values()) and bool(seen)
+        unserved = {name for (name, *_), answer in seen.items() if answer.reason != Reason.SERVED}
+        return retreat.told(unserved, ended=ended)
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
         return Outcome(reload, Status.FAILED, bad.reason, bad.message)
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
@@ -217,13 +221,16 @@ def _worse(
 ) -> dict[str, str]:
     """Give a sentence for each site whose port answered TLS and no longer does, or whose name lost its certificate.
 
-    Where nothing answered before this reload, nothing got worse by it.
+    Where nothing answered before this reload, nothing got worse by it; but what was refused before must be seen.
     """
     found: dict[str, str] = {}
     remembered = batch.bench.store.memory({one.site for one in expected})
+    again = tried_again(batch, remembered)
     alive = {one.probe.port for one in expected if seen[one.key].fingerprint is not None}
     for one in expected:
         answer = seen[one.key]
+        if one.site in again and answer.reason is Reason.NOTHING_LISTENS:
+            found.setdefault(one.site, f"after the reload {answer.message}")
         if (one.probe.address, one.probe.port) not in before or answer.reason is Reason.NOT_YET_SEEN:
             continue
         served = remembered[one.site].served.get(batch.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batch import first_lines
 from reconciler.execute.isolate import Isolation
-from reconciler.execute.pointers import not_loaded
+from reconciler.execute.pointers import not_loaded, of_proof
 from reconciler.model.changes import Reason
 
 if TYPE_CHECKING:
@@ -62,13 +62,36 @@ def _asked(batch: Batch, pointers: Pointers) -> Tested:
     return batch.test(list(pointers.owners()))
 
 
-def reject(batch: Batch, pointers: Pointers, site: str, why: str, after: str = "is in use again") -> None:
+def reject(
+    batch: Batch,
+    pointers: Pointers,
+    site: str,
+    why: str,
+    after: str = "is in use again",
+    reason: Reason = Reason.REJECTED_BY_SERVER,
+) -> None:
     """Note that a site's pointer went back, and why."""
     move = pointers.moves[site]
     text = f"{batch.name} refused {move.after.id}: {why}; {move.before.id} {after}"
-    batch.failed[site] = (Reason.REJECTED_BY_SERVER, text)
+    batch.failed[site] = (reason, text)
     batch.rejected[site] = text
-    batch.bench.memory.rejected(batch.concerned(site), batch.spec, move.after.id, text)
+    batch.bench.memory.rejected(batch.concerned(site), batch.spec, move.after.id, text, reason)
+
+
+def give_back(batch: Batch, sites: Collection[str], why: str) -> None:
+    """Take back what was refused before and could not be tried now: who starts the server must not find it."""
+    pointers = of_proof(batch, tried_again(batch, sites))
+    pointers.back()
+    for site in sorted(pointers.gone_back):
+        reject(batch, pointers, site, why, "is live again")
+
+
+def tried_again(batch: Batch, sites: Collection[str]) -> frozenset[str]:
+    """Give the sites with what this target refused before in use."""
+    remembered = batch.bench.store.memory(sites)
+    return frozenset(
+        name for name, one in remembered.items() if one.rejected.get(batch.name, "") == batch.live_id(name)
+    )
 
 
 def summed(rejected: Mapping[str, str], sites: Collection[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed, OddFile
+from reconciler.errors import Failed, OddFile, Stalled
 from reconciler.execute.probes.judging import ports_seen
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
@@ -49,11 +49,14 @@ class Concerned:
 
 def _over(memory: Memory, target: str, newer: Collection[str]) -> Memory:
     """Forget the failures of a target that took up a revision, unless one of the `newer` is what it refused."""
-    if memory.rejected.get(target) in newer:
+    own, ended = f"target/{target}", f"ended/{target}"
+    refused = memory.rejected.get(target) in newer
+    if refused and ended not in memory.failures:
         return memory
-    failures = {name: value for name, value in memory.failures.items() if name != f"target/{target}"}
-    refused = {name: value for name, value in memory.rejected.items() if name != target}
-    return replace(memory, failures=failures, rejected=refused)
+    over = (own,) if refused else (own, ended)
+    failures = {name: value for name, value in memory.failures.items() if name not in over}
+    left = {name: value for name, value in memory.rejected.items() if name != target or refused}
+    return replace(memory, failures=failures, rejected=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,22 @@ class Remembering:
         self._remember(site.name, update)
         self.store.event(site.name, reason, message, now)
 
-    def rejected(self, site: Concerned, spec: TargetSpec, revision: str, message: str) -> None:
-        """Note that a server refused a revision, which is live no more; it is tried again later."""
-        now, key = self.clock.now(), f"target/{spec.name}"
+    def rejected(self, site: Concerned, spec: TargetSpec, revision: str, message: str, reason: Reason) -> None:
+        """Note that a server refused a revision, which is live no more; it is tried again later.
+
+        One that the server ended of is held by the plan until a person says so, or there is little to lose.
+        """
+        now, ended = self.clock.now(), reason is Reason.SERVER_ENDED
+        key = f"{'ended' if ended else 'target'}/{spec.name}"
+        error = Stalled(reason, message, "a person tries it again") if ended else Failed(reason, message)
 
         def update(memory: Memory) -> Memory:
-            error = Failed(Reason.REJECTED_BY_SERVER, message)
             after = self.rules.after_failure(memory.failures.get(key), error, now, site.digest)
             failures, refused = {**memory.failures, key: after}, {**memory.rejected, spec.name: revision}
             return replace(memory, failures=failures, rejected=refused, handled_retry_at=site.retry_at(memory))
 
         self._remember(site.name, update)
-        self.store.event(site.name, Reason.REJECTED_BY_SERVER, message, now)
+        self.store.event(site.name, reason, message, now)
 
     def taken_up(self, spec: TargetSpec, sites: Sequence[str], live: Mapping[str, Live]) -> None:
         """Forget what a server had refused and has loaded now, where no handshake proves more."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.execute import bookkeeping
 from reconciler.execute.rejecting import reject, summed
+from reconciler.execute.starting import how_to_start
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 
@@ -58,14 +59,23 @@ class Retreat:
         """Tell whether files of a site went back, and its pointer did not: then what is live cannot be served."""
         return site in self.gone and site not in self.pointers.gone_back
 
-    def told(self, not_served: Collection[str]) -> Outcome:
-        """Remember what was refused, and give the reload's outcome."""
+    def told(self, not_served: Collection[str], *, ended: bool) -> Outcome:
+        """Remember what was refused, and give the reload's outcome; `ended`: nothing answers at any port now."""
+        reason = Reason.SERVER_ENDED if ended else Reason.REJECTED_BY_SERVER
+        files = f"{_FILES}, but {self._to_start()}" if ended else _FILES
         for site, why in self.gone.items():
             if site in self.pointers.gone_back:
                 after = "is live again, but not served yet" if site in not_served else "is in use again"
-                reject(self.batch, self.pointers, site, why, after)
+                if ended:
+                    after = f"is live again, but {self._to_start()}; what was refused waits for `retry {site}`"
+                reject(self.batch, self.pointers, site, why, after, reason)
             else:
-                self.batch.failed[site] = (Reason.REJECTED_BY_SERVER, f"{why}; {_FILES}")
+                self.batch.failed[site] = (Reason.REJECTED_BY_SERVER, f"{why}; {files}")
         batch, rejected = self.batch, self.batch.rejected
-        text = summed(rejected, batch.seats) if rejected else f"{next(iter(self.gone.values()))}; {_FILES}"
-        return Outcome(batch.reload or batch.changes[0], Status.FAILED, Reason.REJECTED_BY_SERVER, text)
+        text = summed(rejected, batch.seats) if rejected else f"{next(iter(self.gone.values()))}; {files}"
+        return Outcome(batch.reload or batch.changes[0], Status.FAILED, reason, text)
+
+    def _to_start(self) -> str:
+        command = " ".join(self.batch.spec.reload.command or ())
+        tried = f" and `{command}` did not bring it back" if command else ""
+        return f"the server had ended{tried}: {how_to_start(self.batch.spec)}, and the next pass does the rest"

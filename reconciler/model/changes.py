@@ -92,6 +92,7 @@ class Reason(StrEnum):
     HANDOVER_PENDING = "HandoverPending"
     TARGET_BROKEN = "TargetBroken"
     REJECTED_BY_SERVER = "RejectedByServer"
+    SERVER_ENDED = "ServerEnded"
     COMMAND_FAILED = "CommandFailed"
     RELOAD_DELAYED = "ReloadDelayed"
     FOREIGN_FILE = "ForeignFile"

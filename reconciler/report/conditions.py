@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _Kind = Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]
 _SHOWN: Final = 5
 _CLOCK_SLACK: Final = timedelta(minutes=5)
+_REFUSED: Final = (Reason.REJECTED_BY_SERVER, Reason.SERVER_ENDED)
 _STOPPED: Final = frozenset(
     {
         Reason.STALLED,
@@ -214,7 +215,7 @@ def _why(bad: Condition, holds: Sequence[Hold]) -> Hold | None:
     fits = (
         hold
         for hold in holds
-        if ((hold.target is not None) == of_target or hold.reason is Reason.REJECTED_BY_SERVER) and not _is_wait(hold)
+        if ((hold.target is not None) == of_target or hold.reason in _REFUSED) and not _is_wait(hold)
     )
     return next(fits, None)
 

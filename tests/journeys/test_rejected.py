@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.cli.renew import forget_failures
+from reconciler.cli.views import sites
+from reconciler.model.ports import Scope
 from tests.journeys.loops import asking, failed
 from tests.journeys.stage import SERVER, Stage, document, held, site, told
 from tests.servers.handshake import handshake
@@ -16,6 +19,7 @@ from tests.servers.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.model.observed import Revision
     from tests.servers.apache import Apache
     from tests.servers.nginx import Nginx
 
@@ -148,40 +152,114 @@ def test_no_handshake_comes_about_with_the_new_key(yard: Yard) -> None:
     assert ("one", "RejectedByServer") in held(stage.diff())
 
 
+@dataclass
+class Tents:
+    """An Apache whose own blocks read what is live, of two sites that the embedded CA signs."""
+
+    stage: Stage
+    web: Apache
+    port: int = field(default_factory=free_port)
+
+    def write(self, key: Mapping[str, object]) -> None:
+        target = {
+            "type": "apache",
+            "layout": "live",
+            "test": list(self.web.test_argv),
+            "reload": {"command": list(self.web.reload_argv)},
+            "verify": {"ports": [self.port]},
+        }
+        self.stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", target))
+        self.stage.write("sites.yaml", *(site(name, issuers=["ca"], targets=["web"], privateKey=key) for name in "ab"))
+
+    def block(self, name: str, extra: str) -> str:
+        live = f"{self.stage.state}/live/{name}"
+        pair = f"SSLCertificateFile {live}/fullchain.pem\nSSLCertificateKeyFile {live}/privkey.pem"
+        head = f"<VirtualHost 127.0.0.1:{self.port}>\nServerName {name}.example.com\nSSLEngine on"
+        return f"{head}\n{extra}\n{pair}\n</VirtualHost>"
+
+    def configure(self, extra: str) -> None:
+        blocks = (self.block(name, extra) for name in "ab")
+        self.web.configure("\n".join([f"Listen 127.0.0.1:{self.port}", *blocks]))
+
+    def begin(self, extra: str, key: Mapping[str, object]) -> dict[str, Revision]:
+        self.write(key)
+        (self.web.root / "apache.pid").write_text("")
+        self.stage.apply()
+        self.configure(extra)
+        self.web.start()
+        self.stage.shift += LATER
+        self.stage.settle()
+        return {name: self.stage.live(name) for name in "ab"}
+
+    def served(self, name: str) -> str:
+        return handshake(self.port, f"{name}.example.com").fingerprint
+
+
 def test_apache_shows_nothing_with_the_new_keys(stage: Stage, apache: Apache) -> None:
     """Apache's test reads no certificate at all: only the handshakes tell, of both sites at once."""
-    port = free_port()
-    target = {
-        "type": "apache",
-        "layout": "live",
-        "test": list(apache.test_argv),
-        "reload": {"command": list(apache.reload_argv)},
-        "verify": {"ports": [port]},
-    }
-    stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", target))
-
-    def write(key: Mapping[str, object]) -> None:
-        stage.write("sites.yaml", *(site(name, issuers=["ca"], targets=["web"], privateKey=key) for name in "ab"))
-
-    def block(name: str) -> str:
-        live = f"{stage.state}/live/{name}"
-        pair = f"SSLCertificateFile {live}/fullchain.pem\nSSLCertificateKeyFile {live}/privkey.pem"
-        modern = f"SSLProtocol TLSv1.2\nSSLCipherSuite {RSA_ONLY}\n"
-        head = f"<VirtualHost 127.0.0.1:{port}>\nServerName {name}.example.com\nSSLEngine on"
-        return f"{head}\n{modern}{pair}\n</VirtualHost>"
-
-    write(RSA)
-    (apache.root / "apache.pid").write_text("")
-    stage.apply()
-    apache.configure("\n".join([f"Listen 127.0.0.1:{port}", *map(block, "ab")]))
-    apache.start()
-    stage.shift += LATER
-    stage.settle()
-    former = {name: stage.live(name) for name in "ab"}
-    write(ECDSA)
+    tents = Tents(stage, apache)
+    former = tents.begin(f"SSLProtocol TLSv1.2\nSSLCipherSuite {RSA_ONLY}", RSA)
+    tents.write(ECDSA)
     stage.apply()
     assert apache.alive, apache.error_log
     for name in "ab":
         assert stage.live(name) == former[name]
-        assert handshake(port, f"{name}.example.com").fingerprint == former[name].facts.fingerprint
+        assert tents.served(name) == former[name].facts.fingerprint
     assert {("a", "RejectedByServer"), ("b", "RejectedByServer")} <= held(stage.diff()).keys()
+
+
+def test_an_apache_that_ended_can_be_started_and_is_not_ended_again_unasked(stage: Stage, apache: Apache) -> None:
+    """It dies of the new keys in the reload: the former ones are in place, a person is told, and nothing is retried."""
+    tents = Tents(stage, apache)
+    former = tents.begin("SSLCipherSuite DEFAULT@SECLEVEL=3", ECDSA)
+    tents.write(RSA)
+    reports = stage.apply()
+    assert "Configuration Failed, exiting" in apache.error_log
+    [told_] = [one for one in stage.outcomes(reports) if one[2] != "done"]
+    assert told_[3].startswith("ServerEnded ")
+    for words in (
+        "is live again, but the server had ended",
+        "did not bring it back: start it (as by `apachectl start`), and the next pass does the rest",
+    ):
+        assert words in told_[3]
+    assert {name: stage.live(name) for name in "ab"} == former
+    hold = held(stage.diff())["a", "ServerEnded"]
+    assert hold.until is not None
+    assert hold.until - stage.live("a").facts.not_before > timedelta(days=74), "before the one in use ends"
+    assert hold.failed
+    assert "certwright retry a" in (hold.ends_when or "")
+    apache.stop()
+    apache.start()  # whoever is woken by that
+    stage.shift += timedelta(hours=30)  # no hour comes at which it would be ended again
+    stage.apply()
+    assert {name: stage.live(name) for name in "ab"} == former
+    for name in "ab":
+        assert tents.served(name) == former[name].facts.fingerprint
+        ready = views(stage)[name]
+        assert (ready["status"], ready["reason"]) == ("True", "Served"), "the rest healed by itself"
+    # asked for while it does not run: what it would die of must not be what it finds when it is started
+    apache.stop()
+    retry(stage)
+    stage.apply()
+    assert {name: stage.live(name) for name in "ab"} == former
+    apache.start()
+    # mended, and asked for
+    tents.configure("")
+    retry(stage)
+    stage.settle()
+    for name in "ab":
+        assert stage.live(name).facts.key_type == "rsa-2048"
+        assert tents.served(name) == stage.live(name).facts.fingerprint
+        assert (stage.memory(name).rejected, stage.memory(name).failures) == ({}, {})
+
+
+def retry(stage: Stage) -> None:
+    with stage.app() as app:
+        app.tree.glance()
+        forget_failures(app, Scope(frozenset("ab")))
+
+
+def views(stage: Stage) -> dict[str, Mapping[str, str]]:
+    """Give the condition Ready by site, as `get sites` tells it."""
+    items = sites(str(stage.state), datetime.now(UTC))
+    return {item["metadata"]["name"]: item["status"]["conditions"][0] for item in items}
