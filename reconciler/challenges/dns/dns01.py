@@ -137,6 +137,6 @@ def await_person(watcher: Watcher, watched: Mapping[Record, str], means: Means, 
 
 
 def _missing(watched: Mapping[Record, str], lacks: Sequence[Lack]) -> list[str]:
-    """Give the lines of the records that somebody lacks."""
+    """Give the lines of the records that somebody lacks, in an order that does not hang on the CA's."""
     lacking = {lack.fits for lack in lacks}
-    return [line for record, line in watched.items() if record.fits in lacking]
+    return sorted(line for record, line in watched.items() if record.fits in lacking)
