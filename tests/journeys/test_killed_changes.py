@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.servers.nginx import Nginx
 
 MOVES = "moves.example.com"
-SAMPLED = range(4, 400, 29)
+SAMPLED = range(3, 400, 13)
 
 
 @dataclass
