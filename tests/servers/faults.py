@@ -148,8 +148,13 @@ def set_tokens(token: str) -> Act:
 
 
 def set_body(body: bytes) -> Act:
-    """Let the CA execute the request, keep its headers, replace the body."""
-    return lambda _request, forward: replace(forward(), body=body)
+    """Let the CA execute the request, keep its headers, replace the body; a refusal (of a nonce) goes through."""
+
+    def act(_request: Request, forward: Forward) -> Reply:
+        reply = forward()
+        return replace(reply, body=body) if reply.status < 400 else reply  # noqa: PLR2004  RFC 9110 section 15.5
+
+    return act
 
 
 def set_header(name: str, value: str | None) -> Act:
