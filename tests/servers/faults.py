@@ -152,7 +152,7 @@ def set_body(body: bytes) -> Act:
 
     def act(_request: Request, forward: Forward) -> Reply:
         reply = forward()
-        return replace(reply, body=body) if reply.status < 400 else reply  # noqa: PLR2004  RFC 9110 section 15.5
+        return replace(reply, body=body) if reply.status < 400 else reply
 
     return act
 
