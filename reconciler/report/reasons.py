@@ -5,6 +5,7 @@ Keyed by the word, so it imports no model. The reasons of failures alone stand i
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from reconciler.report.failures import FAILURES
@@ -87,6 +88,9 @@ SENTENCES: Final[dict[str, str]] = {
     "Bug": "A bug in certwright; the others go on.",
 }
 
+_OF_ALL: Final = re.compile(r"certwright (apply|diff|preflight|verify) \{site\}")
+"""These verbs take no site for all: so what concerns several sites names a command that can be typed as it stands."""
+
 _NEXT: Final[dict[str, str]] = {
     "Missing": "certwright apply {site}",
     "Placeholder": "certwright apply {site}",
@@ -152,4 +156,6 @@ def next_step(reason: str, site: str | None = None, count: int | None = None) ->
     hint = _NEXT.get(reason) or FAILURES.get(reason, ("", None))[1]
     if hint is None or ("{count}" in hint and count is None):
         return None
+    if site is None:
+        hint = _OF_ALL.sub(r"certwright \1", hint)
     return hint.format(site=site or "SITE", count=count)

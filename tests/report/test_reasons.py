@@ -85,3 +85,9 @@ def test_a_failure_has_a_sentence_and_a_next_step(reason: str) -> None:
 
 def test_a_failure_that_is_also_a_hold_has_a_next_step() -> None:
     assert {reason for reason in raised() & SENTENCES.keys() if next_step(reason, count=1) is None} <= WAITS
+
+
+def test_what_concerns_several_sites_names_a_command_that_can_be_typed() -> None:
+    assert next_step("NotLoaded") == "certwright apply"
+    assert next_step("NotLoaded", "mysite") == "certwright apply mysite"
+    assert next_step("NotIncluded", None) == "include our files in the server's configuration, then: certwright verify"
