@@ -14,7 +14,7 @@ from reconciler.model.outcomes import Outcome, Status
 from reconciler.plan.assemble import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.changes import Plan
@@ -123,7 +123,7 @@ class Engine:
         reports: list[Report] = []
         for _ in range(_PASSES):
             report = self.look(scope, limits)
-            if reports and not _progress(report, reports[-1]):
+            if reports and not _progress(report, reports):
                 reports.append(report)
                 break
             planned(report)
@@ -170,7 +170,8 @@ def _digest(names: Collection[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
-def _progress(report: Report, before: Report) -> bool:
-    """Tell whether a further pass would do anything that the last one did not just try in vain."""
-    tried = {outcome.change.id for outcome in before.outcomes if outcome.status is not Status.DONE}
-    return any(change.id not in tried for change in report.plan.changes)
+def _progress(report: Report, before: Sequence[Report]) -> bool:
+    """Tell whether a further pass would do anything that did not fail in one before, or was not just left undone."""
+    failed = {one.change.id for former in before for one in former.outcomes if one.status is Status.FAILED}
+    undone = {one.change.id for one in before[-1].outcomes if one.status is not Status.DONE}
+    return any(change.id not in failed | undone for change in report.plan.changes)
