@@ -70,7 +70,7 @@ class SiteDesk:
         self._challenges, self._making, self._clock, self._say = challenges, making, clock, say
         self._public, self._resolvers = public, resolvers
         self._presented: list[Shown] = []
-        self._left: dict[str, tuple[str, ...]] | None = None
+        self._left: list[Undo] | None = None
         self._key: Secret | None = None
 
     def order(self) -> OrderRecord | None:
@@ -102,12 +102,16 @@ class SiteDesk:
         self._presented.append(Shown(solver, done, method, hostname, token, asked.key_authorization))
 
     def _as_left(self, thing: Undo) -> Undo:
-        """Keep which directories an attempt that was killed has made: now they stand there, and seem to be others'."""
+        """Keep which directories an attempt that was killed has made there: now they seem to be others'.
+
+        Also of another token: who is first to be taken away cannot remove what the last one still stands in.
+        """
         if thing.kind != "webroot":
             return thing
         if self._left is None:
-            self._left = {one.id: one.made for one in self._store.undo() if one.site == self._site}
-        return replace(thing, made=tuple(dict.fromkeys((*thing.made, *self._left.get(thing.id, ())))))
+            self._left = [one for one in self._store.undo() if one.site == self._site]
+        made = [path for one in self._left if one.place == thing.place for path in one.made]
+        return replace(thing, made=tuple(dict.fromkeys((*thing.made, *made))))
 
     def settle(self, since: datetime) -> None:
         """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""

@@ -85,13 +85,16 @@ def kill_in_the_middle(program: Program, webroot: Path) -> list[Path]:
     return found
 
 
-def test_nothing_of_ours_is_left_after_kill_and_restart(program: Program, pebble: Pebble) -> None:
+@pytest.mark.parametrize("order", ["resumed", "lost"])
+def test_nothing_of_ours_is_left_after_kill_and_restart(program: Program, pebble: Pebble, order: str) -> None:
     webroot = program.root / "webroot"
     before = tree(webroot)
     with silent(pebble.http_port):
         left = kill_in_the_middle(program, webroot)
     assert len(left) == 2
     assert {path.stat().st_mode & 0o7777 for path in left} == {0o644}
+    if order == "lost":
+        (program.state / "orders" / "one" / "order.json").unlink()  # a new one has other tokens
     with serving(pebble.http_port, webroot):
         done = program("apply")
     assert done.returncode == 0, done.stdout + done.stderr
