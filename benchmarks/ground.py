@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -99,6 +100,9 @@ class Ground:
     @contextmanager
     def app(self, workers: int = 8) -> Iterator[wiring.App]:
         """Open the application as one command does; a bug ends the benchmark."""
+        # as `cli/apps.py` has it: what a pass makes lives as long as the pass
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         bugs: list[Exception] = []
 
         def on_bug(_change: Change, bug: Exception) -> None:
