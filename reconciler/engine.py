@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PASSES: Final = 5
 _SHOWN: Final = "view/names"
+# the mark of a view lets who asks for the sites that are not Ready leave the texts of the others unread
+_READY: Final = '{"type":"Ready","status":"True"'
 
 
 class Manifests(Protocol):
@@ -153,7 +155,8 @@ class Engine:
             former = json.loads(before[name][1]) if name in before else None
             item = self.viewing(name, report, former)
             if item != former:
-                rows[name] = ("", json.dumps(item, separators=(",", ":"), ensure_ascii=False))
+                text = json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+                rows[name] = ("ready" if _READY in text else "", text)
         names = _digest(report.declared.names) if report.scope.full else ""
         # to ask ten thousand rows for their names alone costs a fifth of a pass in which nothing is to do
         same = self.cache.signatures(_SHOWN).get("") == names

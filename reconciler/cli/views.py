@@ -20,7 +20,7 @@ from reconciler.report.times import parsed, rfc3339
 Item = dict[str, Any]
 _VIEW: Final = "SELECT key, payload FROM rows WHERE namespace = 'view' AND (SELECT version FROM writer) = ?"
 # a filter to save time alone: what it lets through is judged by what it says
-_NOT_READY: Final = """ AND payload NOT LIKE '%{"type":"Ready","status":"True"%'"""
+_NOT_READY: Final = " AND signature <> 'ready'"
 _EVENTS: Final = "SELECT site, reason, message, first, last, count FROM events ORDER BY last, id"
 _PATIENCE: Final = 10.0
 _SOURCE_LIMIT: Final = 64 * 1024

@@ -60,7 +60,7 @@ def _advice(error: OSError) -> str:
 
 
 def _signature(facts: os.stat_result) -> str:
-    return f"{facts.st_ino:x}.{facts.st_size:x}.{facts.st_mtime_ns:x}.{facts.st_ctime_ns:x}"
+    return "%x.%x.%x.%x" % (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)  # noqa: UP031  twice as fast
 
 
 def signature_of(path: str) -> str:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from reconciler.doors import halves
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -60,7 +62,11 @@ class Quiet:
         places = self._places()
         still = self._still(places)
         look = _Look(now.timestamp(), _Common(), skip=still)
-        self._loud = frozenset(name for name, digest in digests.items() if not look.is_quiet(rows.get(name), digest))
+        names = list(digests)
+        quiet = halves.judged(
+            names, lambda some: bytes([look.is_quiet(rows.get(name), digests[name]) for name in some])
+        )
+        self._loud = frozenset(name for name, calm in zip(names, quiet, strict=True) if not calm)
         if not still and rows.keys() <= digests.keys() - self._loud:
             self._trust(places)
         return self._loud

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.observed import Revision
 from reconciler.store import atomic, reading
-from reconciler.store.layout import is_revision, is_segment, segment
+from reconciler.store.layout import is_revision, segment, segments
 from reconciler.store.meaning import Meanings
 from reconciler.store.orders import Orders
 from reconciler.store.pointer import Pointer
@@ -99,11 +99,11 @@ class Archive(Pointer, Orders, Memories, Meanings):
         root, before = self._layout.fixed("archive"), (now - KEPT).timestamp()
         found = (
             (site, name, reading.changed_at(f"{root}/{site}/{name}"))
-            for site in filter(is_segment, reading.names(root))
+            for site in segments(reading.names(root))
             for name in filter(is_revision, reading.names(f"{root}/{site}"))
         )
-        names = set(filter(is_segment, reading.names(self._layout.fixed("live"))))
-        renamed = names - set(reading.names(self._layout.fixed("certificates")))
+        live = set(reading.names(self._layout.fixed("live")))
+        renamed = segments(live - set(reading.names(self._layout.fixed("certificates"))))
         pointers = ((site, "", reading.changed_at(self._layout.live(site))) for site in renamed if self.heir(site))
         rows = (*found, *pointers)
         return tuple((site, name) for site, name, since in rows if since is not None and since < before)

@@ -64,8 +64,9 @@ class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, S
         self._must_be_writable()
         if self.expired(now):  # else what is loaded need not be read: a file for each site
             self.sweep(now, self.loaded())
-        if abandoned := self.old_imports(now) - self.sites():
-            self.sweep_imports(abandoned, self.meaning(self.sites()).values())
+        old = self.old_imports(now)
+        if old and (abandoned := old - (known := self.sites())):
+            self.sweep_imports(abandoned, self.meaning(known).values())
 
     def cache(self) -> Index:
         """Give the cache of inputs beside the store."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.doors import x509
 from reconciler.store import atomic, reading
 from reconciler.store.archive import KEPT
-from reconciler.store.layout import IMPORT_FILES, is_revision, is_segment
+from reconciler.store.layout import IMPORT_FILES, is_revision, segments
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Imports(Part):
     def old_imports(self, now: datetime) -> frozenset[str]:
         """Give the sites whose copies were made over 30 days ago."""
         root, before = self._layout.fixed("imports"), (now - KEPT).timestamp()
-        found = {site: reading.changed_at(f"{root}/{site}") for site in filter(is_segment, reading.names(root))}
+        found = {site: reading.changed_at(f"{root}/{site}") for site in segments(reading.names(root))}
         return frozenset(site for site, since in found.items() if since is not None and since < before)
 
     def sweep_imports(self, sites: Collection[str], meanings: Collection[DesiredSite]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import Conflict
 from reconciler.model.observed import Inventory, TargetRecord
 from reconciler.store import atomic, reading
-from reconciler.store.layout import is_segment
+from reconciler.store.layout import segments
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Inventories(Part):
     def inventory(self, target: str) -> Mapping[str, Inventory]:
         """Give what is ours in a target, by site."""
         names = reading.stems(reading.names(f"{self._layout.inventory(target)}/sites"))
-        found = ((site, self.inventory_of(target, site)) for site in sorted(filter(is_segment, names)))
+        found = ((site, self.inventory_of(target, site)) for site in sorted(segments(names)))
         return {site: entry for site, entry in found if entry is not None}
 
     def inventory_of(self, target: str, site: str) -> Inventory | None:
@@ -88,7 +88,7 @@ class Inventories(Part):
         self._scratch.write(path, record)
 
     def _target_names(self) -> list[str]:
-        return sorted(filter(is_segment, reading.names(self._layout.fixed("inventory"))))
+        return sorted(segments(reading.names(self._layout.fixed("inventory"))))
 
     def _make(self, target: str) -> None:
         folder = self._layout.inventory(target)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 FORMAT: Final = 1
 DIRECTORY_MODE: Final = 0o700
@@ -102,6 +105,11 @@ def directory_segment(url: str) -> str:
 def is_segment(name: str) -> bool:
     """Tell whether `segment` would take it: what is read back from a directory is not trusted either."""
     return _SEGMENT.fullmatch(name) is not None
+
+
+def segments(found: Iterable[str]) -> Iterator[str]:
+    """Give those of the names that `segment` would take, without a call for each: there are tens of thousands."""
+    return filter(_SEGMENT.fullmatch, found)
 
 
 def is_token(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import Conflict
 from reconciler.model.observed import BrokenRevision, NoRevision
 from reconciler.store import reading
-from reconciler.store.layout import REVISION_FILES, is_revision, is_segment
+from reconciler.store.layout import REVISION_FILES, is_revision, is_segment, segments
 from reconciler.store.revisions import Revisions
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ class Pointer(Revisions):
         """Give every site that has a live pointer, revisions, a meaning or an inventory."""
         found = set(reading.names(self._layout.fixed("certificates")))
         live = set(reading.names(self._layout.fixed("live"))) - found
-        found.update(name for name in live if is_segment(name) and self.heir(name) is None)
+        found.update(name for name in segments(live) if self.heir(name) is None)
         found.update(reading.stems(reading.names(self._layout.fixed("desired"))))
         inventory = self._layout.fixed("inventory")
         for target in reading.names(inventory):
             found.update(reading.stems(reading.names(f"{inventory}/{target}/sites")))
-        return frozenset(filter(is_segment, found))
+        return frozenset(segments(found))
 
     def live(self, sites: Iterable[str]) -> Mapping[str, Live]:
         """Give what is in use, judged: pair, dates readable, complete. About 0.15 ms a site."""
@@ -73,12 +73,12 @@ class Pointer(Revisions):
 
     def renamed_only(self) -> tuple[str, ...]:
         """Give the directories whose files are changed by renames alone, so that their own stat tells of it."""
-        inventories = sorted(filter(is_segment, reading.names(self._layout.fixed("inventory"))))
+        inventories = sorted(segments(reading.names(self._layout.fixed("inventory"))))
         flat = [self._layout.fixed(name) for name in ("live", "status", "orders")]
         return (*flat, *(f"{self._layout.fixed('inventory')}/{target}/sites" for target in inventories))
 
     def _inventories_of(self, site: str) -> list[str]:
-        targets = sorted(filter(is_segment, reading.names(self._layout.fixed("inventory"))))
+        targets = sorted(segments(reading.names(self._layout.fixed("inventory"))))
         paths = (self._layout.inventory_of(target, site) for target in targets)
         return [path for path in paths if reading.exists(path)]
 
