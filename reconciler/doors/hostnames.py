@@ -9,17 +9,21 @@ from __future__ import annotations
 import re
 from functools import cache
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from publicsuffixlist import PublicSuffixList
 
 _NAME_LIMIT: Final = 253
 _LABEL_LIMIT: Final = 63
 _TEXT_LIMIT: Final = 1000
 _SHOWN: Final = 100
+_SECTION: Final = "// ==="
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9.*-]+", re.ASCII)
 # full stops other than U+002E that IDNA takes for one (RFC 3490 section 3.1)
@@ -143,23 +147,44 @@ def _check_public(base: str, text: str) -> None:
 
 
 def _registered(base: str, text: str, *, wildcard: bool) -> str:
-    found = _suffixes(only_icann=False).privatesuffix(base)
+    known = _suffixes(only_icann=False, encoded="xn--" in base)
+    found = known.privatesuffix(base)
     if found:
         return str(found)
     # a suffix of the list's private part (github.io) is somebody's own domain: its owner may have a certificate
-    if _suffixes(only_icann=True).publicsuffix(base) == base:
+    if _suffixes(only_icann=True, encoded="xn--" in base).publicsuffix(base) == base:
         whole = "a wildcard over a whole public suffix" if wildcard else "a public suffix"
         raise _refused(text, f"it is {whole}, below which others register names; name a domain of your own")
     labels = base.split(".")
-    known = _suffixes(only_icann=False).publicsuffix(base) is not None
-    return base if known else ".".join(labels[-2:])
+    return base if known.publicsuffix(base) is not None else ".".join(labels[-2:])
 
 
 @cache
-def _suffixes(*, only_icann: bool) -> PublicSuffixList:
+def _suffixes(*, only_icann: bool, encoded: bool) -> PublicSuffixList:
+    """Give the list for names with or without A-labels: to encode its rules takes longer than to read the others."""
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList(accept_unknown=False, only_icann=only_icann)
+    return PublicSuffixList(
+        _encoded() if encoded else [line for line in _rules() if line.isascii()],
+        accept_unknown=False,
+        accept_encoded_idn=False,
+        only_icann=only_icann,
+    )
+
+
+def _encoded() -> Sequence[str]:
+    from publicsuffixlist import encode_idn
+
+    return [line if line.isascii() else encode_idn(line.split(" ")[0]) for line in _rules()]
+
+
+@cache
+def _rules() -> Sequence[str]:
+    """Give the lines of the list that count."""
+    from publicsuffixlist import ENCODING, PSLFILE
+
+    lines = Path(PSLFILE).read_text(ENCODING).splitlines()
+    return [line for line in lines if line and (line[0] != "/" or line.startswith(_SECTION))]
 
 
 def _quoted(text: str) -> str:

@@ -4,12 +4,14 @@ import re
 import subprocess
 import sys
 from ipaddress import IPv6Address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from publicsuffixlist import PSLFILE, PublicSuffixList, encode_idn
 
-from reconciler.doors.hostnames import parse_hostname
+from reconciler.doors.hostnames import _suffixes, parse_hostname
 from reconciler.model.text import clean
 
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(lambda text: text[2:4] != "--")
@@ -159,3 +161,15 @@ def check(text: str, *, public: bool) -> None:
 @given(st.integers(1 << 112, (1 << 128) - 1).map(IPv6Address))
 def test_addresses_come_in_their_shortest_form(address: IPv6Address) -> None:
     assert parse_hostname(address.exploded.upper(), public=False) == (str(address), "")
+
+
+@pytest.mark.parametrize("only_icann", [True, False])
+def test_the_list_says_of_a_labels_what_the_library_says_of_the_whole_list(*, only_icann: bool) -> None:
+    whole = PublicSuffixList(accept_unknown=False, only_icann=only_icann)
+    rules = [line.strip() for line in Path(PSLFILE).read_text().splitlines() if line.strip() and line[0] != "/"]
+    names = [encode_idn(rule.lstrip("!").replace("*", "any")) for rule in rules]
+
+    for name in [beyond + name for name in names for beyond in ("", "a.", "b.a.")]:
+        ours = _suffixes(only_icann=only_icann, encoded="xn--" in name)
+        assert ours.publicsuffix(name) == whole.publicsuffix(name)
+        assert ours.privatesuffix(name) == whole.privatesuffix(name)
