@@ -8,14 +8,13 @@ open, and given up by the kernel when it dies. A process with a published token 
 from __future__ import annotations
 
 import fcntl
-import os
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.challenges.answers import Answers
+from reconciler.challenges.lock_files import LockFiles
 from reconciler.challenges.sockets import listening_sockets
-from reconciler.doors.files import api as files
 from reconciler.errors import CertwrightError, Failed
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Ports:
     """The ports of this process. `locks` is the directory for lock files; it is made if missing."""
 
     def __init__(self, published: Published, locks: str, clock: Clock) -> None:
-        self._published, self._locks, self._clock = published, locks, clock
+        self._published, self._locks, self._clock = published, LockFiles(locks), clock
         self._lock = threading.Lock()
         self._answers = Answers(published, clock)
         self._ports: dict[tuple[str | None, int, str], Port] = {}
@@ -72,6 +71,7 @@ class Ports:
         with self._lock:
             for port in self._ports.values():
                 port.close()
+        self._locks.close()
 
 
 class Port:
@@ -82,7 +82,7 @@ class Port:
         address: str | None,
         port: int,
         published: Published,
-        locks: str,
+        locks: LockFiles,
         clock: Clock,
         answers: Answers,
         kind: str,
@@ -96,7 +96,7 @@ class Port:
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Hold off, while a token is written, any process that is about to close the port."""
-        with _locked(self._locks, str(self.port), fcntl.LOCK_SH):
+        with self._locks.held(str(self.port), fcntl.LOCK_SH):
             yield
 
     def ensure(self) -> None:
@@ -133,9 +133,9 @@ class Port:
 
     def _opened(self) -> tuple[ExitStack, Server | TlsServer] | None:
         """Become the holder and open the port; None if another process is the holder."""
-        with _locked(self._locks, str(self.port), fcntl.LOCK_EX), ExitStack() as stack:
+        with self._locks.held(str(self.port), fcntl.LOCK_EX), ExitStack() as stack:
             try:
-                stack.enter_context(_locked(self._locks, f"{self.port}.holder", fcntl.LOCK_EX | fcntl.LOCK_NB))
+                stack.enter_context(self._locks.held(f"{self.port}.holder", fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
                 return None
             server = self._answers.server(self._kind, listening_sockets(self.address, self.port))
@@ -170,7 +170,7 @@ class Port:
 
     def _over(self, held: tuple[ExitStack, Server | TlsServer] | None) -> bool:
         """Close under the exclusive lock, unless a token was published meanwhile."""
-        with self._lock, _locked(self._locks, str(self.port), fcntl.LOCK_EX):
+        with self._lock, self._locks.held(str(self.port), fcntl.LOCK_EX):
             if self._waited_for():
                 return False
             if held is not None:
@@ -178,18 +178,3 @@ class Port:
             # from here on `ensure` starts another thread
             self._thread = None
             return True
-
-
-@contextmanager
-def _locked(directory: str, name: str, how: int) -> Iterator[None]:
-    """Hold a lock file; it is made once and never removed, so that all processes lock the same file."""
-    with files.open_directory(directory, make=True, mode=0o700) as held:
-        if files.stat_file(name, base=held) is None:
-            with suppress(files.FileFailed):
-                files.create_file(held, name, b"", mode=0o600)
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held.fd)
-    try:
-        fcntl.flock(fd, how)
-        yield
-    finally:
-        os.close(fd)

@@ -194,9 +194,11 @@ class SiteSteps:
 
     def _drop_finished(self, site: DesiredSite, lease: Lease, revision: str) -> None:
         """Forget an order whose certificate was stored before a crash: taken up, it would give that one again."""
-        order = self.store.orders([site.name]).get(site.name)
         stored = next((one for one in self.store.revisions(site.name) if one.id == revision), None)
-        if stored is not None and not stored.meta.placeholder and (order is None or stored.meta.at >= order.intent_at):
+        if stored is None or stored.meta.placeholder:
+            return
+        order = self.store.orders([site.name]).get(site.name)
+        if order is None or stored.meta.at >= order.intent_at:
             self.store.drop_order(lease, site.name, keep_key=False)
 
     def _left_to_a_person(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:

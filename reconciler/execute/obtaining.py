@@ -67,12 +67,15 @@ class Obtaining:
         order = self.store.orders([site.name]).get(site.name)
         if spec.type != "acme" or (order is not None and order.url is not None):
             return request
-        account = self.store.accounts().get((spec.directory, spec.account))
+
+        def url() -> str | None:
+            account = self.store.accounts().get((spec.directory, spec.account))
+            return None if account is None else account.url
 
         def told() -> tuple[str, ...]:
             return cast("StagedIssuer", self.issuers(spec)).identities()
 
-        routes = Routes(site, spec, account.url if account is not None else None, told)
+        routes = Routes(site, spec, url, told)
         ways = routes.passable(request.hostnames, request.methods, lambda text: self.say(site.name, text))
         return replace(request, methods=ways)
 

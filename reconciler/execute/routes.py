@@ -31,14 +31,15 @@ Ways = tuple["MethodSpec", ...]
 
 @dataclass
 class Routes:
-    """Looks at the names of one site, for one issuer. `account` is our account's URL there.
+    """Looks at the names of one site, for one issuer.
 
-    `told` gives the names by which CAA knows the CA; it is asked on the first use, and may raise CertwrightError.
+    `url` gives our account's URL there, `told` the names by which CAA knows the CA; both are asked on the first use
+    alone, and `told` may raise CertwrightError.
     """
 
     site: DesiredSite
     issuer: AcmeIssuer
-    account: str | None
+    url: Callable[[], str | None]
     told: Callable[[], Sequence[str]]
     names: Names = field(init=False)
 
@@ -56,6 +57,11 @@ class Routes:
         """Give the CA's names: what it says now, else what is known."""
         return identities_of(self.issuer.directory, self.told())
 
+    @cached_property
+    def account(self) -> str | None:
+        """Give our account's URL, None without one."""
+        return self.url()
+
     def passable(
         self, hostnames: Sequence[str], ways: Mapping[str, Ways], say: Callable[[str], None]
     ) -> Mapping[str, Ways]:
@@ -64,7 +70,7 @@ class Routes:
         if not chosen:
             return ways
         if len(chosen) > 1:
-            _ = self.own, self._enforces(chosen, ways) and self.identities  # once, not in each thread
+            _ = self.own, self._enforces(chosen, ways) and (self.account, self.identities)  # once, not in each thread
             with ThreadPoolExecutor(min(_AT_ONCE, len(chosen)), "names") as pool:
                 judged = list(pool.map(lambda one: self._judged(one, ways[one.text]), chosen))
         else:

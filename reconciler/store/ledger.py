@@ -29,6 +29,7 @@ _SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS events_by_site ON events (site, id)",
     "CREATE INDEX IF NOT EXISTS events_by_time ON events (last)",
 )
+_FEED: Final = "INSERT OR REPLACE INTO feed (site) VALUES (?)"
 _LAST: Final = "SELECT id, reason, message FROM events WHERE site = ? ORDER BY id DESC LIMIT 1"
 _SURPLUS: Final = """DELETE FROM events WHERE site = ? AND id <=
     (SELECT id FROM events WHERE site = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
@@ -93,9 +94,15 @@ class Ledger:
         return frozenset(str(site) for site, seq in rows if int(str(seq)) > after), newest
 
     def event(self, site: str, reason: str, message: str, at: datetime) -> None:
-        """Record an event; the same one again in a row is counted. 50 a site and 90 days are kept."""
+        """Record an event; the same one again in a row is counted. 50 a site and 90 days are kept.
+
+        Within `gathering` it tells by the way of what was written before it.
+        """
         when, told = at.timestamp(), clean(message)
         with self._transaction() as connection:
+            if self._gathered.get(site, 0) > 1:
+                connection.execute(_FEED, (site,))
+                self._gathered[site] = 1
             last = connection.execute(_LAST, (site,)).fetchone()
             if last is not None and last[1:] == (reason, told):
                 connection.execute("UPDATE events SET count = count + 1, last = ? WHERE id = ?", (when, last[0]))
@@ -121,7 +128,7 @@ class Ledger:
     def _tell(self, site: str) -> None:
         with told_database(self._path):
             self._connection = self._connection or self._open()
-            self._connection.execute("INSERT OR REPLACE INTO feed (site) VALUES (?)", (site,))
+            self._connection.execute(_FEED, (site,))
 
     def close(self) -> None:
         """Give the file up."""
