@@ -33,6 +33,8 @@ _PROOF_SECONDS: Final = 8.0
 _NOTHING_ANSWERED: Final = 3.0
 _RELOADED: Final = Activated(ok=True, output="").how
 _REPLACED_SECONDS: Final = 2.0
+# to ask a server that has just begun to read its configuration only takes the processor from it
+_TAKING_UP: Final = 0.05
 _MOVES: Final = 3
 _LOST: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE, Reason.NOTHING_LISTENS})
 
@@ -59,7 +61,11 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tup
     if not _verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
-    quick = _seen(batch, sites, _REPLACED_SECONDS) if answer.how != _RELOADED else None
+    if answer.how == _RELOADED:
+        batch.bench.clock.wait(_TAKING_UP)
+        quick = None
+    else:
+        quick = _seen(batch, sites, _REPLACED_SECONDS)
     if quick is not None and _is_old(quick):
         answer = _in_full(batch, switch, answer)
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
