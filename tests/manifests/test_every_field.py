@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import copy
-import dataclasses
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
 
@@ -20,7 +16,6 @@ from reconciler.manifests.meaning import Meaning
 from reconciler.manifests.reading import FileReading
 from reconciler.manifests.settings import Settings
 from reconciler.manifests.source import Source
-from reconciler.model.desired import DesiredSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -392,44 +387,3 @@ def test_a_default_site_where_it_would_do_nothing_is_refused(type_: str, layout:
     refused = validate_document(document("Target", "web", spec))
     assert isinstance(refused, Invalid)
     assert "has no effect: remove it" in refused.problems[0].message
-
-
-ROOMS: Final = Path(__file__).resolve().parents[2] / "reconciler"
-
-
-def _read_anywhere() -> set[str]:
-    """Every attribute that is read outside the rooms that make and keep what is resolved."""
-    modules = (path for path in ROOMS.rglob("*.py") if not {"manifests", "model"} & set(path.parts))
-    trees = [
-        ast.parse(path.read_text())
-        for path in (*modules, ROOMS / "model" / "ports.py", ROOMS / "model" / "addresses.py")
-    ]
-    return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-
-
-def _parts(annotation: object) -> Iterator[type]:
-    if dataclasses.is_dataclass(annotation):
-        yield annotation  # type: ignore[misc]  # a class, not a value of one
-    for part in get_args(annotation):
-        yield from _parts(part)
-
-
-def _resolved(start: type) -> dict[type, tuple[str, ...]]:
-    """The dataclasses that a resolved site is made of, with their fields."""
-    found: dict[type, tuple[str, ...]] = {}
-    waiting = [start]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found[one] = tuple(field.name for field in dataclasses.fields(one))
-            hints = get_type_hints(one, vars(sys.modules[one.__module__]))
-            waiting += [part for hint in hints.values() for part in _parts(hint)]
-    return found
-
-
-def test_each_field_of_what_is_resolved_is_read_by_a_room() -> None:
-    """What no room ever reads would be parsed and ignored."""
-    read = _read_anywhere()
-    fields = {(one.__name__, name) for one, names in _resolved(DesiredSite).items() for name in names}
-    assert len(fields) > 120
-    assert {(one, name) for one, name in fields if name not in read} == set()

@@ -1,0 +1,159 @@
+"""An order is taken up wherever it was left, and given up where it cannot go on."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.doors import x509
+from reconciler.errors import Waiting
+from reconciler.model.desired import Listener
+from reconciler.model.observed import Proven
+from tests.builders import Crash, crashing
+from tests.rig import Rig, rig
+from tests.servers.pebble import Options, pebble
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers.challtestsrv import Challtestsrv
+
+
+def _steps(rig: Rig, name: str) -> int:
+    desk = rig.desk()
+    rig.registered().obtain(rig.request(name), desk)
+    return sum(not call.startswith("say") for call in desk.calls)
+
+
+def test_killed_at_every_call_of_the_desk_the_order_goes_on(rig: Rig) -> None:
+    steps = _steps(rig, "counted.test")
+    orders: list[int] = []
+    for step in range(1, steps + 1):
+        name = f"killed{step}.test"
+        desk = rig.desk(crash_at=step)
+        with crashing():
+            rig.registered().obtain(rig.request(name), desk)
+        left = desk.record
+        rig.restart()
+        desk.crash_at, desk.solvers = None, rig.desk().solvers
+
+        issued = rig.registered().obtain(rig.request(name), desk)
+
+        assert issued.facts.hostnames == (name,)
+        assert x509.check_pair(issued.certificate, desk.key()) == issued.facts
+        urls = {record.url for record in desk.saved if record.url is not None}
+        orders.append(len(urls))
+        assert left is None or left.url is None or urls == {left.url}
+        assert rig.store.published == {}
+    assert orders == [1] * steps, "no second order was needed at any of them"
+
+
+def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Challtestsrv) -> None:
+    dns.set_a("late.test", "127.0.0.99")
+    desk = rig.desk()
+    # whoever connects there waits until we are dead, and we die once somebody has
+    with socket.create_server(("127.0.0.99", _port(rig))) as server, crashing():
+        server.settimeout(10)
+
+        def die() -> None:
+            server.accept()[0].close()
+            raise Crash
+
+        rig.clock.on_wait = die
+        rig.registered().obtain(rig.request("late.test"), desk)
+    dns.set_a("late.test")
+    rig.restart()
+    desk.solvers = rig.desk().solvers
+    time.sleep(0.5)
+
+    issued = rig.registered().obtain(rig.request("late.test"), desk)
+
+    assert issued.facts.hostnames == ("late.test",)
+    assert len({record.url for record in desk.saved if record.url}) == 2
+
+
+def test_an_order_for_other_names_is_dropped(rig: Rig) -> None:
+    desk = rig.desk(crash_at=4)
+    with crashing():
+        rig.registered().obtain(rig.request("old.test"), desk)
+    desk.crash_at = None
+    assert desk.record is not None
+    assert desk.record.url is not None
+
+    issued = rig.registered().obtain(rig.request("new.test"), desk)
+
+    assert issued.facts.hostnames == ("new.test",)
+
+
+def test_an_order_that_the_ca_forgot_is_dropped(rig: Rig) -> None:
+    desk = rig.desk()
+    rig.registered().obtain(rig.request("gone.test"), desk)
+    assert desk.record is not None
+    first = desk.record.url
+    desk.record = replace(desk.record, url=f"{first}gone")
+
+    rig.registered().obtain(rig.request("gone.test"), desk)
+
+    assert desk.record.url not in {first, f"{first}gone"}
+
+
+def test_an_expired_order_is_dropped(rig: Rig) -> None:
+    desk = rig.desk()
+    rig.registered().obtain(rig.request("expired.test"), desk)
+    assert desk.record is not None
+    first = desk.record.url
+    desk.record = replace(desk.record, expires=datetime.now(UTC))
+
+    rig.registered().obtain(rig.request("expired.test"), desk)
+
+    assert desk.record.url != first
+
+
+def test_a_stop_leaves_the_order_on_disk(rig: Rig) -> None:
+    def stop(what: str) -> None:
+        if what == "presented":
+            rig.clock.stop()
+
+    desk = rig.desk(on_call=stop)
+    with pytest.raises(Waiting) as caught:
+        rig.registered().obtain(rig.request("stop.test"), desk)
+    assert caught.value.reason == "InFlight"
+    assert desk.record is not None
+    desk.on_call = None
+    rig.restart()
+    desk.solvers = rig.desk().solvers
+
+    issued = rig.registered().obtain(rig.request("stop.test"), desk)
+
+    assert issued.facts.hostnames == ("stop.test",)
+    assert len({record.url for record in desk.saved if record.url}) == 1
+
+
+def test_an_order_that_waits_goes_on_where_it_was(tmp_path: Path, dns: Challtestsrv) -> None:
+    options = Options(retry_after=(60, 60))
+    with (
+        pebble(tmp_path / "pebble", dns.dns, options) as ca,
+        rig(tmp_path, ca.directory, ca.bundle, ca.http_port) as machine,
+    ):
+        desk, issuer = machine.desk(), machine.registered()
+        issued = None
+        for _ in range(100):
+            try:
+                issued = issuer.obtain(machine.request("again.test"), desk)
+                break
+            except Waiting:
+                time.sleep(0.05)
+
+    assert issued is not None
+    assert issued.challenges == {"again.test": Proven("http", "http-01")}
+    assert len({record.url for record in desk.saved if record.url}) == 1
+
+
+def _port(rig: Rig) -> int:
+    assert isinstance(rig.method.way, Listener)
+    return rig.method.way.port
