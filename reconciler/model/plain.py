@@ -58,7 +58,21 @@ def _writer(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401, PLR0911  one re
 
 def from_plain(kind: type[T], data: object) -> T:
     """Make a value of `kind` from JSON values; ValueError with the field's path if they do not fit."""
-    return cast("T", _make(kind, data, kind.__name__))
+    try:
+        return cast("T", _maker(cast("Any", kind))(data))
+    except _Misfit as misfit:
+        msg = f"{kind.__name__}{misfit.path}: {misfit}"
+        raise ValueError(msg) from None
+
+
+class _Misfit(ValueError):
+    """Data that does not fit. Its path grows on the way out: to write one for each field that fits would be dear."""
+
+    path = ""
+
+    def below(self, part: str) -> _Misfit:
+        self.path = part + self.path
+        return self
 
 
 @functools.cache
@@ -67,104 +81,120 @@ def _fields(kind: type[Any]) -> Mapping[str, dataclasses.Field[Any]]:
 
 
 @functools.cache
-def _makers(kind: type[Any]) -> Mapping[str, Callable[[Any, str], Any]]:
-    hints = typing.get_type_hints(kind)
-    return {name: _maker(hints[name]) for name in _fields(cast("type", kind))}
-
-
-def _make(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401  types are values here
-    return _maker(hint)(data, path)
+def _as_it_is(hint: Any) -> frozenset[type]:  # noqa: ANN401  types are values here
+    """Give the types whose values need no making: texts, numbers, nothing."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        found = frozenset[type]().union(*map(_as_it_is, typing.get_args(hint)))
+        return found - {int} if float in found else found
+    return frozenset({hint}) & _SCALARS if isinstance(hint, type) else frozenset()
 
 
 @functools.cache
-def _maker(hint: Any) -> Callable[[Any, str], Any]:  # noqa: ANN401, PLR0911  one return a kind
+def _maker(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401, PLR0911  one return a kind
     """Give what makes values of a type: to take annotations apart is dear, and done once."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object:
-        return lambda data, _path: data
+        return lambda data: data
     if origin in (Union, types.UnionType):
         return functools.partial(_union, args)
     if origin is typing.Literal:
-        return lambda data, path: _check(data in args, data, path)
+        return lambda data: _check(data in args, data)
     if origin is tuple:
-        return functools.partial(_tuple, args)
+        return functools.partial(_tuple, _as_it_is(args[0]), _maker(args[0]))
     if origin is not None and issubclass(origin, Mapping):
-        return functools.partial(_mapping, args)
+        return functools.partial(_mapping, _as_it_is(args[1]), _maker(args[1]))
     if dataclasses.is_dataclass(hint):
-        return functools.partial(_dataclass, cast("type", hint))
-    if hint is str:
-        return lambda data, path: data if type(data) is str else _check(isinstance(data, str), data, path)
+        return functools.partial(_dataclass, hint)
     return functools.partial(_scalar, hint)
 
 
-def _mapping(args: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401
-    _check(isinstance(data, dict), data, path)
-    make = _maker(args[1])
-    return {key: make(item, f"{path}.{key}") for key, item in data.items()}
+@functools.cache
+def _parts(kind: Any) -> Mapping[str, tuple[frozenset[type], Callable[[Any], Any]]]:  # noqa: ANN401
+    hints = typing.get_type_hints(kind)
+    return {name: (_as_it_is(hints[name]), _maker(hints[name])) for name in _fields(cast("type", kind))}
 
 
-def _check(fits: bool, data: Any, path: str) -> Any:  # noqa: ANN401, FBT001
+def _dataclass(kind: Any, data: Any) -> Any:  # noqa: ANN401
+    _check(isinstance(data, dict), data)
+    parts, made, name = _parts(kind), {}, ""
+    unknown = data.keys() - parts.keys()
+    if unknown:
+        raise _Misfit(f"unknown field {min(unknown)}")
+    try:
+        for name, item in data.items():
+            as_it_is, make = parts[name]
+            made[name] = item if type(item) in as_it_is else make(item)
+    except _Misfit as misfit:
+        raise misfit.below(f".{name}") from None
+    try:
+        return kind(**made)
+    except TypeError as error:
+        raise _Misfit(str(error)) from None
+
+
+def _tuple(as_it_is: frozenset[type], make: Callable[[Any], Any], data: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    _check(isinstance(data, list), data)
+    made: list[Any] = []
+    try:
+        for item in data:
+            made.append(item if type(item) in as_it_is else make(item))  # noqa: PERF401  its length is the path
+    except _Misfit as misfit:
+        raise misfit.below(f"[{len(made)}]") from None
+    return tuple(made)
+
+
+def _mapping(as_it_is: frozenset[type], make: Callable[[Any], Any], data: Any) -> dict[str, Any]:  # noqa: ANN401
+    _check(isinstance(data, dict), data)
+    made, key = {}, ""
+    try:
+        for key, item in data.items():
+            made[key] = item if type(item) in as_it_is else make(item)
+    except _Misfit as misfit:
+        raise misfit.below(f".{key}") from None
+    return made
+
+
+def _check(fits: bool, data: Any) -> Any:  # noqa: ANN401, FBT001
     if not fits:
-        msg = f"{path}: {type(data).__name__} does not fit"
-        raise ValueError(msg)
+        raise _Misfit(f"{type(data).__name__} does not fit")
     return data
 
 
-def _scalar(hint: Any, data: Any, path: str) -> Any:  # noqa: ANN401
+def _scalar(hint: Any, data: Any) -> Any:  # noqa: ANN401
     try:
         if hint is datetime:
-            return datetime.fromisoformat(_check(isinstance(data, str), data, path))
+            return datetime.fromisoformat(_check(isinstance(data, str), data))
         if hint is timedelta:
-            return timedelta(seconds=_check(isinstance(data, int | float), data, path))
+            return timedelta(seconds=_check(isinstance(data, int | float), data))
         if isinstance(hint, type) and issubclass(hint, Enum):
             return hint(data)
+    except _Misfit:
+        raise
     except (ValueError, OverflowError) as error:
-        msg = f"{path}: {error}"
-        raise ValueError(msg) from None
+        raise _Misfit(str(error)) from None
     if hint is float and isinstance(data, int):
         return float(data)
-    return _check(isinstance(data, hint) and (hint is bool or not isinstance(data, bool)), data, path)
+    return _check(isinstance(data, hint) and (hint is bool or not isinstance(data, bool)), data)
 
 
-def _tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:  # noqa: ANN401
-    _check(isinstance(data, list), data, path)
-    make = _maker(args[0])
-    return tuple([make(item, f"{path}[{number}]") for number, item in enumerate(data)])
-
-
-def _dataclass(kind: type, data: Any, path: str) -> Any:  # noqa: ANN401
-    _check(isinstance(data, dict), data, path)
-    makers = _makers(kind)
-    if not data.keys() <= makers.keys():
-        msg = f"{path}: unknown field {min(data.keys() - makers.keys())}"
-        raise ValueError(msg)
-    try:
-        return kind(**{name: makers[name](item, f"{path}.{name}") for name, item in data.items()})
-    except TypeError as error:
-        msg = f"{path}: {error}"
-        raise ValueError(msg) from None
-
-
-def _union(args: tuple[Any, ...], data: Any, path: str) -> Any:  # noqa: ANN401
+def _union(args: tuple[Any, ...], data: Any) -> Any:  # noqa: ANN401
     if data is None and types.NoneType in args:
         return None
     members = [arg for arg in args if arg is not types.NoneType]
-    tagged = [arg for arg in members if dataclasses.is_dataclass(arg)]
-    if isinstance(data, dict) and tagged:
-        return _make(_tagged(tagged, data, path), data, path)
+    if isinstance(data, dict) and (tagged := [arg for arg in members if dataclasses.is_dataclass(arg)]):
+        return _maker(_tagged(tagged, data))(data)
     for member in members:
         try:
-            return _make(member, data, path)
+            return _maker(member)(data)
         except ValueError:
             continue
-    return _check(False, data, path)  # noqa: FBT003
+    return _check(False, data)  # noqa: FBT003
 
 
-def _tagged(members: list[Any], data: dict[str, Any], path: str) -> Any:  # noqa: ANN401
+def _tagged(members: list[Any], data: dict[str, Any]) -> Any:  # noqa: ANN401
     if len(members) == 1:
         return members[0]
     for member in members:
         if "type" in _fields(member) and data.get("type") == _fields(member)["type"].default:
             return member
-    msg = f"{path}: no such type"
-    raise ValueError(msg)
+    raise _Misfit("no such type")
