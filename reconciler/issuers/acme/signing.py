@@ -47,8 +47,8 @@ class Signer:
         protected = encode_b64jose(json.dumps(header, separators=_SEPARATORS).encode())
         content = encode_b64jose(payload)
         signature = encode_b64jose(self._alg.sign(self._jwk.key, f"{protected}.{content}".encode()))
-        body = {"protected": protected, "payload": content, "signature": signature}
-        return json.dumps(body, separators=_SEPARATORS).encode()
+        # base64url has nothing that JSON would escape
+        return f'{{"protected":"{protected}","payload":"{content}","signature":"{signature}"}}'.encode()
 
     def external(self, kid: str, hmac_key: Secret, url: str) -> dict[str, Any]:
         """Give the external account binding for this key (RFC 8555 section 7.3.4). Raises Failed(BadKey)."""

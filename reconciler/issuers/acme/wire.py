@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -118,11 +119,17 @@ def _headers(found: list[bytes]) -> Headers:
     headers: Headers = {}
     for line in found:
         name, colon, value = line.partition(b":")
-        if not colon or _NAME.fullmatch(name) is None:
+        key, text = _key(name) if colon else "", value.decode("latin-1").strip(" \t")
+        if not key:
             raise MalformedError("a header line that is none")
-        key = name.decode("ascii").lower()
-        headers[key] = (*headers.get(key, ()), value.decode("latin-1").strip(" \t"))
+        headers[key] = (*headers[key], text) if key in headers else (text,)
     return headers
+
+
+@lru_cache(maxsize=256)
+def _key(name: bytes) -> str:
+    """Give a header's name in lower case, empty if it is none: each answer of a CA has the same dozen."""
+    return "" if _NAME.fullmatch(name) is None else name.decode("ascii").lower()
 
 
 def _length(values: tuple[str, ...], limit: int) -> int:
