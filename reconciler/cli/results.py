@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Results:
-    """Grows with the passes of one convergence. `refused` are reviewed changes that were not done, with the reason."""
+    """Grows with the passes of one convergence.
+
+    `refused` are reviewed changes that were not done, with the reason; `more` is what a verb adds to the JSON.
+    """
 
     screen: Screen
     settings: Settings
@@ -37,6 +40,7 @@ class Results:
     refused: Mapping[str, str] = field(default_factory=dict)
     last: Report | None = None
     told: frozenset[Hold] = frozenset()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def fresh(self, plan: Plan) -> Plan | None:
         """Give a pass's plan without what an earlier pass had; None if there is nothing new in a later pass."""
@@ -67,12 +71,14 @@ class Results:
         from reconciler.report.plan_json import plan_json
 
         plan = Plan(tuple(self.changes.values()), self.holds, self.last.plan.due if self.last else {})
-        write(self.screen, plan_json(plan, (), self.ended.values()), self.settings.output)
+        write(self.screen, {**plan_json(plan, (), self.ended.values()), **self.more}, self.settings.output)
 
     def _tell_text(self) -> None:
         for outcome in self.ended.values():
             if outcome.status is Status.FAILED or (outcome.status is Status.WAITING and outcome.message):
                 self._tell_failure(outcome)
+            elif outcome.status is Status.DONE and outcome.change.verb is Verb.ISSUE and outcome.message:
+                self.screen.out(f"{outcome.change.subject}: {outcome.message}")
         for change, why in self.refused.items():
             self.screen.out(f"refused {change}: {why}", RED)
         if self.outcomes or self.refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -69,6 +69,7 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
         try:
             before = stages.prove(desired, {})
             chosen = _chosen(app, desired, before, ways)
+            before = before.by(chosen)
             offer = stages.prove(desired, chosen)
         except _failures() as failure:
             return _told(screen, settings, desired, failure, before)
@@ -87,6 +88,7 @@ def request(site: str, settings: Settings) -> int:
     from reconciler.cli.converging import Run, not_ready
     from reconciler.cli.signals import stopping
     from reconciler.model.ports import Limits, Scope
+    from reconciler.report.challenge_item import removable
 
     screen = Screen(settings)
     with opened(settings, screen, "request") as app, stopping(app, screen) as caught:
@@ -99,7 +101,10 @@ def request(site: str, settings: Settings) -> int:
             return 1
         _let_go(app, desired)
         scope = Scope(sites=frozenset({desired.name}))
-        results = Run(app, settings, screen).converge(scope, Limits(reissues=1))
+        run = Run(app, settings, screen)
+        run.results.more = {"removable": removable(offer)}
+        results = run.converge(scope, Limits(reissues=1))
+        _tell_removable(screen, settings, removable(offer))
         return caught.code(results.code(not_ready(settings, app, scope)))
 
 
@@ -114,16 +119,27 @@ def _told(
 ) -> int:
     """Tell of a failure, each name with the CA's own words, and what to do about it."""
     from reconciler.errors import NamesFailed
+    from reconciler.report.challenge_item import removable_after
     from reconciler.report.challenge_list import failed_list, step_after
 
     for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
         url, hostname = getattr(one, "url", None), getattr(one, "hostname", None)
         name = f"{hostname}: " if hostname and not str(one).startswith(hostname) else ""
         screen.tell(f"site/{site.name}: {name}{one}" + (f" ({url})" if url else ""), RED)
+    _tell_removable(screen, settings, removable_after(before, failure))
     screen.tell(f"next: {step_after(site.name, failure)}")
     if settings.output != "text":
         write(screen, failed_list(site.name, site.names, before, failure), settings.output)
     return 1
+
+
+def _tell_removable(screen: Screen, settings: Settings, things: Sequence[dict[str, Any]]) -> None:
+    """Name what was published by hand and is no longer needed; the JSON holds it by itself."""
+    from reconciler.report.challenge_item import removable_text
+
+    words = removable_text(things)
+    if words and settings.output == "text":
+        screen.out(words)
 
 
 def _noted(app: App, site: DesiredSite) -> None:

@@ -71,6 +71,7 @@ class SiteDesk:
         self._public, self._resolvers = public, resolvers
         self._presented: list[Shown] = []
         self._left: list[Undo] | None = None
+        self._withdrawn: list[Undo] = []
         self._key: Secret | None = None
 
     def order(self) -> OrderRecord | None:
@@ -143,6 +144,14 @@ class SiteDesk:
         for thing in self._store.undo():
             if thing.site == self._site and thing.kind != "address":
                 undo(self._store, self._challenges, thing)
+                self._withdrawn.append(thing)
+
+    @property
+    def to_take_away(self) -> str:
+        """Name what was withdrawn and a person published, "" for nothing: it still stands there."""
+        theirs = [one for one in self._withdrawn if one.provider is not None and one.provider.type == "manual"]
+        lines = ", ".join(f'{one.name}. IN TXT "{one.value}"' for one in theirs)
+        return f"no longer needed, to be taken away by whoever published it: {lines}" if lines else ""
 
     def say(self, message: str) -> None:
         """Report progress."""

@@ -171,13 +171,13 @@ class SiteSteps:
     def _made(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> Outcome:
         if change.verb is Verb.ACTIVATE:
             key = self.makers.key(site.key.algorithm)
-            issued = self.makers.placeholder(site, key, self.clock.now())
+            issued, told = self.makers.placeholder(site, key, self.clock.now()), ""
         else:
             self._drop_finished(site, lease, _id(live) or "")
             try:
                 if change.stops:
                     return self._left_to_a_person(change, site, lease, live)
-                key, issued = self.obtaining.obtain(change, site, lease, live)
+                key, issued, told = self.obtaining.obtain(change, site, lease, live)
             except (Failed, Waiting, Stalled, Transient) as failure:
                 self._remember_failure(site, live, failure)
                 raise
@@ -190,7 +190,7 @@ class SiteSteps:
             # before it goes live: after a crash in between it is activated, and nothing of the order is left
             self.store.drop_order(lease, site.name, keep_key=False)
         self.store.activate(lease, site.name, revision, _id(live))
-        return self._activated(change, site, revision)
+        return replace(self._activated(change, site, revision), message=told)
 
     def _drop_finished(self, site: DesiredSite, lease: Lease, revision: str) -> None:
         """Forget an order whose certificate was stored before a crash: taken up, it would give that one again."""

@@ -38,14 +38,17 @@ class Obtaining:
     makers: Makers
     say: Callable[[str, str], None]
 
-    def obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued]:
-        """Bring the order to its certificate, for the key that comes with it. Raises what `model.ports.Issuer` does."""
+    def obtain(self, change: Change, site: DesiredSite, lease: Lease, live: Live) -> tuple[Secret, Issued, str]:
+        """Bring the order to its certificate, for the key that comes with it; the text is for a person, or "".
+
+        Raises what `model.ports.Issuer` does.
+        """
         spec = issuer_named(change.issuer, site)
         self._drop_misfit(site, lease, live)
         desk = self.desk(site, lease, live, spec)
         request = self._passable(site, spec, self.request(site, live, change.reason, change.hostnames))
         issued = self.issuers(spec).obtain(request, desk)
-        return issued.key or desk.key(), issued
+        return issued.key or desk.key(), issued, desk.to_take_away
 
     def request(self, site: DesiredSite, live: Live, reason: str, hostnames: Collection[str] = ()) -> Request:
         """Ask for these hostnames (all, if none is given), each by the ways that are to be tried now."""

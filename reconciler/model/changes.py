@@ -82,6 +82,7 @@ class Reason(StrEnum):
     CLOCK_WRONG = "ClockWrong"
     IN_FLIGHT = "InFlight"
     WAITING_FOR_SOLVE = "WaitingForSolve"
+    WAITING_FOR_REQUEST = "WaitingForRequest"
     STAGE_EXPIRED = "StageExpired"
     SELF_TEST_FAILED = "SelfTestFailed"
     UNROUTABLE = "Unroutable"

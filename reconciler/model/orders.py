@@ -12,7 +12,7 @@ from reconciler.model.desired import DnsProviderSpec
 
 @dataclass(frozen=True, slots=True)
 class ChosenChallenge:
-    """The challenge that was picked for one name of an order."""
+    """The challenge that was picked for one name of an order; `by_person`: whose answer a person publishes."""
 
     hostname: str
     method: str
@@ -20,11 +20,16 @@ class ChosenChallenge:
     token: str
     url: str
     authorization: str
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order in flight. Written as an intent (no `url`) before newOrder goes out, and with the URL right after."""
+    """An order in flight. Written as an intent (no `url`) before newOrder goes out, and with the URL right after.
+
+    Of an order in a person's hands, as the CA last told: `proven` are the names that are, `ends` is when the order or
+    the first of its authorizations ends.
+    """
 
     issuer: str
     directory: str
@@ -40,6 +45,8 @@ class OrderRecord:
     chosen: Mapping[str, ChosenChallenge] = field(default_factory=dict)
     answered: tuple[str, ...] = ()
     stage: Literal["auto", "byHand"] = "auto"
+    proven: tuple[str, ...] = ()
+    ends: datetime | None = None
     v: int = 1
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.model.desired import MethodSpec
@@ -21,7 +22,8 @@ class Record:
 class OfferedChallenge:
     """One way that the CA offers for a name; `payload` is the key authorization, "" for types without a token.
 
-    `method` is the declared ChallengeMethod that would be used, None if there is none of this type.
+    `method` is the declared ChallengeMethod that would be used, None if there is none of this type. `by_person`: it was
+    picked, and a person publishes its answer.
     """
 
     type: str
@@ -32,6 +34,7 @@ class OfferedChallenge:
     method: str | None = None
     record: Record | None = None
     issuers: tuple[str, ...] = ()
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class Offer:
         """Give the names that are not proven."""
         return tuple(one.hostname for one in self.names if one.status != "valid")
 
+    def by(self, ways: Mapping[str, Way]) -> Offer:
+        """Give the offer as it is once these ways are gone: whose answers a person publishes is marked."""
+        return replace(self, names=tuple(_by(name, ways.get(name.hostname)) for name in self.names))
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -71,3 +78,22 @@ class Way:
     type: str
     method: MethodSpec | None = None
     present: bool = True
+
+    @property
+    def by_person(self) -> bool:
+        """Tell whether a person publishes the answer, and takes it away; that of dns-persist-01 stays."""
+        if not self.present:
+            return self.type != "dns-persist-01"
+        return self.method is not None and by_person(self.method)
+
+
+def _by(name: OfferedName, way: Way | None) -> OfferedName:
+    if way is None:
+        return name
+    marked = (replace(one, by_person=way.by_person and one.type == way.type) for one in name.challenges)
+    return replace(name, challenges=tuple(marked))
+
+
+def by_person(method: MethodSpec) -> bool:
+    """Tell whether a method only prints what a person has to publish."""
+    return method.type in {"dns-01", "dns-account-01"} and method.provider.type == "manual"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.observed import OrderRecord
     from reconciler.plan.case import Case
+
+_SHOWN: Final = 5
 
 
 def is_open(order: OrderRecord, now: datetime) -> bool:
     """Tell whether the CA still knows an order, as far as it told when it ends."""
-    return order.url is not None and (order.expires is None or order.expires > now)
+    ends = _ends(order)
+    return order.url is not None and (ends is None or ends > now)
 
 
 def stage_hold(case: Case, order: OrderRecord | None) -> Hold | None:
@@ -25,16 +30,41 @@ def stage_hold(case: Case, order: OrderRecord | None) -> Hold | None:
         return None
     name = case.desired.name
     if is_open(order, case.now):
-        message = f"the order of {order.intent_at:%Y-%m-%dT%H:%M:%SZ} waits for its names to be proven"
-        if sorted(order.hostnames) != sorted(case.desired.names):
-            message += f"; it is for other names than declared: `certwright challenges {name}` makes a new one"
-        ends = f"`certwright solve {name}` has proven them and `certwright request {name}` is called"
-        return Hold(Reason.WAITING_FOR_SOLVE, message, site=name, until=order.expires, ends_when=ends)
+        return _waits(order, case.desired)
     if in_last_third(case):
         return None
     message = f"the order of {order.intent_at:%Y-%m-%dT%H:%M:%SZ} has expired before it was ended"
     ends = f"`certwright challenges {name}` makes a new one, or the last third of the certificate's lifetime begins"
     return Hold(Reason.STAGE_EXPIRED, message, site=name, ends_when=ends, failed=True)
+
+
+def _waits(order: OrderRecord, desired: DesiredSite) -> Hold:
+    """Say how far an open order is, by what the CA told when a person last went a stage on."""
+    name, missing = desired.name, [one for one in order.hostnames if one not in order.proven]
+    begun = f"the order of {order.intent_at:%Y-%m-%dT%H:%M:%SZ}"
+    if sorted(order.hostnames) != sorted(desired.names):
+        words = f"{begun} is for other names than are declared now"
+        ends = f"`certwright challenges {name}` makes a new one"
+        return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=_ends(order), ends_when=ends)
+    if not missing:
+        words = f"all names of {begun} are proven ({len(order.proven)} of {len(order.hostnames)})"
+        ends = f"`certwright request {name}` is called"
+        return Hold(Reason.WAITING_FOR_REQUEST, words, site=name, until=_ends(order), ends_when=ends)
+    words = f"{begun} waits for names to be proven: {_listed(missing)}"
+    if order.proven:
+        words += f" ({len(order.proven)} of {len(order.hostnames)} are)"
+    ends = f"`certwright solve {name}` has proven them and `certwright request {name}` is called"
+    return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=_ends(order), ends_when=ends)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{rest}"
+
+
+def _ends(order: OrderRecord) -> datetime | None:
+    """Give when the CA forgets the order, or the first proof of its names, which ends it as well."""
+    return min(filter(None, (order.expires, order.ends)), default=None)
 
 
 def stops(case: Case, order: OrderRecord | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Failed, NamesFailed, Stalled
+from reconciler.report.challenge_item import in_order, is_over, item, removable, removable_after, removable_text, url
 from reconciler.report.times import both, rfc3339
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.errors import CertwrightError
-    from reconciler.model.stages import Offer, OfferedChallenge, OfferedName
+    from reconciler.model.stages import Offer, OfferedName
 
 Json = dict[str, Any]
 
@@ -21,7 +22,8 @@ def challenge_list(site: str, offer: Offer, asked: Collection[str] = ()) -> Json
     """Give every challenge of every name, declared or not; `ok` tells whether all names of `asked` are proven."""
     names = [_name(one.hostname, one.status, _words(one.problem)) for one in offer.names]
     ok = not set(asked) & set(offer.missing)
-    return _list(site, offer, {"ok": ok, "names": names, "error": None, "next": next_command(site, offer)})
+    outcome = {"ok": ok, "names": names, "error": None, "next": next_command(site, offer)}
+    return _list(site, offer, outcome, removable(offer))
 
 
 def failed_list(site: str, hostnames: Sequence[str], offer: Offer | None, failure: CertwrightError) -> Json:
@@ -37,20 +39,27 @@ def failed_list(site: str, hostnames: Sequence[str], offer: Offer | None, failur
     all_ = dict.fromkeys((*(known or hostnames), *errors))
     names = [_name(name, status.get(name, known.get(name)), errors.get(name)) for name in all_]
     error = None if errors else _error(failure)
-    return _list(site, offer, {"ok": False, "names": names, "error": error, "next": step_after(site, failure)})
+    outcome = {"ok": False, "names": names, "error": error, "next": step_after(site, failure)}
+    return _list(site, offer, outcome, removable_after(offer, failure))
 
 
 def step_after(site: str, failure: CertwrightError) -> str:
     """Give the command that comes after a failure."""
-    over = getattr(failure, "reason", "") in {"OrderGone", "ChallengeFailed", "OrderInvalid", "CaRefused"}
-    return f"certwright challenges {site}   (makes a new order)" if over else f"certwright solve {site}"
+    return f"certwright challenges {site}   (makes a new order)" if is_over(failure) else f"certwright solve {site}"
 
 
-def _list(site: str, offer: Offer | None, outcome: Json) -> Json:
-    items = [_item(name, one) for name in offer.names for one in _sorted(name)] if offer is not None else []
+def _list(site: str, offer: Offer | None, outcome: Json, things: list[Json]) -> Json:
+    items = [item(name, one) for name in offer.names for one in in_order(name)] if offer is not None else []
     expires = rfc3339(offer.expires) if offer is not None else None
     order = {"site": site, "order": offer.order if offer is not None else None, "expires": expires}
-    return {"apiVersion": "certwright/v1", "kind": "ChallengeList", **order, **outcome, "items": items}
+    return {
+        "apiVersion": "certwright/v1",
+        "kind": "ChallengeList",
+        **order,
+        **outcome,
+        "items": items,
+        "removable": [*things],
+    }
 
 
 def _name(hostname: str, status: str | None, error: Json | None) -> Json:
@@ -71,35 +80,6 @@ def _words(problem: str) -> Json | None:
     return _error(Failed("ChallengeFailed", problem)) if problem else None
 
 
-def _sorted(name: OfferedName) -> list[OfferedChallenge]:
-    """Order the challenges, which a CA may give in another order each time: declared ways first."""
-    return sorted(name.challenges, key=lambda one: (one.method is None, one.type))
-
-
-def _item(name: OfferedName, one: OfferedChallenge) -> Json:
-    record = one.record
-    dns = None
-    if record is not None:
-        dns = {"name": record.name, "type": "TXT", "value": record.value, "ttl": record.ttl}
-    return {
-        "hostname": name.hostname,
-        "status": one.status,
-        "type": one.type,
-        "method": one.method,
-        "url": one.url,
-        "token": one.token or None,
-        "payload": one.payload or None,
-        "expires": rfc3339(name.expires),
-        "dns": dns,
-        "http": {"url": _url(name.hostname, one), "body": one.payload} if one.type == "http-01" else None,
-    }
-
-
-def _url(hostname: str, one: OfferedChallenge) -> str:
-    place = f"[{hostname}]" if ":" in hostname else hostname
-    return f"http://{place}/.well-known/acme-challenge/{one.token}"
-
-
 def offer_text(site: str, offer: Offer, now: datetime) -> str:
     """Say how an order stands: what is proven, what can be published for the rest, and what comes next."""
     lines = [f"site/{site}: order {offer.order} ({offer.status})"]
@@ -107,7 +87,8 @@ def offer_text(site: str, offer: Offer, now: datetime) -> str:
         lines.append(f"  expires {both(offer.expires, now)}")
     for name in offer.names:
         lines += ["", *_name_lines(name)]
-    return "\n".join([*lines, "", f"next: {next_command(site, offer)}"])
+    gone = removable_text(removable(offer))
+    return "\n".join([*lines, *(["", gone] if gone else []), "", f"next: {next_command(site, offer)}"])
 
 
 def next_command(site: str, offer: Offer) -> str:
@@ -130,13 +111,13 @@ def _name_lines(name: OfferedName) -> Iterator[str]:
     yield f"{name.hostname}: {name.status}" + (f" ({name.problem})" if name.problem else "")
     if name.status == "valid":
         return
-    for one in _sorted(name):
+    for one in in_order(name):
         by = f"method {one.method}" if one.method is not None else "no method declared"
         yield f"  {one.type}, {by}"
         if one.record is not None:
             yield f'    {one.record.name} {one.record.ttl} IN TXT "{one.record.value}"'
         elif one.type == "http-01":
-            yield f"    {_url(name.hostname, one)}"
+            yield f"    {url(name.hostname, one)}"
             yield f"    {one.payload}"
         elif one.payload:
             yield f"    {one.payload}"

@@ -35,6 +35,7 @@ _ASKED_FOR: Final = frozenset(
         Reason.IMPORT_ENDS,
         Reason.IN_FLIGHT,
         Reason.WAITING_FOR_SOLVE,
+        Reason.WAITING_FOR_REQUEST,
     }
 )
 

@@ -165,6 +165,9 @@ _CHALLENGE: Final[Schema] = _object({
     "http": _object({"url": _TEXT, "body": _TEXT}, null=True),
 })  # fmt: skip
 
+_REMOVABLE: Final[Schema] = _list(
+    _object({name: _CHALLENGE["properties"][name] for name in ("hostname", "type", "dns", "http")})
+)
 _ERROR: Final[Schema] = _object(
     {"reason": _WORD, "message": _TEXT, "method": _TEXT_OR_NULL, "type": _TEXT_OR_NULL, "url": _TEXT_OR_NULL}, null=True
 )
@@ -197,6 +200,7 @@ def output_schemas() -> dict[str, Schema]:
                 "error": _ERROR,
                 "next": _TEXT_OR_NULL,
                 "items": _list(_CHALLENGE),
+                "removable": _REMOVABLE,
             }
         ),
         "list.json": _object({**api, "kind": {"const": "List"}, "items": _list(_SITE)}),
@@ -208,7 +212,8 @@ def output_schemas() -> dict[str, Schema]:
                 "changes": _list(_CHANGE),
                 "holds": _list(plan_hold),
                 "errors": _list(_PROBLEM),
-            }
+            },
+            {"removable": _REMOVABLE},
         ),
         "preflightreport.json": _object(
             {

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 _WORST: Final = 10
 _WAITING: Final = frozenset(
     (
-        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight", "WaitingForSolve"),
+        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight", "WaitingForSolve", "WaitingForRequest"),
         *("Missing", "Placeholder", "NotYetSeen", "RenewalDue"),
     )
 )
+_BY_HAND: Final = frozenset({"WaitingForSolve", "WaitingForRequest"})
 _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 
 
@@ -33,7 +34,7 @@ def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     """
     ready = condition(item, "Ready")
     failed = at(item, "status", "failures", "count")
-    has_failed = isinstance(failed, int) and failed > 0 and ready.get("reason") != "WaitingForSolve"
+    has_failed = isinstance(failed, int) and failed > 0 and ready.get("reason") not in _BY_HAND
     if ready.get("status") == "True":
         return "failing" if has_failed or _is_moved(item) else "ready"
     return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from reconciler.model.changes import Verb
 from reconciler.model.ports import Limits
 from tests.builders import Crash
 from tests.journeys.dns_street import DnsStreet
@@ -180,6 +181,9 @@ def test_a_person_publishes_between_two_runs(stage: Stage) -> None:
         value = words.split('"')[1]
         street.server.update("one.test", "add", "_acme-challenge.one.test", value)
         stage.shift = timedelta(minutes=1)
+        (issued,) = [one for one in stage.apply()[0].outcomes if one.change.verb is Verb.ISSUE]
+        ours = f'_acme-challenge.one.test. IN TXT "{value}"'
+        assert issued.message == f"no longer needed, to be taken away by whoever published it: {ours}"
         stage.settle()
         assert street.server.query("_acme-challenge.one.test") == [value]
         assert street.left() == []

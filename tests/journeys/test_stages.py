@@ -7,10 +7,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 import yaml
 
 from reconciler.model.ports import Limits
+from reconciler.schema import all_schemas
 from tests.journeys.stage import FULL, SERVER, Stage, document, site
 from tests.journeys.stage import held as told_holds
 from tests.program import Program
@@ -74,6 +76,10 @@ def _desk(tmp_path: Path, pebble: Pebble, front: Front) -> Desk:
     return Desk(tmp_path, pebble, front)
 
 
+def _line(record: dict[str, Any]) -> str:
+    return f'{record["name"]} IN TXT "{record["value"]}"'
+
+
 def _of(items: list[dict[str, Any]], hostname: str, kind: str) -> dict[str, Any]:
     return next(one for one in items if (one["hostname"], one["type"]) == (hostname, kind))
 
@@ -103,8 +109,11 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
     solved = desk.run("solve", "one", *(f"{name}=dns-01" for name in NAMES))
     assert solved.returncode == 0, solved.stderr
     assert "certwright request one" in solved.stdout
+    lines = [_line(_of(first["items"], name, "dns-01")["dns"]) for name in NAMES]
+    assert all(f"  {line}\n" in solved.stdout for line in lines), solved.stdout
     done = desk.run("request", "one")
     assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.endswith("\n".join(["whoever published it:", *(f"  {line}" for line in lines), ""])), done.stdout
     assert desk.orders() == 1
     assert (desk.run.out / "one.pem").exists()
     assert desk.status()["conditions"][0]["status"] == "True"
@@ -128,6 +137,43 @@ def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: C
     assert refused.returncode == 1
     assert f"site/one: {NAMES[0]}: " in refused.stderr, refused.stderr
     assert "WaitingForSolve" not in desk.run("status").stdout, "the CA ended the order"
+
+
+def test_what_is_proven_is_told_without_asking_the_ca(desk: Desk, dns: Challtestsrv) -> None:
+    """By `diff`, `status`, `get`, `describe` and `why` alike, with when it ends and what comes next."""
+    items = desk.offered()["items"]
+    record = _of(items, NAMES[0], "dns-01")["dns"]
+    dns.set_txt(record["name"], record["value"])
+    half = json.loads(desk.run("solve", "one", f"{NAMES[0]}=dns-01", "-o", "json").stdout)
+    assert half["removable"] == [{"hostname": NAMES[0], "type": "dns-01", "dns": record, "http": None}]
+    for verb in (("diff",), ("describe", "site", "one"), ("why", "one")):
+        assert f"to be proven: {NAMES[1]} (1 of 2 are)" in desk.run(*verb).stdout, verb
+    assert desk.run("solve", "one", f"{NAMES[1]}=web").returncode == 0
+    ends = min(datetime.fromisoformat(one["expires"]) for one in desk.offered()["items"])
+    asked = desk.ca.count("/")
+    for verb in (
+        ("diff",),
+        ("describe", "site", "one"),
+        ("why", "one"),
+        ("status",),
+        ("get", "sites"),
+        ("get", "holds"),
+    ):
+        told = desk.run(*verb).stdout
+        assert "WaitingForRequest" in told, (verb, told)
+        assert "WaitingForSolve" not in told, (verb, told)
+    words = desk.run("diff").stdout
+    assert "are proven (2 of 2)" in words
+    assert f"until {ends:%Y-%m-%dT%H:%M:%SZ}" in words, "the first authorization to end, long before the order"
+    assert "next: certwright request one" in words
+    assert "certwright request one" in desk.run("status").stdout
+    applied = desk.run("apply")
+    assert applied.returncode == 0, applied.stdout
+    assert desk.ca.count("/") == asked, "the order on disk tells it"
+    done = desk.run("request", "one", "-o", "json")
+    assert [one["hostname"] for one in json.loads(done.stdout)["removable"]] == [NAMES[0]]
+    jsonschema.validate(json.loads(done.stdout), all_schemas()["plan.json"], jsonschema.Draft7Validator)
+    assert desk.status()["conditions"][0]["status"] == "True"
 
 
 def test_by_any_method_of_the_tree_one_name_after_the_other(desk: Desk) -> None:
@@ -194,6 +240,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     error = told["names"][0]["error"]
     assert error["type"] == "urn:ietf:params:acme:error:unauthorized"
     assert "Correct value not found for DNS challenge" in error["message"], error
+    assert told["removable"][0]["dns"] == _of(first["items"], NAMES[0], "dns-01")["dns"], "its order is over"
     gone = desk.run("solve", "one", "-o", "json")
     assert (gone.returncode, json.loads(gone.stdout)["error"]["reason"]) == (1, "OrderGone")
     assert desk.offered()["order"] != first["order"]

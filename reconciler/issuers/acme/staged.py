@@ -41,7 +41,7 @@ class Staged:
         Raises Failed, Stalled, Refused, Transient, Waiting as `order` does.
         """
         record, order = self._taken_up()
-        return self._offered(record, order, self._proof.found(order.authorizations))
+        return self._offered(record, order)
 
     def prove(self, ways: Mapping[str, Way]) -> Offer:
         """Prove these names, and give what then stands. What was presented stays until `desk.clean_up`.
@@ -58,7 +58,7 @@ class Staged:
             self._run.guarded(lambda: self._proof.complete(record, waiting, ways))
         again = self._run.taken_up()
         record, order = again if again is not None else (record, order)
-        return self._offered(record, order, self._proof.found(order.authorizations))
+        return self._offered(record, order)
 
     def _taken_up(self) -> tuple[OrderRecord, Order]:
         record, order = self._run.taken_up(may_place=True) or self._gone()
@@ -72,27 +72,33 @@ class Staged:
         message = "there is no order to go on with, or it has expired"
         raise Failed("OrderGone", message)
 
-    def _offered(self, record: OrderRecord, order: Order, named: Mapping[str, Authorization]) -> Offer:
+    def _offered(self, record: OrderRecord, order: Order) -> Offer:
+        """Give all that the CA offers, and keep how far it is: what tells of the site asks no CA."""
+        named = self._proof.found(order.authorizations)
         names = {name: named[name] for name in self._request.hostnames if name in named}
+        proven = tuple(name for name, one in names.items() if one.status == "valid")
+        ends = [order.expires or record.expires, *(one.expires for one in names.values())]
+        self._desk.save(replace(record, proven=proven, ends=min(filter(None, ends), default=None)))
         return Offer(
             order=record.url or "",
             status=order.status,
             expires=order.expires or record.expires,
             account=self._signer.kid or "",
-            names=tuple(self._name(name, one, order) for name, one in names.items()),
+            names=tuple(self._name(name, one, order, record.chosen.get(name)) for name, one in names.items()),
         )
 
-    def _name(self, hostname: str, one: Authorization, order: Order) -> OfferedName:
+    def _name(self, hostname: str, one: Authorization, order: Order, chosen: ChosenChallenge | None) -> OfferedName:
         problem = one.error[1].sentence() if one.error is not None else ""
-        challenges = tuple(self._challenge(hostname, challenge) for challenge in one.challenges)
+        challenges = tuple(self._challenge(hostname, challenge, chosen) for challenge in one.challenges)
         return OfferedName(hostname, one.status, one.expires or order.expires, challenges, problem)
 
-    def _challenge(self, hostname: str, one: Challenge) -> OfferedChallenge:
+    def _challenge(self, hostname: str, one: Challenge, chosen: ChosenChallenge | None) -> OfferedChallenge:
         methods = self._request.methods.get(hostname, ())
         method = next((method.name for method in methods if method.type == one.type), None)
         payload = f"{one.token}.{self._signer.thumbprint}" if one.token is not None else ""
+        by_person = chosen is not None and chosen.by_person and chosen.url == one.url
         return OfferedChallenge(
-            one.type, one.status, one.url, one.token or "", payload, method=method, issuers=one.issuers
+            one.type, one.status, one.url, one.token or "", payload, method, issuers=one.issuers, by_person=by_person
         )
 
 
@@ -103,7 +109,9 @@ def _chosen(name: str, one: Authorization, way: Way) -> ChosenChallenge:
     for challenge in one.challenges:
         if challenge.type == way.type and challenge.can_be_answered:
             method = way.method.name if way.method is not None else ""
-            return ChosenChallenge(name, method, way.type, challenge.token or "", challenge.url, one.url)
+            return ChosenChallenge(
+                name, method, way.type, challenge.token or "", challenge.url, one.url, by_person=way.by_person
+            )
     offered = ", ".join(challenge.type for challenge in one.challenges) or "nothing"
     message = f"{name}: the CA offers {offered}, not {way.type}"
     raise Stalled("NoUsableChallenge", message, f"another way is named for {name}", name)
