@@ -42,7 +42,7 @@ def challenges(site: str, settings: Settings) -> int:
         try:
             offer = app.stages.offer(desired, _issuer(app, desired))
         except _failures() as failure:
-            return _told(screen, settings, desired, failure)
+            return _told("challenges", screen, settings, desired, failure)
         finally:
             _noted(app, desired)
         _show(screen, settings, app, desired, offer)
@@ -72,7 +72,7 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
             before = before.by(chosen)
             offer = stages.prove(desired, chosen)
         except _failures() as failure:
-            return _told(screen, settings, desired, failure, before)
+            return _told("solve", screen, settings, desired, failure, before)
         finally:
             _noted(app, desired)
         named = {way.partition("=")[0] for way in ways} or set(desired.names)
@@ -96,7 +96,7 @@ def request(site: str, settings: Settings) -> int:
         try:
             offer = app.stages.prove(desired, {})
         except _failures() as failure:
-            return _told(screen, settings, desired, failure)
+            return _told("request", screen, settings, desired, failure)
         if not _is_ready(screen, settings, desired, offer):
             return 1
         _let_go(app, desired)
@@ -115,7 +115,12 @@ def _failures() -> tuple[type[CertwrightError], ...]:
 
 
 def _told(
-    screen: Screen, settings: Settings, site: DesiredSite, failure: CertwrightError, before: Offer | None = None
+    verb: str,
+    screen: Screen,
+    settings: Settings,
+    site: DesiredSite,
+    failure: CertwrightError,
+    before: Offer | None = None,
 ) -> int:
     """Tell of a failure, each name with the CA's own words, and what to do about it."""
     from reconciler.errors import NamesFailed
@@ -127,9 +132,9 @@ def _told(
         name = f"{hostname}: " if hostname and not str(one).startswith(hostname) else ""
         screen.tell(f"site/{site.name}: {name}{one}" + (f" ({url})" if url else ""), RED)
     _tell_removable(screen, settings, removable_after(before, failure))
-    screen.tell(f"next: {step_after(site.name, failure)}")
+    screen.tell(f"next: {step_after(verb, site.name, failure)}")
     if settings.output != "text":
-        write(screen, failed_list(site.name, site.names, before, failure), settings.output)
+        write(screen, failed_list(verb, site.name, site.names, before, failure), settings.output)
     return 1
 
 
@@ -242,7 +247,7 @@ def _is_ready(screen: Screen, settings: Settings, site: DesiredSite, offer: Offe
     elif {one.hostname for one in offer.names} != set(site.names):
         failure = Failed("OrderGone", "the order is for other names than are declared now")
     if failure is not None:
-        _told(screen, settings, site, failure, offer)
+        _told("request", screen, settings, site, failure, offer)
     return failure is None
 
 

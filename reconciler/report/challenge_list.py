@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.report.challenge_item import in_order, is_over, item, removable, removable_after, removable_text, url
+from reconciler.report.reasons import next_step
 from reconciler.report.times import both, rfc3339
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def challenge_list(site: str, offer: Offer, asked: Collection[str] = ()) -> Json
     return _list(site, offer, outcome, removable(offer))
 
 
-def failed_list(site: str, hostnames: Sequence[str], offer: Offer | None, failure: CertwrightError) -> Json:
-    """Give the same after a failure: what each name came to, in the CA's words; `offer` is how the order stood before.
+def failed_list(verb: str, site: str, hostnames: Sequence[str], offer: Offer | None, failure: CertwrightError) -> Json:
+    """Give the same after a failure of a verb: what each name came to, in the CA's words.
 
-    `error` is a failure that is no single name's.
+    `offer` is how the order stood before, `error` a failure that is no single name's.
     """
     errors = _of_names(failure)
     known = {one.hostname: one.status for one in offer.names} if offer is not None else {}
@@ -39,13 +40,18 @@ def failed_list(site: str, hostnames: Sequence[str], offer: Offer | None, failur
     all_ = dict.fromkeys((*(known or hostnames), *errors))
     names = [_name(name, status.get(name, known.get(name)), errors.get(name)) for name in all_]
     error = None if errors else _error(failure)
-    outcome = {"ok": False, "names": names, "error": error, "next": step_after(site, failure)}
+    outcome = {"ok": False, "names": names, "error": error, "next": step_after(verb, site, failure)}
     return _list(site, offer, outcome, removable_after(offer, failure))
 
 
-def step_after(site: str, failure: CertwrightError) -> str:
-    """Give the command that comes after a failure."""
-    return f"certwright challenges {site}   (makes a new order)" if is_over(failure) else f"certwright solve {site}"
+def step_after(verb: str, site: str, failure: CertwrightError) -> str:
+    """Give what comes after a failure of a verb: what mends it, and the command for the stage that is due."""
+    if is_over(failure):
+        return f"certwright challenges {site}   (makes a new order)"
+    reason = getattr(failure, "reason", "")
+    again = f"certwright {'solve' if reason == 'WaitingForSolve' else verb} {site}"
+    mends = (next_step(reason, site) or "").removesuffix(f", then: certwright retry {site}")
+    return again if not mends or "certwright" in mends else f"{mends}, then: {again}"
 
 
 def _list(site: str, offer: Offer | None, outcome: Json, things: list[Json]) -> Json:

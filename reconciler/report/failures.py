@@ -67,7 +67,10 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "DnsRefused": ("A name server refused.", _RETRY),
     "DnssecBroken": ("A name's signatures in the DNS do not hold.", "mend the zone's DNSSEC: CAs refuse such names"),
     "DnsTimeout": ("A name server did not answer in time.", _WAIT),
-    "DnsUnreachable": ("No name server could be reached.", _RETRY),
+    "DnsUnreachable": (
+        "No name server could be reached.",
+        "let us reach it, or name others in `propagation.nameservers`, then: certwright retry {site}",
+    ),
     "LexiconMissing": ("What the provider needs is not installed.", "type what the message says"),
     "LexiconOptions": ("The provider's options are not those that it takes.", _RETRY),
     "NoResolver": ("This machine has no resolver.", "name one in `resolvers`"),

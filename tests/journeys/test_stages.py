@@ -19,6 +19,7 @@ from tests.program import Program
 from tests.servers.front import front as front_of
 from tests.servers.pebble import Options
 from tests.servers.pebble import pebble as pebble_of
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,14 +40,20 @@ class Desk:
         self.run.out.mkdir()
         self.write()
 
-    def write(self, *names: str, **spec: Any) -> None:  # noqa: ANN401  any field
+    def write(self, *names: str, directory: str = "", methods: Any = None, **spec: Any) -> None:  # noqa: ANN401  any
         target = {"type": "files", "key": f"{self.run.out}/{{site}}.key", "fullchain": f"{self.run.out}/{{site}}.pem"}
-        issuer = {"type": "acme", "directory": self.ca.directory, "caBundle": str(self.ca.bundle), "trust": "test"}
+        issuer = {
+            "type": "acme",
+            "directory": directory or self.ca.directory,
+            "caBundle": str(self.ca.bundle),
+            "trust": "test",
+        }
         documents = [
             document("Server", "home", SERVER),
             document("Issuer", "pebble", issuer),
             document("ChallengeMethod", "web", {"type": "http-01", "listener": {"port": self.pebble.http_port}}),
             document("ChallengeMethod", "alpn", {"type": "tls-alpn-01", "listener": {"port": self.pebble.tls_port}}),
+            *(document("ChallengeMethod", name, method) for name, method in (methods or {}).items()),
             document("Target", "disk", target),
             site(
                 "one",
@@ -301,6 +308,19 @@ def _expire(desk: Desk) -> None:
     aged = path.with_name("aged")
     aged.write_text(json.dumps(record))
     aged.replace(path)
+
+
+def test_the_stage_that_failed_is_the_next_one(desk: Desk) -> None:
+    """With what mends it, where that is known."""
+    closed = free_port()
+    blind = {"type": "manual"}
+    desk.write(methods={"zone": {"type": "dns-01", "provider": blind, "resolvers": [f"127.0.0.1:{closed}"]}})
+    desk.offered()
+    failed = desk.run("solve", "one", f"{NAMES[0]}=zone")
+    mends = "let us reach it, or name others in `propagation.nameservers`"
+    assert failed.stderr.endswith(f"next: {mends}, then: certwright solve one\n"), failed.stderr
+    desk.write(directory=f"https://127.0.0.1:{closed}/dir")
+    assert desk.run("challenges", "one").stderr.endswith("next: certwright challenges one\n")
 
 
 @pytest.mark.parametrize(
