@@ -112,7 +112,7 @@ def _last(error: CertwrightError, now: datetime) -> LastFailure:
         at=now,
         reason=reason,
         detail=clean(str(error)),
-        hostname=facts.hostname if facts else None,
+        hostname=error.hostname if isinstance(error, Failed | Stalled) else None,
         method=facts.method if facts else None,
         type=clean(facts.type) if facts and facts.type else None,
         url=clean(facts.url) if facts and facts.url else None,

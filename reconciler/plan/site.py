@@ -13,6 +13,7 @@ from reconciler.plan.backoff import hold_for
 from reconciler.plan.case import Case
 from reconciler.plan.failover import choose
 from reconciler.plan.imports import candidates, change_of, held_by, note_of
+from reconciler.plan.late import until_late
 from reconciler.plan.moved import moved_hold, moved_note
 from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
@@ -269,6 +270,8 @@ def _hold(case: Case, observed: ObservedSite, issuer: IssuerSpec, world: World) 
         return None  # there is nothing to wait for: what is there was looked at
     released = is_released(case.desired, observed)
     held = hold_for(case.memory.failures.get("issue"), case.desired.digest, case.now, site=name, released=released)
+    if held is not None and held.failed:
+        held = until_late(case, held)
     return held or (None if released else _given_up(case))
 
 

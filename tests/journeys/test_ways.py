@@ -7,6 +7,8 @@ import pytest
 
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, SERVER, document, held, site, told
+from tests.servers import faults
+from tests.servers.front import front as front_of
 from tests.servers.pebble import Options
 from tests.servers.pebble import pebble as pebble_of
 from tests.servers.ports import free_port
@@ -161,7 +163,10 @@ def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: C
             assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"]
             assert stage.live("one").id == before.id
         with stage.app(read_only=True) as app:
-            due = app.engine.look(FULL, Limits()).plan.due["one"]
+            plan = app.engine.look(FULL, Limits()).plan
+        late = f"{before.facts.not_after - timedelta(minutes=10):%Y-%m-%dT%H:%M}"
+        assert f"the others are ordered without bad.example.com from {late}" in plan.holds[0].message
+        due = plan.due["one"]
         assert due <= before.facts.not_after - timedelta(minutes=10)
         stage.shift = timedelta(minutes=52)
         reports = stage.apply()
@@ -170,6 +175,34 @@ def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: C
         assert [(one.added, one.removed) for one in orders] == [((), ("bad.example.com",))]
         assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
         dns.set_servfail("bad.example.com", fails=False)
+
+
+def test_a_name_that_no_way_fits_holds_the_others_no_longer_either(stage: Stage, dns: Challtestsrv) -> None:
+    """It has no next attempt, and the site none: in the last sixth the others are ordered all the same."""
+    (stage.root / "ca").mkdir()
+    with pebble_of(stage.root / "ca", dns.dns, Options(validity=3600)) as ca, front_of(stage.root, ca) as front:
+        names = ("a.example.com", "bad.example.com")
+        spec: dict[str, Any] = {"onNameFailure": "dropLate", "renewal": {"lookahead": "40%"}}
+        write(stage, front, ca, of("one", *names, **spec))
+        stage.settle()
+        before = stage.live("one").id
+        front.inject(faults.edit_json(_without_challenges), "/authZ/", times=None)
+        stage.shift = timedelta(minutes=40)
+        assert "bad.example.com: the CA offers none-01" in held(stage.apply()[-1])["one", "Stalled"].message
+        assert stage.live("one").id == before
+        with stage.app(read_only=True) as app:
+            due = app.engine.look(FULL, Limits()).plan.due["one"]
+        assert due <= stage.live("one").facts.not_after - timedelta(minutes=10)
+        stage.shift = timedelta(minutes=51)
+        reports = stage.apply()
+        assert stage.live("one").facts.hostnames == ("a.example.com",)
+        assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
+
+
+def _without_challenges(answer: Any) -> Any:  # noqa: ANN401  JSON
+    if answer["identifier"]["value"] == "bad.example.com":
+        answer["challenges"] = [{**one, "type": "none-01"} for one in answer["challenges"]]
+    return answer
 
 
 def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(stage: Stage, pebble: Pebble, front: Front) -> None:
@@ -182,8 +215,6 @@ def test_a_self_test_that_is_enforced_keeps_the_ca_from_being_asked(stage: Stage
 
 
 def test_a_key_type_that_changes_while_an_order_is_in_flight(stage: Stage, pebble: Pebble, front: Front) -> None:
-    from tests.servers import faults
-
     front.inject(faults.refuse(503), "/finalize-order/", times=None)
     write(stage, front, pebble, of("one", "a.example.com"))
     stage.apply()
