@@ -59,7 +59,7 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "Timeout": ("There was no answer in time.", "look whether the server is well, then: certwright verify {site}"),
     "TlsUnusable": ("This machine's TLS library cannot be used as it is set up.", _RETRY),
     # the DNS
-    "AliasRefused": ("A CNAME leads where we must not write.", "list its target in `cnameTargets`, or mend the CNAME"),
+    "AliasRefused": ("A CNAME leads where we must not write.", "mend the CNAME, or list its target in `cnameTargets`"),
     "AliasStands": ("A CNAME stands where our record belongs.", "take it away, or say `followCname: true`"),
     "CredentialsUnfit": ("The credentials are not for this name.", _RETRY),
     "DnsBroken": ("A name server's answer cannot be used.", _RETRY),
@@ -69,7 +69,7 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "DnsTimeout": ("A name server did not answer in time.", _WAIT),
     "DnsUnreachable": (
         "No name server could be reached.",
-        "let us reach it, or name others in `propagation.nameservers`, then: certwright retry {site}",
+        "let us reach it, or name another in the ChallengeMethod, then: certwright retry {site}",
     ),
     "LexiconMissing": ("What the provider needs is not installed.", "type what the message says"),
     "LexiconOptions": ("The provider's options are not those that it takes.", _RETRY),

@@ -78,6 +78,17 @@ def test_an_alias_is_followed_behind_a_resolver(stage: Stage) -> None:
         assert second.query("_acme-challenge.shop.two.test") == []
 
 
+def test_a_challenge_name_that_is_a_zone_of_its_own(stage: Stage) -> None:
+    """Delegated to keep the key away from the rest of the zone: the record stands at the apex."""
+    own = {"one.test": ("_acme-challenge NS ns",), "_acme-challenge.one.test": ()}
+    with dns_street(stage, knot, own) as street:
+        street.write(street.site("one", "one.test", "*.one.test"))
+        street.stage.settle()
+        assert set(stage.live("one").facts.hostnames) == {"one.test", "*.one.test"}
+        assert street.server.query("_acme-challenge.one.test") == []
+        assert street.left() == []
+
+
 def test_an_alias_is_an_error_that_says_so(stage: Stage) -> None:
     with dns_street(stage, knot, {"one.test": ("_acme-challenge CNAME _acme-challenge.two.test.",)}) as street:
         street.write(street.site("one", "one.test"))

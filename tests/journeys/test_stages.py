@@ -317,7 +317,7 @@ def test_the_stage_that_failed_is_the_next_one(desk: Desk) -> None:
     desk.write(methods={"zone": {"type": "dns-01", "provider": blind, "resolvers": [f"127.0.0.1:{closed}"]}})
     desk.offered()
     failed = desk.run("solve", "one", f"{NAMES[0]}=zone")
-    mends = "let us reach it, or name others in `propagation.nameservers`"
+    mends = "let us reach it, or name another in the ChallengeMethod"
     assert failed.stderr.endswith(f"next: {mends}, then: certwright solve one\n"), failed.stderr
     desk.write(directory=f"https://127.0.0.1:{closed}/dir")
     assert desk.run("challenges", "one").stderr.endswith("next: certwright challenges one\n")

@@ -15,7 +15,7 @@ from reconciler.model.desired import Dns01, Rfc2136, SecretRef, Tsig
 from reconciler.model.ports import Asked
 from reconciler.model.text import Secret
 from tests.builders import MemoryStore, SteadyClock
-from tests.servers.bind import bind
+from tests.servers.knot import knot
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ TENANT = (
     "_acme-challenge.dkim CNAME sel._domainkey.two.test.",
     "_acme-challenge.spf CNAME two.test.",
     "_acme-challenge.good CNAME _acme-challenge.good.two.test.",
+    "_acme-challenge.cut CNAME _acme-challenge.sub.two.test.",
     "_acme-challenge.hub CNAME hub.acme.two.test.",
     "_acme-challenge.loop CNAME _acme-challenge.pool.one.test.",
     "_acme-challenge.pool CNAME _acme-challenge.loop.one.test.",
@@ -44,12 +45,14 @@ TENANT = (
 
 @pytest.fixture(name="server", scope="module")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
-    with bind(tmp_path_factory.mktemp("bind"), {"one.test": TENANT, "two.test": ()}) as server:
+    zones = {"one.test": TENANT, "two.test": (), "_acme-challenge.sub.two.test": ()}
+    with knot(tmp_path_factory.mktemp("knot"), zones) as server:
         yield server
 
 
 def solver(server: NameServer, **changes: Any) -> Solver:  # noqa: ANN401  any field
-    provider = Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig")))
+    zone = changes.pop("zone", None)
+    provider = Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig")), zone)
     spec = Dns01(name="zone", provider=provider, resolvers=(server.endpoint,), **changes)
     store, clock = MemoryStore(), SteadyClock()
     return Solvers(store, Ports(store, "/nowhere", clock), Means(clock, lambda _ref: Secret(SECRET.encode()))).solver(
@@ -82,7 +85,7 @@ def test_followed_to_a_challenge_name_or_a_declared_target(server: NameServer) -
         ("dkim", "leads to sel._domainkey.two.test, where nothing is written"),
         ("hub", "allowed by `cnameTargets: [acme.two.test]`"),
         ("spf", "leads to two.test, where nothing is written"),
-        ("loop", "leads in a circle"),
+        ("loop", "in a circle of CNAMEs: _acme-challenge.loop.one.test -> _acme-challenge.pool.one.test -> _acme-ch"),
         ("chain", "over more than 8 CNAMEs"),
     ],
 )
@@ -91,6 +94,29 @@ def test_not_followed_elsewhere(server: NameServer, host: str, words: str) -> No
         prepared(server, host, follow_cname=True)
     assert failure.value.reason == "AliasRefused"
     assert words in str(failure.value)
+
+
+def test_a_declared_zone_is_where_targets_lie(server: NameServer) -> None:
+    """A name of the site's may lie elsewhere; what a CNAME leads to may not, unless that is declared too."""
+    with pytest.raises(
+        Failed, match=r"and lies in the declared zone one\.test, or is allowed by `cnameTargets"
+    ) as failure:
+        prepared(server, "good", zone="one.test", follow_cname=True)
+    assert failure.value.reason == "AliasRefused"
+    for changes in ({"zone": "two.test"}, {"zone": "one.test", "cname_targets": ("good.two.test", "two.test")}):
+        good = prepared(server, "good", follow_cname=True, **changes)
+        assert (good.name, good.place) == ("_acme-challenge.good.two.test", "two.test")
+
+
+def test_an_alias_to_a_delegated_challenge_name_is_one_to_an_apex(server: NameServer) -> None:
+    with pytest.raises(Failed, match="apex"):
+        prepared(server, "cut", follow_cname=True)
+
+
+def test_a_zone_that_the_server_does_not_hold_is_named(server: NameServer) -> None:
+    with pytest.raises(Failed, match=r"does not hold the zone three\.test") as failure:
+        solver(server, zone="three.test").prepare("site", "a.three.test", TOKEN, ASKED)
+    assert failure.value.reason == "ZoneNotOurs"
 
 
 def test_never_an_apex_even_if_a_target_is_declared(server: NameServer) -> None:

@@ -48,7 +48,7 @@ class Finder:
 
     def place(self, name: str) -> Place:
         """Follow aliases to where the record belongs. Raises Failed(AliasStands, AliasRefused), DnsFailed."""
-        start, seen = name, {name}
+        start, seen = name, {name: None}
         while True:
             zone, alias = self.look(name)
             if alias is None:
@@ -56,12 +56,15 @@ class Finder:
             if not self._spec.follow_cname:
                 raise Failed("AliasStands", _standing(name, alias))
             name = dns.checked_name(alias)
-            if name in seen or len(seen) > dns.HOPS:
-                raise Failed("AliasRefused", f"{start} leads in a circle, or over more than {dns.HOPS} CNAMEs")
-            seen.add(name)
+            if name in seen:
+                raise Failed("AliasRefused", f"{start} leads in a circle of CNAMEs: {' -> '.join((*seen, name))}")
+            if len(seen) > dns.HOPS:
+                raise Failed("AliasRefused", f"{start} leads over more than {dns.HOPS} CNAMEs, to {name} at last")
+            seen[name] = None
         if name != start and not self._may_be_written(name):
-            raise Failed("AliasRefused", _not_ours(start, name))
-        if name == zone.name:
+            raise Failed("AliasRefused", self._not_ours(start, name))
+        # a name of the challenge's own that was delegated holds nothing else, as an SPF record
+        if name == zone.name and (name != start or not name.startswith(f"{CHALLENGE}.")):
             raise Failed("AliasRefused", f"a TXT record is never written at the apex of a zone, as {name} is")
         with self._lock:
             self._zones[zone.name] = zone
@@ -139,7 +142,7 @@ class Finder:
                 continue
             if answer.rcode in {"NOERROR", "NXDOMAIN"} or answer.alias is not None:
                 return answer
-            last = dns.DnsFailed("DnsBroken", f"the name server {endpoint} answered {answer.rcode} to {kind} of {name}")
+            last = _useless(endpoint, answer.rcode, f"{kind} of {name}", zone)
         if self._spec.follow_cname:
             # a zone on the way, whose servers we need not be able to reach
             return dns.lookup(self._given or dns.system_resolvers(), name, kind)
@@ -160,17 +163,29 @@ class Finder:
         return False
 
     def _may_be_written(self, name: str) -> bool:
+        """Tell whether a CNAME may lead there: below a declared target, or to a challenge's own name in `zone`.
+
+        Whoever may write the CNAME must not choose what of ours is beside our record (DKIM, SPF).
+        """
         inside = any(name.endswith(f".{domain}") for domain in self._spec.cname_targets)
-        return inside or name.startswith(f"{CHALLENGE}.")
+        in_zone = self._zone is None or dns.below(name, self._zone)
+        return inside or (name.startswith(f"{CHALLENGE}.") and in_zone)
+
+    def _not_ours(self, start: str, name: str) -> str:
+        rule = f"a target starts with {CHALLENGE}."
+        rule += f" and lies in the declared zone {self._zone}," if self._zone is not None else ""
+        return (
+            f"{start} leads to {name}, where nothing is written: {rule} or is allowed by "
+            f"`cnameTargets: [{dns.parent(name)}]`"
+        )
+
+
+def _useless(endpoint: dns.Endpoint, rcode: str, what: str, zone: str) -> dns.DnsFailed:
+    words = f"the name server {endpoint} answered {rcode} to {what}"
+    if rcode in {"REFUSED", "NOTAUTH"}:
+        return dns.DnsFailed("ZoneNotOurs", f"{words}: it does not hold the zone {zone}, or does not tell us")
+    return dns.DnsFailed("DnsBroken", words)
 
 
 def _standing(name: str, alias: str) -> str:
     return f"{name} is a CNAME to {alias}: write `followCname: true` to have the record written there, or remove it"
-
-
-def _not_ours(start: str, name: str) -> str:
-    above = dns.parent(name)
-    return (
-        f"{start} leads to {name}, where nothing is written: a target starts with {CHALLENGE}. or is allowed by "
-        f"`cnameTargets: [{above}]`"
-    )

@@ -93,8 +93,9 @@ def _send(  # noqa: PLR0913  whom, where, what
     *,
     text: bool = True,
 ) -> None:
-    # addresses belong at an apex; a TXT there would stand beside SPF and the like
-    if (text and name == zone) or not below(name, zone):
+    # addresses belong at an apex; a TXT there would stand beside SPF and the like, unless it is a challenge's own zone
+    beside = text and name == zone and not name.startswith("_acme-challenge.")
+    if beside or not below(name, zone):
         kind = "a TXT" if text else "an address"
         raise DnsFailed("ZoneNotOurs", f"{kind} record at {name} is not written into the zone {zone}")
     what = f"the update of {name}"

@@ -40,7 +40,7 @@ class _DnsSpec(Shape):
     cname_targets: Many[Domain] | None = Field(
         None,
         description="Domains below which a followed CNAME may lead anywhere. Elsewhere only names that start with "
-        "_acme-challenge. are written to.",
+        "_acme-challenge. are written to, and where the provider declares a `zone`, those in it. Never an apex.",
     )
     resolvers: Many[NameServer] | None = Field(
         None, description="The resolvers to find zones and name servers by. Default: the Server's, else the machine's."

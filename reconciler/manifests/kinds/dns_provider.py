@@ -177,7 +177,9 @@ class Provider(Shape):
     server: NameServer | None = Field(None, description="rfc2136: the primary, address and port.")
     tsig: Tsig | None = Field(None, description="rfc2136: the key that signs updates.")
     zone: Domain | None = Field(
-        None, description="rfc2136, lexicon, exec: the zone. Default: found by SOA; for rfc2136 at `server`."
+        None,
+        description="rfc2136, lexicon, exec: the zone of the names in it, and of what a followed CNAME leads to. "
+        "Default, and for other names: found by SOA; for rfc2136 at `server`.",
     )
     command: Argv | None = Field(
         None,
