@@ -195,6 +195,26 @@ def test_the_zone_of_what_a_person_publishes_must_be_found(tmp_path: Path, ns: N
     assert ns.endpoint in item["seen"]
 
 
+def test_a_provider_that_says_yes_and_writes_nothing_is_found(tmp_path: Path, ns: NameServer) -> None:
+    """Its name servers are asked, as they are before the CA is; a contact that nobody can judge is no other's fault."""
+    silent = {"type": "dns-01", "provider": {"type": "exec", "command": ["/bin/true"]}}
+    watched = {**silent, "propagation": {"nameservers": [ns.endpoint], "timeout": "1s"}}
+    program = write(
+        Program(tmp_path),
+        ns,
+        document("ChallengeMethod", "idle", **watched),
+        site("one", "*.example.com", way="idle"),
+        email="me@elsewhere.example.org",
+    )
+    items = {item["check"]: item for item in program.json("preflight")["items"]}
+    idle = items["challenge"]
+    assert (idle["severity"], idle["subject"]) == ("error", "example.com")
+    assert f"{ns.endpoint} does not have _acme-challenge.example.com yet" in idle["seen"]
+    assert "`propagation.timeout` into the ChallengeMethod idle" in idle["next"]
+    assert "the name servers of elsewhere.example.org or the resolver that was asked" in items["email"]["next"]
+    assert list((program.state / "undo").iterdir()) == []
+
+
 def test_switches_make_errors_of_warnings_and_silence(tmp_path: Path, ns: NameServer) -> None:
     switches = {"enforce": "error", "off": None}
     for mode, severity in switches.items():

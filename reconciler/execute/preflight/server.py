@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NULL_MX: Final = "0 ."
 # a name server that will not, or cannot, tell: mail may be taken all the same
 _UNANSWERED: Final = {"DnsBroken": Severity.WARNING, "DnsRefused": Severity.WARNING}
+_LOOK: Final = "mend what the message names, be it the name servers of {} or the resolver that was asked"
 _MEND: Final = "write an address that takes mail: `email` in the Server's or the Issuer's spec"
 
 
@@ -31,7 +32,8 @@ def check_email(names: Names, email: str) -> Iterator[Finding]:
     except Failed as failure:
         if failure.reason not in ("DnsBroken", "DnssecBroken", "DnsRefused"):
             return
-        yield replace(_email(email, str(failure)), severity=_UNANSWERED.get(failure.reason, Severity.ERROR))
+        severity = _UNANSWERED.get(failure.reason, Severity.ERROR)
+        yield replace(_email(email, str(failure)), severity=severity, mend=f"{_LOOK.format(domain)}; or {_MEND}")
         return
     if not mail and not direct:
         refuses = "it says that it takes no mail (RFC 7505)" if answer.records else "it has neither MX nor address"

@@ -1,18 +1,19 @@
 """Ways to prove control, tried with an answer that nobody asked for.
 
 By http-01 and tls-alpn-01 for each name: the answer is there and the port is open. By DNS once for each zone: the
-provider takes a random TXT value at the very name where a challenge's would stand, beside others, and removes it; of a
-person (`manual`) nothing is asked, but the zone must be found.
+provider takes a random TXT value at the very name where a challenge's would stand, beside others, the name servers show
+it, and it is removed; of a person (`manual`) nothing is asked, but the zone must be found.
 """
 
 from __future__ import annotations
 
 import secrets
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import CertwrightError, Failed, Stalled
+from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
 from reconciler.execute.desk import undo
 from reconciler.model.desired import Http01, TlsAlpn01, Webroot
 from reconciler.model.findings import Check, Finding, Severity
@@ -43,6 +44,13 @@ _MENDS: Final = {
     ),
     "ZoneNotOurs": "name the zone's primary: `provider.server` of the ChallengeMethod {}",
     "AliasStands": "write `followCname: true` in the ChallengeMethod {}, or take the CNAME away",
+    "NotPropagated": (
+        "see whether the provider wrote it and its servers spread it, or write a longer `propagation.timeout` into the "
+        "ChallengeMethod {}"
+    ),
+    "DnsUnreachable": (
+        "let us reach it, or name others in the ChallengeMethod {}: `provider.server`, `propagation.nameservers`"
+    ),
     "AliasRefused": "list the CNAME's target in `cnameTargets` of the ChallengeMethod {}, or mend the CNAME",
 }
 # a server that refused wrote nothing, so that nothing is left to be removed
@@ -131,6 +139,9 @@ class Trials:
             self._written_once(site, hostname, method, token, asked)
         except (Failed, Stalled) as failure:
             yield self._refused(site, hostname, method, failure)
+        except Waiting as slow:
+            late = self._refused(site, hostname, method, Failed("NotPropagated", str(slow)))
+            yield replace(late, severity=Severity.WARNING)
 
     def _written_once(self, site: str, hostname: Hostname, method: MethodSpec, token: str, asked: Asked) -> None:
         solver = self.challenges.solver(method)
@@ -140,11 +151,14 @@ class Trials:
             return
         self._written.add((method.name, thing.place))
         self.store.put_undo(thing)
-        failure: Failed | None = None
+        failure: Failed | Waiting | None = None
         try:
             solver.present(thing, asked.key_authorization)
+            solver.settle([thing], datetime.now(UTC), lambda _text: None)
         except Failed as refused:
             failure = refused
+        except Waiting as waits:
+            failure = waits
         left = undo(self.store, self.challenges, thing)
         if failure is None and left is not None:
             failure = Failed("LeftBehind", f"a value that was written cannot be removed: {left}")
