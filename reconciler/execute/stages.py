@@ -77,8 +77,8 @@ class Stages:
         order = self.order(site)
         if order is None:
             raise Failed("OrderGone", f"there is no order for {site.name}")
-        if order.expires is not None and order.expires <= self.obtaining.clock.now():
-            raise Failed("OrderGone", f"the order for {site.name} expired at {order.expires:%Y-%m-%dT%H:%M:%SZ}")
+        if order.is_over(self.obtaining.clock.now()):
+            raise Failed("OrderGone", f"the order for {site.name} expired at {order.over_at:%Y-%m-%dT%H:%M:%SZ}")
         return order
 
     def _issuer(self, spec: IssuerSpec) -> StagedIssuer:

@@ -49,6 +49,15 @@ class OrderRecord:
     ends: datetime | None = None
     v: int = 1
 
+    @property
+    def over_at(self) -> datetime | None:
+        """Give when the order ends, as far as the CA told: by itself, or with the first of its authorizations."""
+        return min(filter(None, (self.expires, self.ends)), default=None)
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether it has ended by then."""
+        return self.over_at is not None and self.over_at <= now
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:

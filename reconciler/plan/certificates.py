@@ -119,7 +119,7 @@ def resumable(
     order: OrderRecord | None, names: tuple[str, ...], issuer: IssuerSpec, now: datetime
 ) -> OrderRecord | None:
     """Give the order in flight if it is at this issuer, for these names, and still open."""
-    if order is None or order.url is None or (order.expires is not None and order.expires <= now):
+    if order is None or order.url is None or order.is_over(now):
         return None
     fits = order.issuer == issuer.name and sorted(order.hostnames) == sorted(names)
     return order if fits else None

@@ -98,7 +98,7 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
         if world.sites[site].damage:
             return False  # its order may go on once it can be read
         order = world.sites[site].order
-        return order is None or order.url is None or (order.expires is not None and order.expires <= now)
+        return order is None or order.url is None or order.is_over(now)
     return scope.sites is None and site not in declared.names
 
 

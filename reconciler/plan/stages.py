@@ -20,8 +20,7 @@ _SHOWN: Final = 5
 
 def is_open(order: OrderRecord, now: datetime) -> bool:
     """Tell whether the CA still knows an order, as far as it told when it ends."""
-    ends = _ends(order)
-    return order.url is not None and (ends is None or ends > now)
+    return order.url is not None and not order.is_over(now)
 
 
 def stage_hold(case: Case, order: OrderRecord | None) -> Hold | None:
@@ -45,26 +44,21 @@ def _waits(order: OrderRecord, desired: DesiredSite) -> Hold:
     if sorted(order.hostnames) != sorted(desired.names):
         words = f"{begun} is for other names than are declared now"
         ends = f"`certwright challenges {name}` makes a new one"
-        return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=_ends(order), ends_when=ends)
+        return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=order.over_at, ends_when=ends)
     if not missing:
         words = f"all names of {begun} are proven ({len(order.proven)} of {len(order.hostnames)})"
         ends = f"`certwright request {name}` is called"
-        return Hold(Reason.WAITING_FOR_REQUEST, words, site=name, until=_ends(order), ends_when=ends)
+        return Hold(Reason.WAITING_FOR_REQUEST, words, site=name, until=order.over_at, ends_when=ends)
     words = f"{begun} waits for names to be proven: {_listed(missing)}"
     if order.proven:
         words += f" ({len(order.proven)} of {len(order.hostnames)} are)"
     ends = f"`certwright solve {name}` has proven them and `certwright request {name}` is called"
-    return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=_ends(order), ends_when=ends)
+    return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=order.over_at, ends_when=ends)
 
 
 def _listed(names: Sequence[str]) -> str:
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{', '.join(names[:_SHOWN])}{rest}"
-
-
-def _ends(order: OrderRecord) -> datetime | None:
-    """Give when the CA forgets the order, or the first proof of its names, which ends it as well."""
-    return min(filter(None, (order.expires, order.ends)), default=None)
 
 
 def stops(case: Case, order: OrderRecord | None) -> bool:

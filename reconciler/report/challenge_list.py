@@ -89,8 +89,9 @@ def _words(problem: str) -> Json | None:
 def offer_text(site: str, offer: Offer, now: datetime) -> str:
     """Say how an order stands: what is proven, what can be published for the rest, and what comes next."""
     lines = [f"site/{site}: order {offer.order} ({offer.status})"]
-    if offer.expires is not None:
-        lines.append(f"  expires {both(offer.expires, now)}")
+    ends = min(filter(None, (offer.expires, *(name.expires for name in offer.names))), default=None)
+    if ends is not None:
+        lines.append(f"  expires {both(ends, now)}")
     for name in offer.names:
         lines += ["", *_name_lines(name)]
     gone = removable_text(removable(offer))

@@ -299,12 +299,23 @@ def test_an_order_that_expires_in_a_persons_hands(tmp_path: Path, dns: Challtest
         ]
 
 
-def _expire(desk: Desk) -> None:
-    """Make the order on disk one that the CA said would end a minute ago."""
+def test_a_proof_that_ends_before_its_order_ends_it(desk: Desk) -> None:
+    first = desk.offered()["order"]
+    assert desk.run("solve", "one").returncode == 0
+    _expire(desk, "ends")
+    held = desk.run("diff").stdout
+    assert "StageExpired" in held, held
+    gone = desk.run("request", "one")
+    assert (gone.returncode, "the order for one expired at 20" in gone.stderr) == (1, True), gone.stderr
+    assert desk.offered()["order"] != first
+
+
+def _expire(desk: Desk, field: str = "expires") -> None:
+    """Make the order on disk one that the CA said would end a minute ago, by itself or with a proof."""
     path = desk.run.state / "orders" / "one" / "order.json"
     record = json.loads(path.read_text())
-    assert datetime.fromisoformat(record["data"]["expires"]) > datetime.now(UTC)
-    record["data"]["expires"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    assert datetime.fromisoformat(record["data"][field]) > datetime.now(UTC)
+    record["data"][field] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     aged = path.with_name("aged")
     aged.write_text(json.dumps(record))
     aged.replace(path)

@@ -115,7 +115,7 @@ class Run:
     def _fits(self, record: OrderRecord, profile: str | None) -> bool:
         mine = (self._spec.directory, self._signer.kid, sorted(self._request.hostnames), profile)
         theirs = (record.directory, record.account, sorted(record.hostnames), record.profile)
-        return mine == theirs and (record.expires is None or record.expires > self._session.clock.now())
+        return mine == theirs and not record.is_over(self._session.clock.now())
 
     def _placed(self, profile: str | None) -> tuple[OrderRecord, Order]:
         """Ask for a new order: the intent and the key are on the desk before, the URL right after."""
