@@ -109,11 +109,17 @@ def _in_full(batch: Batch, switch: Switch, former: Activated) -> Activated:
 
 
 def _affected(batch: Batch) -> list[str]:
-    """Give the sites that this reload concerns: in the batch, with a moved `live`, or not seen served yet."""
+    """Give the sites that this reload concerns: in the batch, with something not loaded, or not seen served yet."""
     touched = {change.site for change in batch.files if change.site}
-    moved = [name for name in batch.seats if batch.entry(name).loaded != batch.live_id(name)]
-    wanted = {*moved, *_unproven(batch)} - touched
+    behind = [name for name in batch.seats if _is_behind(batch, name)]
+    wanted = {*behind, *_unproven(batch)} - touched
     return sorted(touched | (wanted - _absent(batch, wanted) - _to_come(batch, wanted)))
+
+
+def _is_behind(batch: Batch, name: str) -> bool:
+    entry = batch.entry(name)
+    as_loaded = entry.loaded_digest in (None, entry.digest) and not entry.restored
+    return entry.loaded != batch.live_id(name) or not as_loaded
 
 
 def _absent(batch: Batch, names: set[str]) -> set[str]:

@@ -109,8 +109,9 @@ class Batch:
         """Tell whether the server had not loaded what a site had before this batch."""
         entry = self.entry(site)
         if site in touched:
-            return entry.loaded_digest != entry.digest
-        return bool(entry.files) and (entry.loaded, entry.loaded_digest) != (self.live_id(site), entry.digest)
+            return entry.loaded_digest != entry.digest or entry.restored
+        seen = (entry.loaded, entry.loaded_digest, entry.restored)
+        return bool(entry.files) and seen != (self.live_id(site), entry.digest, False)
 
     def test(self, paths: list[str]) -> Tested:
         """Ask the server whether what stands there is good, after what it cannot see of the store's own files."""

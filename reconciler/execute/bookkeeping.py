@@ -42,6 +42,13 @@ def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = (
     _write(batch, changed, loaded=loaded)
 
 
+def keep_restored(batch: Batch, switch: Switch) -> None:
+    """Write the inventory of what was put back; the server may have loaded something else meanwhile."""
+    sites = [change.site or "" for change in batch.files if (change.site or "") not in batch.failed]
+    files = switch.installed(sites)
+    _write(batch, {site: replace(batch.entry(site), files=files[site], restored=True) for site in sites}, loaded=False)
+
+
 def take_back(batch: Batch, switch: Switch, sites: Collection[str], *, loaded: bool) -> None:
     """Write the inventory of these sites as it was before the batch, with the files as they were put back."""
     changed: dict[str, Inventory | None] = {}
@@ -55,10 +62,12 @@ def take_back(batch: Batch, switch: Switch, sites: Collection[str], *, loaded: b
 
 def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) -> None:
     record = _record(batch)
-    shared = changed.pop("", None)
+    shared = changed.pop("", None) or record.shared
+    if loaded:
+        shared = replace(shared, restored=False)
     reloaded = batch.bench.clock.now() if loaded else record.last_reload
     failures = Failures() if loaded else record.failures
-    new = replace(record, shared=shared or record.shared, last_reload=reloaded, failures=failures)
+    new = replace(record, shared=shared, last_reload=reloaded, failures=failures)
     batch.bench.store.put_inventory(batch.lease, batch.name, changed)
     batch.bench.store.put_target(batch.lease, new)
     batch.bench.store.put_switch(batch.lease, batch.name, None)

@@ -19,6 +19,7 @@ from reconciler.execute.former import known_of, put_back
 from reconciler.execute.giving import give
 from reconciler.execute.isolate import Isolation, Verdict
 from reconciler.execute.rejecting import give_way, summed
+from reconciler.execute.restoring import put_in_place, restored
 from reconciler.execute.staging import swaps_of
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
@@ -72,13 +73,15 @@ def recover(store: Store, lease: Lease, target: str) -> None:
 
 def run(batch: Batch) -> list[Outcome]:
     """Do all of a batch."""
+    if all(change.restores for change in batch.changes):
+        return restored(batch)
     touched = {change.site or "" for change in batch.files}
     batch.live = batch.bench.store.live({*batch.seats, *touched} - {""})
     before = look_before(batch)
     switch = swaps.Switch(tuple(swaps_of(batch)))
     if any(swap.differs for swap in switch.swaps):
         batch.bench.store.put_switch(batch.lease, batch.name, switch.record())
-    _forward(batch, switch)
+    put_in_place(batch, switch)
     broken = _judge(batch, switch, _tested(batch, switch))
     if broken is None and _orphans(batch, switch):
         broken = _judge(batch, switch, _tested(batch, switch))
@@ -99,22 +102,6 @@ def _summed(batch: Batch, outcome: Outcome) -> Outcome:
         return outcome
     text = summed(batch.rejected, batch.seats)
     return replace(outcome, status=Status.FAILED, reason=Reason.REJECTED_BY_SERVER, message=text)
-
-
-def _forward(batch: Batch, switch: swaps.Switch) -> None:
-    """Put all files in place; if that fails, each site for itself, so that one bad path holds one site."""
-    try:
-        switch.forward(None)
-    except swaps.SwitchStuck:
-        raise
-    except Failed:
-        for site in sorted({swap.site for swap in switch.swaps}):
-            try:
-                switch.forward({site})
-            except swaps.SwitchStuck:
-                raise
-            except Failed as failure:
-                batch.failed[site] = (failure.reason, str(failure))
 
 
 def _orphans(batch: Batch, switch: swaps.Switch) -> bool:

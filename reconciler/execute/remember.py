@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def after_reload(entry: Inventory, live: str | None) -> Inventory:
     """Note what the server has loaded now."""
-    return replace(entry, loaded=live, loaded_digest=entry.digest)
+    return replace(entry, loaded=live, loaded_digest=entry.digest, restored=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,8 +145,8 @@ class Change:
     where they are not all; `stops`: the order is made and left to a person. `brought` names the certificate of the
     site's `import` that the decision saw. `former` is the name that a renamed site had, or of one that is archived the
     name that it has now. `heirs` are sites that take over what this change gives up on its target: where theirs
-    does not come about there, neither does this one. `rank` orders work: 0 expired, 1
-    near expiry, 2 changed, 3 new.
+    does not come about there, neither does this one. `restores`: it puts back what the target has loaded, without its
+    test. `rank` orders work: 0 expired, 1 near expiry, 2 changed, 3 new.
     """
 
     verb: Verb
@@ -172,6 +172,7 @@ class Change:
     brought: str | None = None
     former: str | None = None
     heirs: tuple[str, ...] = ()
+    restores: bool = False
 
     id: str = field(init=False, repr=False, compare=False, default="")
 

@@ -34,13 +34,15 @@ class InstalledFile:
 class Inventory:
     """What we own of one site in one target, and what its server had loaded at its last good reload.
 
-    `loaded` is the live revision then, `loaded_digest` the digest of the installed files then.
+    `loaded` is the live revision then, `loaded_digest` the digest of the installed files then. `restored`: files were
+    put back since, so the server may have loaded what stood there in between.
     """
 
     site: str
     files: tuple[InstalledFile, ...] = ()
     loaded: str | None = None
     loaded_digest: str | None = None
+    restored: bool = False
     v: int = 1
 
     @property
@@ -87,6 +89,7 @@ class FileFact:
     RESTORE: ours, and someone changed it. FOREIGN: not ours, stands where ours should (`existing: refuse`).
     REFUSED: the path cannot be used; `message` says why. `before` and `after` are texts of `config` files only.
     `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
+    `former`: a RESTORE brings back exactly what was installed, which is what is wanted now.
     """
 
     path: str
@@ -97,6 +100,7 @@ class FileFact:
     after: str | None = None
     rights: str = ""
     same: bool = False
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True)

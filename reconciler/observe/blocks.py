@@ -39,7 +39,10 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
     change, message = _change(artifact, known, facts, parts.get(site))
     if change is FileChange.NONE:
         return FileFact(artifact.path, artifact.part, change)
-    return _writable(disk, FileFact(artifact.path, artifact.part, change, message, parts.get(site), artifact.text))
+    # half of a file that is gone altogether would be loaded in the place of nothing
+    former = change is FileChange.RESTORE and known is not None and facts is not None and _holds(artifact, known)
+    fact = FileFact(artifact.path, artifact.part, change, message, parts.get(site), artifact.text, former=former)
+    return _writable(disk, fact)
 
 
 def _writable(disk: Disk, fact: FileFact) -> FileFact:

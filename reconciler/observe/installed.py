@@ -117,7 +117,8 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
         change, message = _revision(known, case.live)
     rights = _rights(artifact, known, facts, owner, born)
     same = message == rights != "" and (known is None or _revision(known, case.live)[0] is FileChange.NONE)
-    return FileFact(artifact.path, artifact.part, change, message, before, after, rights, same)
+    former = change is FileChange.RESTORE and known is not None and _is_wanted(artifact, known, owner, case.live)
+    return FileFact(artifact.path, artifact.part, change, message, before, after, rights, same, former)
 
 
 def _rights(
@@ -176,6 +177,12 @@ def _wish(artifact: Artifact, known: InstalledFile, owner: Owner) -> tuple[FileC
         return FileChange.UPDATE, f"it shall hold {artifact.part.value}, now {known.part.value}"
     rights = differing(known, artifact.mode, owner)
     return (FileChange.UPDATE, rights) if rights else (FileChange.NONE, "")
+
+
+def _is_wanted(artifact: Artifact, known: InstalledFile, owner: Owner, live: Live) -> bool:
+    """Tell whether a file as we left it is what is wanted now."""
+    same = artifact.text is not None or _revision(known, live)[0] is FileChange.NONE
+    return same and _wish(artifact, known, owner)[0] is FileChange.NONE
 
 
 def _revision(known: InstalledFile, live: Live) -> tuple[FileChange, str]:

@@ -24,12 +24,13 @@ from reconciler.plan.steps import Gate, Steps, steps_of
 from reconciler.plan.targets import shared_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, World
     from reconciler.model.ports import Declared, Limits, Scope
+    from reconciler.plan.targets import Work
 
 
 def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:
@@ -118,6 +119,7 @@ class _Draft:
         registers = self._registers()
         first, second = Batch("first", self.specs), Batch("second", self.specs)
         late_targets = frozenset(work.target for steps in self.steps for work in steps.late)
+        restored = self._restored()
         self._shared(first, second, late_targets)
         activates = self._activates(first)
         steps = {one.wish.desired.name: one for one in self.steps}
@@ -132,7 +134,8 @@ class _Draft:
         second_installs, second_reloads = second.close()
         archives = self._archives(removal, first, second)
         published = (*self.published.unpublish, *self.published.publish.values(), *self.published.refresh)
-        before = (clean_ups, published, registers.values(), activates.values(), first_installs, first_reloads)
+        installs = (*restored.close()[0], *first_installs)
+        before = (clean_ups, published, registers.values(), activates.values(), installs, first_reloads)
         after = (issues.values(), second_installs, second_reloads, archives)
         return _once(change for group in (*before, *after) for change in group)
 
@@ -164,6 +167,25 @@ class _Draft:
                     first.add(work, wish, after, steps.heirs.get(work.target, ()))
         return made
 
+    def _restored(self) -> Batch:
+        """Give what is put back on targets that are held: neither their test nor a reload has to come after it."""
+        batch = Batch("restored", self.specs)
+        for steps in self.steps:
+            for work in steps.restored:
+                batch.restore(work, steps.wish)
+        for work, held in self._shared_works():
+            if held is not None and work.hold is None and work.restores(None):
+                batch.restore(work, None)
+        return batch
+
+    def _shared_works(self) -> Iterator[tuple[Work, Hold | None]]:
+        """Give what is wanted of the files that sites share, with what holds it."""
+        for name, seen in sorted(self.world.targets.items()):
+            spec = self.declared.targets.get(name) or self.specs.get(name)
+            work = shared_work(seen.shared, spec) if seen.shared is not None and spec is not None else None
+            if work is not None:
+                yield work, work.hold or self.gate.hold(name, work.spec, None)
+
     def _leave(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
         """Take sites out of targets they left; where a target is reloaded later anyway, then."""
         for steps in self.steps:
@@ -177,15 +199,10 @@ class _Draft:
     def _shared(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
         proving = frozenset(work.target for steps in self.steps for work in steps.late if _proves_by_acme(steps))
         early = frozenset(work.target for steps in self.steps for work in steps.early)
-        for name, seen in sorted(self.world.targets.items()):
-            spec = self.declared.targets.get(name) or self.specs.get(name)
-            work = shared_work(seen.shared, spec) if seen.shared is not None and spec is not None else None
-            if work is None:
-                continue
-            held = work.hold or self.gate.hold(name, work.spec, None)
+        for work, held in self._shared_works():
             if held is not None:
                 self.holds.append(held)
-            elif name in late_targets and name not in proving | early:
+            elif work.target in late_targets and work.target not in proving | early:
                 second.add_shared(work)
             else:
                 first.add_shared(work)

@@ -97,9 +97,17 @@ class Batch:
             rank=wish.rank if wish is not None else 2,
         )
 
+    def restore(self, work: Work, wish: Wish | None) -> None:
+        """Take what only puts back what a target has loaded: it is written at once, and no reload follows it here."""
+        subject = f"target/{work.target}" if wish is None else f"site/{wish.desired.name}"
+        self._installs.append(replace(self._install(work, subject, (), wish), restores=True))
+
     def add_shared(self, work: Work) -> None:
         """Take the files that a target's sites share."""
         reload = self._reload(work.target, work.spec)
+        if not work.files:
+            reload.causes.append(work.reload or (Reason.NOT_LOADED, ""))
+            return
         change = self._install(work, f"target/{work.target}", (), None)
         self._installs.append(change)
         reload.after.append(change.id)

@@ -31,13 +31,15 @@ class Steps:
     """A site's work in its order. `postponed`: the certificate waits too, as its proof needs a target that waits.
 
     `heirs` by target: sites that take names over from this one there. `joins` is work of the second round that waits
-    for their certificates alone; the site's own is asked for `after` them.
+    for their certificates alone; the site's own is asked for `after` them. `restored` puts back what a held target has
+    loaded already.
     """
 
     wish: Wish
     placeholder: bool = False
     early: tuple[Work, ...] = ()
     late: tuple[Work, ...] = ()
+    restored: tuple[Work, ...] = ()
     holds: tuple[Hold, ...] = ()
     postponed: bool = False
     due: tuple[datetime, ...] = ()
@@ -102,7 +104,7 @@ def steps_of(
     free = [work for work in works if work.hold is None]
     prompt = [work for work in free if work.target not in pending]
     placeholder = _wants_placeholder(wish, prompt)
-    early, late, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
+    early, late, restored, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
     delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
     postponed = (
         wish.issues
@@ -114,6 +116,7 @@ def steps_of(
         placeholder=placeholder and any(_may_stand_in(work) for work in early),
         early=tuple(early),
         late=() if postponed else tuple(late),
+        restored=tuple(restored),
         holds=(*wish.holds, *wish.notes, *(work.hold for work in works if work.hold is not None), *holds),
         postponed=postponed,
         due=due,
@@ -137,8 +140,8 @@ def _suspended(wish: Wish, works: list[Work]) -> Steps:
 
 def _rounds(
     wish: Wish, works: list[Work], gate: Gate, pending: Mapping[str, str], *, placeholder: bool
-) -> tuple[list[Work], list[Work], list[Hold]]:
-    early, late, holds = [], [], []
+) -> tuple[list[Work], list[Work], list[Work], list[Hold]]:
+    early, late, restored, holds = [], [], [], []
     for work in works:
         waits = work.target in pending and not work.remove
         first = not waits and _is_early(wish, work, placeholder=placeholder)
@@ -150,12 +153,18 @@ def _rounds(
         held = gate.hold(work.target, work.spec, work.site)
         if held is not None:
             holds.append(held)
+            restored += [work] if work.restores(_loaded(wish)) else []
             continue
         if first:
             early.append(_whole(work) if placeholder or wish.activate is not None else work)
         if second:
             late.append(_after(work) if first else _whole(work))
-    return early, late, holds
+    return early, late, restored, holds
+
+
+def _loaded(wish: Wish) -> str | None:
+    """Give the revision that a server has loaded if it has what is in use, also after this plan."""
+    return wish.live.id if isinstance(wish.live, Revision) and wish.activate is None else None
 
 
 def _is_acme(wish: Wish) -> bool:

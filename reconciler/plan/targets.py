@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
-    from reconciler.model.observed import FileFact
+    from reconciler.model.observed import FileFact, Inventory
     from reconciler.plan.site import Wish
 
 _DIFFERS: Final = frozenset(
     {FileChange.CREATE, FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT, FileChange.REMOVE}
 )
 _WRITTEN: Final = (_DIFFERS | {FileChange.NONE}) - {FileChange.REMOVE}
+_RESTORED: Final = "{} may have been reloaded before what someone changed was put back"
 _SEEN: Final = frozenset(
     {"NotServed", "NotYetSeen", "OldCertificateServed", "NothingListens", "NotIncluded", "NameServedElsewhere"}
 )
@@ -52,6 +53,14 @@ class Work:
     def copies(self) -> bool:
         """Tell whether the target holds copies of key and certificate."""
         return self.on.copies
+
+    def restores(self, live: str | None) -> bool:
+        """Tell whether all of it is to put back what the server's last good reload took up, with this revision live."""
+        differing = [fact for fact in self.on.files if fact.change in _DIFFERS]
+        had = self.on.inventory
+        if had is None or self.remove or not differing or not all(fact.former for fact in differing):
+            return False
+        return self.site is None or (had.loaded == live is not None and had.loaded_digest == had.digest)
 
 
 def reloads(spec: TargetSpec) -> bool:
@@ -93,9 +102,10 @@ def shared_work(on: OnTarget, spec: TargetSpec) -> Work | None:
     """Compare the files that belong to the target and to no site."""
     files = tuple(planned(fact) for fact in on.files if fact.change in _DIFFERS)
     hold = file_hold(on, None)
-    if not files and hold is None:
+    again = (Reason.NOT_LOADED, _RESTORED.format(spec.name)) if on.inventory and on.inventory.restored else None
+    if not files and hold is None and again is None:
         return None
-    return Work(on.target, spec, None, on, files, reason=install_reason(on), hold=hold)
+    return Work(on.target, spec, None, on, files, reason=install_reason(on), hold=hold, reload=again)
 
 
 def planned(fact: FileFact, change: FileChange | None = None) -> PlannedFile:
@@ -176,14 +186,18 @@ def _reload(wish: Wish, spec: TargetSpec, on: OnTarget, now: datetime) -> tuple[
     until = waits_until(wish.observed.memory.failures.get(f"target/{spec.name}"), wish.desired.digest, now)
     if until is not None and not is_released(wish.desired, wish.observed):
         return None
-    inventory = on.inventory
+    lacking = _not_loaded(spec.name, on.inventory, live)
+    return _unproven(wish, spec, live) if lacking is None else (Reason.NOT_LOADED, lacking)
+
+
+def _not_loaded(target: str, inventory: Inventory | None, live: Revision) -> str | None:
     if inventory is None or inventory.loaded is None:
-        return Reason.NOT_LOADED, f"{spec.name} has not loaded {live.id}"
+        return f"{target} has not loaded {live.id}"
     if inventory.loaded != live.id:
-        return Reason.NOT_LOADED, f"{spec.name} has loaded {inventory.loaded}, in use is {live.id}"
+        return f"{target} has loaded {inventory.loaded}, in use is {live.id}"
     if inventory.loaded_digest not in (None, inventory.digest):
-        return Reason.NOT_LOADED, f"{spec.name} has not loaded its files as they stand"
-    return _unproven(wish, spec, live)
+        return f"{target} has not loaded its files as they stand"
+    return _RESTORED.format(target) if inventory.restored else None
 
 
 def _unproven(wish: Wish, spec: TargetSpec, live: Revision) -> tuple[Reason, str] | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.doors.clock import SystemClock
 from reconciler.execute.executor import Pace
@@ -188,14 +188,25 @@ class Process:
         return self.child.wait(seconds)
 
 
-def certwright(street: Street, *words: str, **given: object) -> subprocess.CompletedProcess[str]:
+class Machine(Protocol):
+    """Where a process finds its manifests and its state; its log is written in `home`."""
+
+    @property
+    def home(self) -> Path: ...
+    @property
+    def manifests(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+
+
+def certwright(street: Machine, *words: str, **given: object) -> subprocess.CompletedProcess[str]:
     """Run another verb beside."""
     command = [sys.executable, "-I", "-m", "reconciler.cli", *words, "-f", street.manifests, "--state", street.state]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **given)  # type: ignore[call-overload, no-any-return]
 
 
 @contextmanager
-def running(street: Street, *words: str) -> Iterator[Process]:
+def running(street: Machine, *words: str) -> Iterator[Process]:
     """Start `certwright run` and end it with the block."""
     log = street.home / "log"
     command = [sys.executable, "-I", "-m", "reconciler.cli", "run", "-v", *words]
