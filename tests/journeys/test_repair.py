@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.stage import document, held
+from tests.journeys.stage import ca_site, copy_target, document, held
 from tests.loop.street import Process, certwright, running, until
 from tests.servers.processes import listens
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.journeys.stage import Stage
     from tests.journeys.street import Street
 
 SOON = 10.0
@@ -161,3 +163,19 @@ def test_the_shared_file_and_a_copied_key(street: Street, home: Home) -> None:
         ("copy", "NotLoaded"),
     }
     street.stage.settle()
+
+
+def test_a_reload_that_failed_for_a_path_alone_is_over_with_the_next_one(stage: Stage) -> None:
+    """The revision was loaded long ago; what was not are the files as they stand now."""
+    switch = stage.root / "broken"
+    reload = {"command": ["/bin/sh", "-c", f"test ! -e {switch}"]}
+    stage.write("target.yaml", copy_target(stage.root / "out", reload=reload))
+    stage.write("sites.yaml", ca_site("one"))
+    stage.settle()
+    switch.touch()
+    more = {"chain": str(stage.root / "out" / "{site}.chain")}
+    stage.write("target.yaml", copy_target(stage.root / "out", reload=reload, **more))
+    assert [row[2] for row in stage.outcomes(stage.apply()) if row[0] == "reload"] == ["failed"]
+    switch.unlink()
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
