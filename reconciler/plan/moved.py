@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reconciler.plan.case import Case
 
 _ASKS: Final = "`certwright apply --accept-machine` makes this machine the one that renews"
+_PUBLISHES: Final = "`certwright apply --accept-machine` makes this machine the one that renews and publishes"
 _WHOSE: Final = "the state directory was last used on another machine, which may still renew with its own copy"
 
 
@@ -36,6 +37,14 @@ def moved_note(case: Case, issuer: IssuerSpec | None, world: World) -> Hold | No
     ends = f"the one in use ends at {case.revision.facts.not_after:%Y-%m-%dT%H:%M:%SZ}" if case.revision else ""
     message = f"{_WHOSE}; a new certificate is ordered all the same: {ends or 'there is none to wait with'}"
     return Hold(Reason.MOVED_STORE, message, site=case.desired.name, ends_when=_ASKS, failed=True)
+
+
+def publishing_hold(site: str, world: World) -> Hold | None:
+    """Hold address records: another machine's would be added to, or taken away."""
+    if not world.moved:
+        return None
+    message = f"{_WHOSE}; its address records are left as they are"
+    return Hold(Reason.MOVED_STORE, message, site=site, ends_when=_PUBLISHES, failed=True)
 
 
 def _concerns(case: Case, issuer: IssuerSpec, world: World) -> bool:

@@ -14,6 +14,7 @@ from reconciler.model.addresses import publishes_own, wanted_addresses
 from reconciler.model.changes import Change, Hold, Reason, Verb
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.digests import digest_of
+from reconciler.plan.moved import publishing_hold
 from reconciler.plan.policies import some
 from reconciler.plan.site import is_released
 
@@ -59,7 +60,7 @@ def plan_publishing(
         site, seen = declared.sites[name], world.sites.get(name)
         if site.suspend or (seen is not None and seen.damage) or (site.address_records is None and name not in written):
             continue
-        hold = _hold(site, seen, now) if seen is not None else None
+        hold = publishing_hold(name, world) or (_hold(site, seen, now) if seen is not None else None)
         wanted, things = set(wanted_addresses(site, world.addresses)), written.get(name, [])
         missing = wanted - {(one.name, one.value) for one in things if one.identity is not None}
         # an address that cannot be seen for a moment takes nothing away
@@ -78,7 +79,10 @@ def plan_publishing(
             due[name] = at
             refresh += [_refresh(site, kept)] if at <= now else []
     for name in gone:
-        if name in written:
+        moved = publishing_hold(name, world) if name in written else None
+        if moved is not None:
+            holds.append(moved)
+        elif name in written:
             pairs = {(thing.name, thing.value) for thing in written[name]}
             unpublish.append(_unpublish(name, pairs, Reason.NOT_DECLARED))
     return Publishing(publish, tuple(unpublish), tuple(refresh), due, tuple(holds))

@@ -11,6 +11,7 @@ import dns.tsig
 import dns.update
 import pytest
 
+from reconciler.cli.start import start
 from tests.journeys.stage import SERVER, Stage, document, held, site, told
 from tests.servers.knot import knot
 from tests.servers.pdns import API_KEY, Pdns, pdns
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.servers.pebble import Pebble
     from tests.servers.zones import NameServer
 
-OWN = "127.0.0.1"
+OWN, CLONE = "127.0.0.1", "127.0.0.2"
 
 
 @dataclass
@@ -79,6 +80,30 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         pebble(stage.root, server.endpoint) as ca,
     ):
         yield Scene(stage, server, ca)
+
+
+def test_a_clone_leaves_the_records_of_the_machine_that_serves(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that was copied, on a machine with another address, until a person says that it is the one."""
+
+    def become(digit: str) -> None:
+        path = scene.stage.root / "machine-id"
+        path.write_text(f"{digit * 32}\n")
+        monkeypatch.setattr("reconciler.store.source.MACHINE_ID", str(path))
+
+    def apply(*words: str) -> int:
+        return start(["-f", str(scene.stage.manifests), "--state", str(scene.stage.state), "apply", *words])
+
+    become("a")
+    scene.write(scene.site("one"))
+    assert apply() == 0
+    become("b")
+    scene.write(scene.site("one"), addresses=[CLONE])
+    assert apply() == 1
+    assert scene.records("one.example.com") == [OWN]
+    hold = held(scene.stage.diff())["one", "MovedStore"]
+    assert "its address records are left as they are" in hold.message
+    assert apply("--accept-machine") == 0
+    assert scene.records("one.example.com") == [CLONE]
 
 
 def test_a_servers_own_hostname_is_brought_up_from_nothing_but_a_zone(scene: Scene) -> None:

@@ -81,6 +81,19 @@ def test_a_moment_without_addresses_takes_nothing_away() -> None:
     assert len(plan.unpublish) == 1
 
 
+def test_a_copied_store_publishes_and_withdraws_nothing() -> None:
+    """A clone would add its own address to the records of the machine that serves, or take that one's away."""
+    world = World(undo=(thing("192.0.2.9"), thing("192.0.2.9", site="old")), moved=True)
+    plan = plan_publishing(declared(), world, ["one"], ("old",), NOW)
+    assert (dict(plan.publish), plan.unpublish, plan.refresh) == ({}, (), ())
+    assert [(hold.site, hold.reason, hold.failed) for hold in plan.holds] == [
+        ("one", "MovedStore", True),
+        ("old", "MovedStore", True),
+    ]
+    settled = World(undo=(thing("192.0.2.1"), thing("2001:db8::1")), moved=True)
+    assert plan_publishing(declared(), settled, ["one"], (), NOW).holds == (), "nothing is wanted, so nothing is held"
+
+
 def test_a_suspended_site_and_one_that_is_gone() -> None:
     world = World(undo=(thing("192.0.2.9"), thing("192.0.2.9", site="old")))
     still = plan_publishing(declared(replace(SITE, suspend=True)), world, ["one"], ("old",), NOW)
