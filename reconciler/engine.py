@@ -10,11 +10,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
+from reconciler.model.plain import to_plain
 from reconciler.plan.assemble import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.changes import Plan
@@ -25,6 +27,7 @@ _PASSES: Final = 5
 _SHOWN: Final = "view/names"
 # the mark of a view lets who asks for the sites that are not Ready leave the texts of the others unread
 _READY: Final = '{"type":"Ready","status":"True"'
+_HELD: Final = "view/holds"
 
 
 class Manifests(Protocol):
@@ -138,6 +141,7 @@ class Engine:
     def note(self, report: Report) -> None:
         """Keep what readers show, and which sites need no look until when."""
         self._keep_views(report)
+        self._keep_holds(report)
         self.keeping(report.declared, report.world)
         plan = report.plan
         busy = {change.site for change in plan.changes} | {hold.site for hold in plan.holds} | plan.stopped
@@ -167,6 +171,24 @@ class Engine:
             self.cache.put(_SHOWN, {"": (names, "")})
         elif rows and not names:
             self.cache.put(_SHOWN, {}, drop=[""])
+
+    def _keep_holds(self, report: Report) -> None:
+        """Keep the holds that no declared site bears, which no site's item could show."""
+        kept = self.cache.rows(_HELD).get("", ("", "[]"))[1]
+        own = [to_plain(hold) for hold in report.plan.holds if hold.site not in report.declared.names]
+        still = [hold for hold in self._still_held(json.loads(kept), report) if hold not in own]
+        text = json.dumps([*still, *own], ensure_ascii=False)
+        if text != kept:
+            self.cache.put(_HELD, {"": ("", text)})
+
+    @staticmethod
+    def _still_held(former: list[Mapping[str, object]], report: Report) -> Iterator[Mapping[str, object]]:
+        """Give those of an earlier pass of which this one could not judge."""
+        for hold in former if not report.scope.full else ():
+            of_target = hold["site"] is None and hold["target"] in report.world.targets
+            is_over = of_target or hold["site"] in report.declared.names
+            if not is_over and hold["reason"] != Reason.TOO_MANY_REISSUES:
+                yield hold
 
 
 def _digest(names: Collection[str]) -> str:

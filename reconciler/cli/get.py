@@ -58,7 +58,8 @@ def _items(kind: str, names: Sequence[str], settings: Settings, screen: Screen) 
         found = [item for item in found if wanted.matches(at(item, "metadata", "labels"))]
     if kind in _SEEN - {"events"} or names:
         found = _chosen(kind, found, names)
-    return [one for item in found for one in _parts(kind, item)]
+    more = views.wide(settings.state) if kind == "holds" and not names and settings.selector is None else []
+    return [*more, *(one for item in found for one in _parts(kind, item))]
 
 
 def _chosen(kind: str, found: list[Item], names: Sequence[str]) -> list[Item]:
@@ -68,7 +69,7 @@ def _chosen(kind: str, found: list[Item], names: Sequence[str]) -> list[Item]:
 
 
 def _name(item: Item) -> str:
-    return str(at(item, "metadata", "name") or item.get("name") or item.get("site"))
+    return str(at(item, "metadata", "name") or item.get("name") or item.get("site") or "-")
 
 
 def _seen(kind: str, names: Sequence[str], settings: Settings, screen: Screen) -> list[Item]:

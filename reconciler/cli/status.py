@@ -27,19 +27,20 @@ _WAITS: Final = 4
 @verb(uses=("manifests", "state", "server", "selector"), formats=("text", "json", "yaml"))
 @click.argument("sites", nargs=-1, metavar="[SITE]...", shell_complete=site_names)
 def status(sites: tuple[str, ...], settings: Settings) -> int:
-    """Tell how many sites are Ready, wait or fail, and the ten worst with the next step.
+    """Tell how many sites are Ready, wait or fail, what is held for all of them, and the ten worst with the next step.
 
-    Exit 0 if none fails, 1 if one does, 4 if sites only wait for a limit that is nobody's failure.
+    Exit 0 if nothing fails, 1 if something does, 4 if sites only wait for a limit that is nobody's failure.
     """
     screen = Screen(settings)
     now = datetime.now(UTC)
     items = _items(sites, settings, screen, now)
     source = views.source(settings.state)
+    wide = views.wide(settings.state) if not sites and settings.selector is None else []
     if settings.output == "text":
-        screen.out(status_text(items, now, source).rstrip("\n"))
+        screen.out(status_text(items, now, source, wide).rstrip("\n"))
     else:
-        write(screen, _value(items, source), settings.output)
-    return _code(items)
+        write(screen, _value(items, source, wide), settings.output)
+    return 1 if any(hold["failed"] for hold in wide) else _code(items)
 
 
 def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: datetime) -> list[dict[str, Any]]:
@@ -58,11 +59,12 @@ def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: date
     return [item for item in named if wanted.matches(at(item, "metadata", "labels"))]
 
 
-def _value(items: list[dict[str, Any]], source: str | None) -> dict[str, Any]:
+def _value(items: list[dict[str, Any]], source: str | None, wide: list[dict[str, Any]]) -> dict[str, Any]:
     counts = Counter(grade(item) for item in items)
     worse = [item for item in items if grade(item) != "ready"]
     numbers = {"ready": counts["ready"], "waiting": counts["waiting"], "failing": counts["failing"]}
-    return {"apiVersion": "certwright/v1", "kind": "Status", "source": source, "counts": numbers, "items": worse}
+    head = {"apiVersion": "certwright/v1", "kind": "Status", "source": source, "counts": numbers}
+    return {**head, "holds": wide, "items": worse}
 
 
 def _code(items: list[dict[str, Any]]) -> int:

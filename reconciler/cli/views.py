@@ -19,6 +19,7 @@ from reconciler.report.times import parsed, rfc3339
 
 Item = dict[str, Any]
 _VIEW: Final = "SELECT key, payload FROM rows WHERE namespace = 'view' AND (SELECT version FROM writer) = ?"
+_HOLDS: Final = "SELECT payload FROM rows WHERE namespace = 'view/holds' AND (SELECT version FROM writer) = ?"
 # a filter to save time alone: what it lets through is judged by what it says
 _NOT_READY: Final = " AND signature <> 'ready'"
 _EVENTS: Final = "SELECT site, reason, message, first, last, count FROM events ORDER BY last, id"
@@ -33,6 +34,21 @@ def sites(state: str, now: datetime) -> list[Item]:
     return sorted(
         (corrected(item, now) for item in _items(state, _VIEW)), key=lambda item: str(at(item, "metadata", "name"))
     )
+
+
+def wide(state: str) -> list[Item]:
+    """Give the holds that no declared site bears: of the whole tree, of what sites share, of sites that are gone."""
+    found = []
+    for row in _ask(f"{state}/index.sqlite", _HOLDS, (__version__,)):
+        with suppress(ValueError, RecursionError):
+            found += [_hold(one) for one in listed(json.loads(row[0])) if isinstance(one, dict)]
+    return found
+
+
+def _hold(one: Item) -> Item:
+    until = parsed(one.get("until"))
+    words = {name: one.get(name) for name in ("site", "target", "reason", "message")}
+    return {**words, "until": rfc3339(until), "endsWhen": one.get("ends_when"), "failed": one.get("failed") is True}
 
 
 def not_ready(state: str) -> list[Item]:

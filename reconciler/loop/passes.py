@@ -22,6 +22,7 @@ from reconciler.loop.repeats import Repeats
 from reconciler.loop.steady import SteadyTree
 from reconciler.loop.timers import Timers
 from reconciler.loop.watch import Hint
+from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope
 from reconciler.observe import quiet
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcomes import Outcome
 
 _FLIGHTS: Final = 32
+_OF_REMOVAL: Final = frozenset({Reason.TOO_MANY_REMOVALS, Reason.INVALID_MANIFEST})
 _FULL_EVERY: Final = timedelta(hours=24)
 
 
@@ -51,6 +53,7 @@ class Loop:
         self._restless: set[str] = set()
         self._cursor = 0
         self._moved = True
+        self._guarded_removals = False
         self._tidied: datetime | None = None
         self.mail: Mailbox[Word] = Mailbox()
         self.journal = Journal()
@@ -176,6 +179,8 @@ class Loop:
             self._moved = self._moved or bool(found.changed)
             if found.gone:
                 self._lost(found.gone)
+            elif found.changed and self._guarded_removals:
+                self._queue.add((EVERYTHING,))  # what was missing may be back
             if self._pulse.take("audit"):
                 self._queue.add(loud)
         self._see_places()
@@ -243,6 +248,8 @@ class Loop:
         self._restless.difference_update(report.declared.sites)
         held = {hold.site for hold in report.plan.holds if hold.site is not None}
         self._restless.update((held | report.plan.stopped) & report.declared.sites.keys())
+        if report.scope.full:
+            self._guarded_removals = any(hold.reason in _OF_REMOVAL and not hold.site for hold in report.plan.holds)
         for name in report.declared.sites:
             self._timers.set(name, report.plan.due.get(name))
         for hold in report.plan.holds:

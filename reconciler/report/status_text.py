@@ -12,7 +12,7 @@ from reconciler.report.reasons import next_step
 from reconciler.report.times import parsed, relative
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 _WORST: Final = 10
@@ -44,15 +44,36 @@ def _is_moved(item: Mapping[str, Any]) -> bool:
     return condition(item, "Moved").get("status") == "True"
 
 
-def status_text(items: Sequence[Mapping[str, Any]], now: datetime, source: str | None = None) -> str:
-    """Give the text; `source` is the tree that the state follows."""
+def status_text(
+    items: Sequence[Mapping[str, Any]],
+    now: datetime,
+    source: str | None = None,
+    wide: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Give the text; `source` is the tree that the state follows, `wide` are holds that no declared site bears."""
     grades = [grade(item) for item in items]
     counts = ", ".join(f"{grades.count(word)} {word}" for word in ("ready", "waiting", "failing"))
     sites = f"{len(items):,} site{'' if len(items) == 1 else 's'}"
     head = [f"source: {shown(source)}"] if source else []
     worst = sorted((item for item in items if grade(item) != "ready"), key=lambda item: _badness(item, now))[:_WORST]
-    lines = [*head, f"{sites}: {counts}"]
+    lines = [*head, f"{sites}: {counts}", *(line for hold in wide for line in _wide_lines(hold, now))]
     return "\n".join([*lines, *(["", _table(worst, now).rstrip()] if worst else [])]) + "\n"
+
+
+def _wide_lines(hold: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Tell of a hold, when it ends and what a person does next."""
+    subjects = ((name, hold.get(name)) for name in ("site", "target"))
+    where = " on ".join(f"{name}/{shown(value)}" for name, value in subjects if value)
+    yield ""
+    yield f"held{f' for {where}' if where else ''}: {shown(hold.get('reason'))}: {shown(hold.get('message'))}"
+    until, ends = parsed(hold.get("until")), hold.get("endsWhen")
+    if until is not None:
+        yield f"  ends {relative(until, now)}"
+    elif ends:
+        yield f"  ends when {shown(ends)}"
+    step = next_step(shown(hold.get("reason")), hold.get("site"))
+    if step is not None:
+        yield f"  next: {step}"
 
 
 def _badness(item: Mapping[str, Any], now: datetime) -> tuple[int, float, str]:

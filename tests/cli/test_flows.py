@@ -375,3 +375,43 @@ def test_an_empty_tree_is_told(program: Program) -> None:
         told = program(verb)
         assert told.returncode == 2
         assert "holds no manifest" in told.stderr
+
+
+def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
+    """No declared site bears the guard's hold: who is woken at night finds it all the same, and what to do."""
+    for name in ("a", "b", "c"):
+        applied.site(name)
+    assert applied("apply").returncode == 0
+    for name in ("a", "b"):
+        (applied.manifests / f"{name}.yaml").unlink()
+    assert applied("apply").returncode == 1
+    told = applied("status")
+    assert told.returncode == 1
+    assert "held: TooManyRemovals: 2 of " in told.stdout
+    assert "ends when the manifests are back, or `certwright apply --allow-removals 2`" in told.stdout
+    assert applied.json("status")["holds"][0]["reason"] == "TooManyRemovals"
+    assert "TooManyRemovals" in applied("get", "holds").stdout
+    assert "TooManyRemovals" not in applied("status", "c").stdout
+    assert applied("apply", "c").returncode == 0, "a pass over one site judges nothing of it"
+    assert "TooManyRemovals" in applied("status").stdout
+    for name in ("a", "b"):
+        applied.site(name)
+    argv, env = applied.argv("run"), applied.environment()
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=env) as process:
+        deadline = time.monotonic() + 30
+        while applied("status").returncode and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert applied("status").returncode == 0
+        for name in ("a", "b"):
+            (applied.manifests / f"{name}.yaml").unlink()
+        while not applied("status").returncode and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "TooManyRemovals" in applied("status").stdout
+        for name in ("a", "b"):
+            applied.site(name)
+        while applied("status").returncode and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert applied("status").returncode == 0, "they are back"
+        process.send_signal(signal.SIGTERM)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 0, text
