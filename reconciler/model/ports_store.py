@@ -102,15 +102,23 @@ class Reader(Protocol):
         ...
 
     def inventory(self, target: str) -> Mapping[str, Inventory]:
-        """Give what is ours in a target, by site."""
+        """Give what is ours in a target, by site; of those whose record is damaged nothing."""
         ...
 
     def inventory_of(self, target: str, site: str) -> Inventory | None:
-        """Give what is ours of one site in a target."""
+        """Give what is ours of one site in a target; None where nothing is, or the record is damaged."""
+        ...
+
+    def lost(self, target: str, site: str) -> str:
+        """Say what became of the record of one site in a target; empty where it is good, or there is none."""
         ...
 
     def targets(self) -> Mapping[str, TargetRecord]:
-        """Give every target as it was last installed."""
+        """Give every target as it was last installed, but for those whose record is damaged."""
+        ...
+
+    def lost_targets(self) -> Mapping[str, str]:
+        """Give the targets whose own record is damaged, each with one sentence."""
         ...
 
     def switching(self, target: str) -> bytes | None:

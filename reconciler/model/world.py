@@ -44,12 +44,16 @@ class ObservedSite:
 
 @dataclass(frozen=True, slots=True)
 class ObservedTarget:
-    """What concerns a target as a whole: its record, its shared files compared, a switch left half-way."""
+    """What concerns a target as a whole: its record, its shared files compared, a switch left half-way.
+
+    `damage`: its record is damaged, and no manifest says what it is.
+    """
 
     name: str
     record: TargetRecord | None = None
     shared: OnTarget | None = None
     switching: bool = False
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
             name=name,
             live=None if isinstance(found := live.get(name, NoRevision()), NoRevision) else found.id,
             installed={view.name: entry for view in views.values() if (entry := _own(view, name)) is not None},
-            damage=damage.get(name, ""),
+            damage=damage.get(name, "") or next(filter(None, (view.lost(name) for view in views.values())), ""),
             heir=reader.heir(name),
             certificate=usable if isinstance(usable := live.get(name), Revision) else None,
             prune_disabled=name in meanings and meanings[name].annotations.get(PRUNE) == "disabled",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.errors import OddFile
 from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
 from reconciler.observe.installed import Case, compared, leaving
 
@@ -27,15 +28,25 @@ def observed_targets(
 
     `gone` are known sites that are not declared; None in a pass that is not full, where nothing shared is taken away.
     """
+    lost = reader.lost_targets()
     return {
         name: ObservedTarget(
             name=name,
             record=records.get(name),
             shared=_shared(view, records.get(name), disk, gone),
-            switching=reader.switching(name) is not None,
+            switching=_is_switching(reader, name),
+            damage=lost.get(name, "") if view.target is None else "",
         )
         for name, view in views.items()
     }
+
+
+def _is_switching(reader: Reader, target: str) -> bool:
+    """Tell whether a switch was left half-way; where its record cannot be read, who works on the target says so."""
+    try:
+        return reader.switching(target) is not None
+    except OddFile:
+        return True
 
 
 def _shared(view: TargetView, record: TargetRecord | None, disk: Disk, gone: frozenset[str] | None) -> OnTarget | None:

@@ -6,7 +6,9 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.model.observed import LastFailure, OnTarget
+from reconciler.model.changes import Reason
+from reconciler.model.names import Part
+from reconciler.model.observed import FileChange, LastFailure, OnTarget
 from reconciler.model.ports import Refusal
 from reconciler.observe.installed import Case, Holder, compared, holds_wanted, leaving
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from reconciler.model.observed import FileFact, Inventory, Live
     from reconciler.model.ports import Artifact, Reader, SiteOnTarget, Target
     from reconciler.observe.disk import Disk
+
+
+def _heals(fact: FileFact) -> bool:
+    """Tell whether a damaged record may say of a file that it is ours: it holds already what is wanted.
+
+    Where one is missing, ours may stand where a former manifest wanted it.
+    """
+    return fact.part is Part.TASK or fact.change in (FileChange.NONE, FileChange.UPDATE)
 
 
 class TargetView:
@@ -77,9 +87,11 @@ class TargetView:
         A pass that leaves quiet sites out asks only where a site that it looks at, or one that is `gone`, has something
         here to leave: the quiet ones may be its users.
         """
+        leaving_sites = (*(self._looked_at - self.seats.keys()), *gone)
+        if any(self.lost(site) for site in leaving_sites):
+            return False
         if self._whole:
             return True
-        leaving_sites = (*(self._looked_at - self.seats.keys()), *gone)
         if not any(self.inventory_of(site) is not None for site in leaving_sites):
             return False
         return not any(site in self._declared and site not in self._looked_at for site in self.inventories)
@@ -87,6 +99,10 @@ class TargetView:
     def inventory_of(self, site: str) -> Inventory | None:
         """Give what is ours of a site."""
         return self.inventories.get(site) if self._whole else self._reader.inventory_of(self.name, site)
+
+    def lost(self, site: str) -> str:
+        """Say that the record of a site is damaged; empty if it is not."""
+        return "" if self.inventory_of(site) is not None else self._reader.lost(self.name, site)
 
     def holder(self, site: str, path: str) -> Holder | None:
         """Tell which other site has a path: by its wish in this pass, else by inventory."""
@@ -112,17 +128,22 @@ class TargetView:
 
     def on_target(self, disk: Disk, site: str, live: Live, now: datetime) -> OnTarget | None:
         """Compare one site; None if it neither wants nor has anything here."""
-        entry = self.inventory_of(site)
+        entry, lost = self.inventory_of(site), self.lost(site)
         seat = self.seats.get(site)
         if seat is None or self.target is None:
-            return None if entry is None else self._departing(disk, site, entry, live)
+            if entry is None:
+                return self._refused(Refusal(Reason.STORE_DAMAGED, lost), None, now) if lost else None
+            return self._departing(disk, site, entry, live)
         artifacts = self.rendered[site]
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
         case = Case(
             live, seat.live, self.target.spec.existing == "adopt", lambda path: self._judge(site, path, artifacts), site
         )
-        return self._made(entry, compared(disk, artifacts, entry, case))
+        facts = compared(disk, artifacts, entry, case)
+        if lost and not all(map(_heals, facts)):
+            return self._refused(Refusal(Reason.STORE_DAMAGED, lost), None, now)
+        return self._made(entry, facts)
 
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
         wanted = any(artifact.path == path for artifact in artifacts)

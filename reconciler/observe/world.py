@@ -123,7 +123,7 @@ class Observer:
                 declared=declared.names,
                 whole=whole,
             )
-            for name in sorted({*seats, *records})
+            for name in sorted({*seats, *records, *self._reader.lost_targets()})
         }
         for view in views.values():
             view.beside = [other for other in views.values() if other is not view]

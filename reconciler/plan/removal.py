@@ -82,7 +82,7 @@ def plan_removal(
 
 
 def _held(one: Abandoned, target: str, gate: Gate, specs: Mapping[str, TargetSpec]) -> Hold | None:
-    return gate.hold(target, specs[target], one.name) if target in specs else None
+    return gate.hold(target, specs[target], one.name) if target in specs else gate.lost(target, one.name)
 
 
 def removed_files(inventory: Inventory) -> tuple[PlannedFile, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
-    from reconciler.model.observed import World
+    from reconciler.model.observed import OnTarget, World
     from reconciler.model.ports import Limits
     from reconciler.plan.site import Wish
 
@@ -65,6 +65,14 @@ class Gate:
         """Give the hold on a target for one of its sites (None: on what its sites share)."""
         return self._broken(target, site) or self._delayed(target, spec, site)
 
+    def lost(self, target: str, site: str) -> Hold | None:
+        """Hold what would be taken out of a target of which neither a manifest nor the store says what it is."""
+        seen = self.world.targets.get(target)
+        if seen is None or not seen.damage:
+            return None
+        ends = "that is mended, or a manifest declares the target again"
+        return Hold(Reason.STORE_DAMAGED, seen.damage, site=site, target=target, ends_when=ends, failed=True)
+
     def _broken(self, target: str, site: str | None) -> Hold | None:
         seen = self.world.targets.get(target)
         if seen is None or seen.record is None:
@@ -105,6 +113,7 @@ def steps_of(
     prompt = [work for work in free if work.target not in pending]
     placeholder = _wants_placeholder(wish, prompt)
     early, late, restored, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
+    holds += [hold for on in _left(wish) if (hold := gate.lost(on.target, wish.desired.name)) is not None]
     delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
     postponed = (
         wish.issues
@@ -124,9 +133,13 @@ def steps_of(
 
 
 def _leaving(wish: Wish, specs: Mapping[str, TargetSpec]) -> list[Work]:
-    used = {use.spec.name for use in wish.desired.targets}
-    gone = (on for name, on in sorted(wish.observed.on.items()) if name not in used and on.inventory is not None)
+    gone = (on for on in _left(wish) if on.inventory is not None or on.problem is not None)
     return [leave_of(wish, on, specs[on.target]) for on in gone if on.target in specs]
+
+
+def _left(wish: Wish) -> list[OnTarget]:
+    used = {use.spec.name for use in wish.desired.targets}
+    return [on for name, on in sorted(wish.observed.on.items()) if name not in used]
 
 
 def _suspended(wish: Wish, works: list[Work]) -> Steps:

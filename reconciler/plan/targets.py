@@ -23,6 +23,7 @@ _DIFFERS: Final = frozenset(
     {FileChange.CREATE, FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT, FileChange.REMOVE}
 )
 _WRITTEN: Final = (_DIFFERS | {FileChange.NONE}) - {FileChange.REMOVE}
+_MENDED: Final = "the record is restored or moved away, or all of the site's files there are as wanted"
 _RESTORED: Final = "{} may have been reloaded before what someone changed was put back"
 _SEEN: Final = frozenset(
     {"NotServed", "NotYetSeen", "OldCertificateServed", "NothingListens", "NotIncluded", "NameServedElsewhere"}
@@ -142,10 +143,8 @@ def file_hold(on: OnTarget, site: str | None) -> Hold | None:
     """Hold a site whose files cannot be written: not ours, a path that is refused, or nothing could be rendered."""
     if on.problem is not None:
         reason = _known(on.problem.reason)
-        return Hold(
-            reason, on.problem.detail, site=site, target=on.target, failed=True,
-            ends_when="the manifest or the template changes",
-        )  # fmt: skip
+        ends = _MENDED if reason is Reason.STORE_DAMAGED else "the manifest or the template changes"
+        return Hold(reason, on.problem.detail, site=site, target=on.target, ends_when=ends, failed=True)
     refused = tuple(fact for fact in on.files if fact.change is FileChange.REFUSED)
     if refused:
         message = refused[0].message or f"{refused[0].path} cannot be used"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.text import clean
 from reconciler.store import reading
+from reconciler.store.layout import is_segment
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
@@ -34,18 +35,22 @@ class Damages(Part):
 
     def damage(self, sites: Iterable[str]) -> Mapping[str, str]:
         """Give the sites at whose paths something odd stands, each with one sentence: what, where, and what to do."""
+        targets = [name for name in reading.names(self._layout.fixed("inventory")) if is_segment(name)]
         ordered, brought = (frozenset(reading.names(self._layout.fixed(name))) for name in ("orders", "imports"))
         found = (
-            (site, next(self._odd(site, ordered=site in ordered, brought=site in brought), None)) for site in sites
+            (site, next(self._odd(site, targets, ordered=site in ordered, brought=site in brought), None))
+            for site in sites
         )
         return {site: text for site, text in found if text is not None}
 
-    def _odd(self, site: str, *, ordered: bool, brought: bool) -> Iterator[str]:
+    def _odd(self, site: str, targets: Iterable[str], *, ordered: bool, brought: bool) -> Iterator[str]:
         layout = self._layout
         yield from _checked(layout.status(site), "a file", stat.S_ISREG)
         yield from _checked(layout.desired(site), "a file", stat.S_ISREG)
         yield from _checked(layout.lock(f"site/{site}"), "a file", stat.S_ISREG)
         yield from _checked(layout.certificates(site), "a directory", stat.S_ISDIR)
+        for target in targets:
+            yield from _checked(layout.inventory_of(target, site), "a file", stat.S_ISREG)
         # a file in the pointer's place is replaced like a pointer that is not ours
         yield from _checked(layout.live(site), "a symbolic link", lambda mode: not stat.S_ISDIR(mode), ours=False)
         if brought:

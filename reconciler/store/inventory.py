@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Conflict
+from reconciler.errors import Conflict, NewerStore, StoreError
 from reconciler.model.observed import Inventory, TargetRecord
 from reconciler.store import atomic, reading
 from reconciler.store.layout import segments
@@ -20,7 +20,7 @@ _MOST_SWITCH: Final = 512 * 1024 * 1024
 
 
 class Inventories(Part):
-    """Reads and writes what is installed. A damaged record is an error: it tells our files from others'."""
+    """Reads and writes what is installed. A damaged record is none, and told: it tells our files from others'."""
 
     def inventory(self, target: str) -> Mapping[str, Inventory]:
         """Give what is ours in a target, by site."""
@@ -30,12 +30,37 @@ class Inventories(Part):
 
     def inventory_of(self, target: str, site: str) -> Inventory | None:
         """Give what is ours of one site in a target."""
-        return self._load(Inventory, self._layout.inventory_of(target, site))
+        return self._load_or_none(Inventory, self._layout.inventory_of(target, site))
+
+    def lost(self, target: str, site: str) -> str:
+        """Say what became of the record of one site in a target; empty where it is good, or there is none.
+
+        Of what is no file at all `damage` tells.
+        """
+        path = self._layout.inventory_of(target, site)
+        if not reading.exists(path) or not reading.is_plain(path):
+            return ""
+        return self._damage_of(Inventory, path, f"which files of site {site} on {target} are ours")
+
+    def lost_targets(self) -> Mapping[str, str]:
+        """Give the targets whose own record is damaged, each with one sentence."""
+        paths = ((name, f"{self._layout.inventory(name)}/target.json") for name in self._target_names())
+        found = ((name, self._damage_of(TargetRecord, path, f"how {name} is tested")) for name, path in paths)
+        return {name: text for name, text in found if text}
+
+    def _damage_of(self, kind: type, path: str, what: str) -> str:
+        try:
+            self._load(kind, path)
+        except NewerStore:
+            raise
+        except StoreError as error:
+            return f"{error}; nothing else tells {what}"
+        return ""
 
     def targets(self) -> Mapping[str, TargetRecord]:
         """Give every target as it was last installed."""
         paths = ((name, f"{self._layout.inventory(name)}/target.json") for name in self._target_names())
-        found = ((name, self._load(TargetRecord, path)) for name, path in paths)
+        found = ((name, self._load_or_none(TargetRecord, path)) for name, path in paths)
         return {name: record for name, record in found if record is not None}
 
     def loaded(self) -> frozenset[str]:

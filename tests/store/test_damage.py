@@ -176,14 +176,30 @@ def test_a_damaged_pending_key_is_made_anew(store: FileStore, root: Path) -> Non
 
 
 def test_damage_to_what_tells_ours_from_others_is_an_error(store: FileStore, root: Path) -> None:
-    with store.claim("target/web", "test", 0) as lease:
-        store.put_inventory(lease, "web", {"a": Inventory("a")})
-    (root / "inventory/web/sites/a.json").write_bytes(b"")
     (root / "undo/f00.json").write_bytes(b"null")
     (root / "ca/own").mkdir()
-    for ask in (lambda: store.inventory("web"), store.undo, lambda: store.ca("own")):
+    for ask in (store.undo, lambda: store.ca("own")):
         with pytest.raises(StoreError, match=r"(restore it|move it) "):
             ask()
+
+
+@pytest.mark.parametrize("how", ["empty", "rubbish", "directory"])
+def test_a_damaged_inventory_is_none_and_told(store: FileStore, root: Path, how: str) -> None:
+    with store.claim("target/web", "test", 0) as lease:
+        store.put_inventory(lease, "web", {"a": Inventory("a"), "b": Inventory("b")})
+    for path in (root / "inventory/web/sites/a.json", root / "inventory/web/target.json"):
+        path.unlink(missing_ok=True)
+        if how == "directory":
+            path.mkdir()
+        else:
+            path.write_bytes(b"" if how == "empty" else b'{"v": 1, "data": 7}')
+    assert store.inventory("web") == {"b": Inventory("b")}
+    assert store.inventory_of("web", "a") is None
+    told = store.damage(["a"]).get("a", "") if how == "directory" else store.lost("web", "a")
+    assert f"{root}/inventory/web/sites/a.json" in told
+    assert (store.lost("web", "b"), store.lost("web", "c")) == ("", "")
+    assert store.targets() == {}
+    assert f"{root}/inventory/web/target.json" in store.lost_targets()["web"]
 
 
 def test_an_undo_record_that_a_loss_of_power_emptied_is_as_none(store: FileStore, root: Path) -> None:
