@@ -20,6 +20,7 @@ from reconciler.model.ports import Activated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.execute.batch import Batch
     from reconciler.execute.probes.judging import Answer, Expected, Key
@@ -71,6 +72,29 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tup
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
     seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds)
     return _judge(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
+
+
+def looked(batch: Batch) -> list[Outcome]:
+    """Ask once what the server shows of the batch's sites, and remember it; nothing is written or reloaded."""
+    names = [change.site for change in batch.changes if change.site in batch.seats and change.site]
+    batch.live = batch.bench.store.live(batch.seats)
+    expected, seen = _seen(batch, names, 0.0)
+    return [_looked(batch, change, expected, seen) for change in batch.changes]
+
+
+def _looked(batch: Batch, change: Change, expected: Sequence[Expected], seen: Mapping[Key, Answer]) -> Outcome:
+    own = {one.key: seen[one.key] for one in expected if one.site == change.site}
+    bad = batch.bench.memory.served(batch.spec, [batch.concerned(change.site or "")], batch.live, own)
+    if bad is None:
+        return Outcome(change, Status.DONE, message="seen served" if own else "")
+    return Outcome(change, Status.FAILED, bad.reason, bad.message, again=_again(batch, [change.site or ""]))
+
+
+def _again(batch: Batch, sites: Sequence[str]) -> datetime | None:
+    """Give when the first of these sites is looked at again."""
+    remembered = batch.bench.store.memory(sites).values()
+    found = (one.failures.get(f"target/{batch.name}") for one in remembered)
+    return min((one.next_attempt for one in found if one and one.next_attempt), default=None)
 
 
 def _as_whom(batch: Batch) -> str:
@@ -189,7 +213,9 @@ def _judge(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
         unserved = {name for (name, *_), answer in seen.items() if answer.reason != Reason.SERVED}
         return retreat.told(unserved, ended=ended)
     if bad and batch.spec.verify.mode is Mode.ENFORCE:
-        return Outcome(reload, Status.FAILED, bad.reason, bad.message)
+        late = bad.reason == Reason.OLD_CERTIFICATE_SERVED
+        text = f"{bad.message}, {proof.seconds:.0f} s after the reload" if late else bad.message
+        return Outcome(reload, Status.FAILED, bad.reason, text, again=_again(batch, left))
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
 
 

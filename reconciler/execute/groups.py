@@ -1,4 +1,7 @@
-"""Which changes of targets run as one batch: those before one reload, or those of a target that no reload follows."""
+"""Which changes of targets run as one batch: those before one reload, or those of a target that no reload follows.
+
+Looks at what a server shows are a batch of their own.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,16 @@ class Groups:
             for key, those in ((f"target/{target}", parts - late), (f"target/{target}/late", late)):
                 if those:
                     self._add(key, those, {name for name in those if waits[name]})
+
+        self._add_looks(changes, waits)
+
+    def _add_looks(self, changes: Mapping[str, Change], waits: Mapping[str, set[str]]) -> None:
+        looks: dict[str, set[str]] = {}
+        for change in changes.values():
+            if change.verb is Verb.REFRESH and change.target is not None:
+                looks.setdefault(change.target, set()).add(change.id)
+        for target, those in looks.items():
+            self._add(f"target/{target}/look", those, {name for name in those if waits[name]})
 
     def _add(self, key: str, parts: set[str], blocked: set[str]) -> None:
         self._parts[key], self._blocked[key] = parts, blocked

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed
 from reconciler.execute import bookkeeping
 from reconciler.execute import swap as swaps
-from reconciler.execute.activation import activate, look_before
+from reconciler.execute.activation import activate, look_before, looked
 from reconciler.execute.adopting import Adopting
 from reconciler.execute.batch import Batch, Bench, first_lines
 from reconciler.execute.expel import expel
@@ -21,7 +21,7 @@ from reconciler.execute.isolate import Isolation, Verdict
 from reconciler.execute.rejecting import give_way, summed
 from reconciler.execute.restoring import put_in_place, restored
 from reconciler.execute.staging import swaps_of
-from reconciler.model.changes import Reason
+from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Tested
 
@@ -73,6 +73,8 @@ def recover(store: Store, lease: Lease, target: str) -> None:
 
 def run(batch: Batch) -> list[Outcome]:
     """Do all of a batch."""
+    if all(change.verb is Verb.REFRESH for change in batch.changes):
+        return looked(batch)
     if all(change.restores for change in batch.changes):
         return restored(batch)
     touched = {change.site or "" for change in batch.files}

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 TARGET_VERBS: Final = frozenset({Verb.INSTALL, Verb.UNINSTALL, Verb.RELOAD})
 
 
+def is_of_target(change: Change) -> bool:
+    """Tell whether a change is done by the target's thread: what is written there, a reload, a look at its server."""
+    return change.verb in TARGET_VERBS or (change.verb is Verb.REFRESH and change.target is not None)
+
+
 class Schedule:
     """Tracks the changes of a plan by `after`; not thread-safe, its owner holds a lock."""
 
@@ -81,7 +86,7 @@ class Schedule:
         return ended.status is not Status.DONE
 
     def _is_site(self, name: str) -> bool:
-        return self._left[name].verb not in TARGET_VERBS
+        return not is_of_target(self._left[name])
 
     def batches(self) -> list[tuple[str, tuple[Change, ...]]]:
         """Give the target batches whose every part may start now, as (target, its changes, the reload last)."""

@@ -1,7 +1,7 @@
 """The whole plan: every site decided, the guards, and one order that respects what must come first.
 
 Order of the phases: clean-up, unpublish, publish, refresh, register, activate, install, reload, issue, install,
-reload, archive.
+reload, archive, refresh of what servers show.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reconciler.plan.certificates import activate_change, issue_change, placehol
 from reconciler.plan.due import due_of
 from reconciler.plan.handover import Handovers
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
-from reconciler.plan.reloads import Batch
+from reconciler.plan.reloads import Batch, look_change
 from reconciler.plan.removal import Removal, Rounds, plan_removal
 from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, removals
@@ -136,7 +136,7 @@ class _Draft:
         published = (*self.published.unpublish, *self.published.publish.values(), *self.published.refresh)
         installs = (*restored.close()[0], *first_installs)
         before = (clean_ups, published, registers.values(), activates.values(), installs, first_reloads)
-        after = (issues.values(), second_installs, second_reloads, archives)
+        after = (issues.values(), second_installs, second_reloads, archives, self._looks(first, second))
         return _once(change for group in (*before, *after) for change in group)
 
     def _registers(self) -> dict[str, Change]:
@@ -185,6 +185,13 @@ class _Draft:
             work = shared_work(seen.shared, spec) if seen.shared is not None and spec is not None else None
             if work is not None:
                 yield work, work.hold or self.gate.hold(name, work.spec, None)
+
+    def _looks(self, first: Batch, second: Batch) -> Iterator[Change]:
+        """Give the looks at servers that are not reloaded anyway, with a proof."""
+        for steps in self.steps:
+            for work in steps.looks:
+                if not first.has(work.target) and not second.has(work.target):
+                    yield look_change(work, steps.wish)
 
     def _leave(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
         """Take sites out of targets they left; where a target is reloaded later anyway, then."""

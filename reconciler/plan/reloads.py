@@ -203,6 +203,21 @@ class Batch:
         )
 
 
+def look_change(work: Work, wish: Wish) -> Change:
+    """Ask once more what a server shows of a site, without a reload."""
+    return Change(
+        verb=Verb.REFRESH,
+        subject=f"site/{wish.desired.name}",
+        reason=Reason.NOT_SERVED,
+        message=work.reload[1] if work.reload else "",
+        desired_digest=wish.desired.digest,
+        decided_on=digest_of(live_text(wish)),
+        site=wish.desired.name,
+        target=work.target,
+        rank=3,
+    )
+
+
 def live_text(wish: Wish) -> str:
     """Give the revision in use, for a digest."""
     return "none" if wish.live.type == "none" else wish.live.id

@@ -32,7 +32,7 @@ class Steps:
 
     `heirs` by target: sites that take names over from this one there. `joins` is work of the second round that waits
     for their certificates alone; the site's own is asked for `after` them. `restored` puts back what a held target has
-    loaded already.
+    loaded already, `looks` only asks what it shows.
     """
 
     wish: Wish
@@ -40,6 +40,7 @@ class Steps:
     early: tuple[Work, ...] = ()
     late: tuple[Work, ...] = ()
     restored: tuple[Work, ...] = ()
+    looks: tuple[Work, ...] = ()
     holds: tuple[Hold, ...] = ()
     postponed: bool = False
     due: tuple[datetime, ...] = ()
@@ -112,6 +113,9 @@ def steps_of(
     free = [work for work in works if work.hold is None]
     prompt = [work for work in free if work.target not in pending]
     placeholder = _wants_placeholder(wish, prompt)
+    switched = placeholder or wish.activate is not None or wish.obtains
+    looks = [] if switched else [work for work in free if work.looks]
+    free = [work for work in free if work not in looks]
     early, late, restored, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
     holds += [hold for on in _left(wish) if (hold := gate.lost(on.target, wish.desired.name)) is not None]
     delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
@@ -126,6 +130,7 @@ def steps_of(
         early=tuple(early),
         late=() if postponed else tuple(late),
         restored=tuple(restored),
+        looks=tuple(looks),
         holds=(*wish.holds, *wish.notes, *(work.hold for work in works if work.hold is not None), *holds),
         postponed=postponed,
         due=due,

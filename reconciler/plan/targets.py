@@ -23,6 +23,9 @@ _DIFFERS: Final = frozenset(
     {FileChange.CREATE, FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT, FileChange.REMOVE}
 )
 _WRITTEN: Final = (_DIFFERS | {FileChange.NONE}) - {FileChange.REMOVE}
+_OTHERS: Final = {Reason.NAME_SERVED_ELSEWHERE, Reason.NOT_INCLUDED, Reason.OLD_CERTIFICATE_SERVED}
+# looks at 5, 15 and 35 seconds after the first one
+_TOO_SOON: Final = 3
 _MENDED: Final = "the record is restored or moved away, or all of the site's files there are as wanted"
 _RESTORED: Final = "{} may have been reloaded before what someone changed was put back"
 _SEEN: Final = frozenset(
@@ -35,7 +38,8 @@ class Work:
     """What is to be done for a site in a target. `site` None: the files that the target's sites share.
 
     `files` differ now; `material` is what a new certificate rewrites (copying targets only); `reload` says why the
-    server must take up what is installed, were there nothing else; `hold` stops all of it.
+    server must take up what is installed, were there nothing else; `looks`: it has done so, and is only to be looked at
+    again. `hold` stops all of it.
     """
 
     target: str
@@ -46,6 +50,7 @@ class Work:
     material: tuple[PlannedFile, ...] = ()
     reason: Reason = Reason.NOT_INSTALLED
     reload: tuple[Reason, str] | None = None
+    looks: bool = False
     remove: bool = False
     hold: Hold | None = None
     due: tuple[datetime, ...] = ()
@@ -86,7 +91,8 @@ def work_of(wish: Wish, spec: TargetSpec, now: datetime) -> Work:
         files=files,
         material=_material(on),
         reason=install_reason(on),
-        reload=_reload(wish, spec, on, now) if not files else None,
+        reload=(reload := _reload(wish, spec, on, now) if not files else None),
+        looks=reload is not None and reload[0] is Reason.NOT_SERVED and _has_loaded(wish, spec.name),
         hold=file_hold(on, wish.desired.name) or _failed_before(wish, spec, bool(files), now),
         due=_again(wish, spec.name, now),
     )
@@ -197,6 +203,21 @@ def _not_loaded(target: str, inventory: Inventory | None, live: Revision) -> str
     if inventory.loaded_digest not in (None, inventory.digest):
         return f"{target} has not loaded its files as they stand"
     return _RESTORED.format(target) if inventory.restored else None
+
+
+def _has_loaded(wish: Wish, target: str) -> bool:
+    """Tell whether a server has taken up what is in use, or will have in a moment, though not all of it was seen.
+
+    It has where one name or port shows it: what another block answers no reload changes. The first looks that find an
+    earlier certificate may have come too soon. Once a person said `retry`, nothing is known.
+    """
+    served, failures = wish.observed.memory.served.get(target), wish.observed.memory.failures.get(f"target/{target}")
+    if served is None or failures is None or not isinstance(wish.live, Revision) or served.revision != wish.live.id:
+        return False
+    wrong = {port.reason for port in served.ports if port.reason not in ("", Reason.SERVED)}
+    if wrong == {Reason.OLD_CERTIFICATE_SERVED} and failures.local <= _TOO_SOON:
+        return True
+    return any(port.names for port in served.ports) and wrong <= _OTHERS
 
 
 def _unproven(wish: Wish, spec: TargetSpec, live: Revision) -> tuple[Reason, str] | None:

@@ -142,7 +142,7 @@ _NEXT: Final[dict[str, str]] = {
     "OldCertificateServed": "certwright verify {site}",
     "NothingListens": "start the server, or turn TLS on at the port; then: certwright retry {site}",
     "NotIncluded": "include our files in the server's configuration, then: certwright verify {site}",
-    "NameServedElsewhere": "take the name out of the other block, or out of the Site, then: certwright verify {site}",
+    "NameServedElsewhere": "take the name out of the other block, or out of the Site, then: certwright retry {site}",
     "NotServed": "certwright verify {site}",
     "Bug": "report it with the output of: certwright describe site {site}",
 }
