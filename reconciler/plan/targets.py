@@ -208,14 +208,17 @@ def _not_loaded(target: str, inventory: Inventory | None, live: Revision) -> str
 def _has_loaded(wish: Wish, target: str) -> bool:
     """Tell whether a server has taken up what is in use, or will have in a moment, though not all of it was seen.
 
-    It has where one name or port shows it: what another block answers no reload changes. The first looks that find an
-    earlier certificate may have come too soon. Once a person said `retry`, nothing is known.
+    It has where one name or port shows it: what another block answers no reload changes; nor, after several, what
+    another site's answers. The first looks that find an earlier certificate may have come too soon. Once a person said
+    `retry`, nothing is known.
     """
     served, failures = wish.observed.memory.served.get(target), wish.observed.memory.failures.get(f"target/{target}")
     if served is None or failures is None or not isinstance(wish.live, Revision) or served.revision != wish.live.id:
         return False
     wrong = {port.reason for port in served.ports if port.reason not in ("", Reason.SERVED)}
     if wrong == {Reason.OLD_CERTIFICATE_SERVED} and failures.local <= _TOO_SOON:
+        return True
+    if wrong == {Reason.NAME_SERVED_ELSEWHERE} and failures.local > _TOO_SOON:
         return True
     return any(port.names for port in served.ports) and wrong <= _OTHERS
 

@@ -22,6 +22,7 @@ from reconciler.model.observed import (
     ObservedTarget,
     OnTarget,
     OrderRecord,
+    PortSeen,
     TargetRecord,
     Undo,
     World,
@@ -145,6 +146,35 @@ def test_holds_of_the_manifests_are_carried() -> None:
     tree = declared(site("a"), names=("x",), held=(hold,))
     plan = make_plan(tree, World(), now=NOW, limits=Limits(), scope=FULL)
     assert hold in plan.holds
+
+
+@pytest.mark.parametrize(
+    ("ports", "local", "verb"),
+    [
+        ((("NameServedElsewhere", ("a.example.com",)),), 1, "refresh"),
+        ((("NameServedElsewhere", ()),), 1, "reload"),
+        ((("NameServedElsewhere", ()),), 4, "refresh"),
+        ((("NotIncluded", ()),), 9, "reload"),
+        ((("NotIncluded", ()), ("Served", ("a.example.com",))), 1, "refresh"),
+        ((("NothingListens", ()), ("Served", ("a.example.com",))), 1, "reload"),
+        ((("OldCertificateServed", ()),), 3, "refresh"),
+        ((("OldCertificateServed", ()),), 4, "reload"),
+        ((("OldCertificateServed", ("a.example.com",)),), 4, "refresh"),
+        ((("NameServedElsewhere", ("a.example.com",)),), None, "reload"),
+    ],
+)
+def test_a_server_that_has_loaded_it_is_only_looked_at(
+    ports: tuple[tuple[str, tuple[str, ...]], ...], local: int | None, verb: str
+) -> None:
+    small = Small(declared(site("a", targets=(WEB,))))
+    small.apply(small.plan())
+    memory = small.memory["a"]
+    seen = tuple(PortSeen(443 + number, "fp", reason, names=names) for number, (reason, names) in enumerate(ports))
+    bad = {"web": replace(memory.served["web"], ok=False, ports=seen)}
+    last = LastFailure(NOW, ports[0][0], "no")
+    failures = Failures(local=local or 0, next_attempt=NOW, last=last, digest=small.tree.sites["a"].digest)
+    small.memory["a"] = Memory(served=bad, failures={"target/web": failures} if local else {})
+    assert [(change.verb, change.reason) for change in small.plan().changes] == [(verb, Reason.NOT_SERVED)]
 
 
 def test_proof_that_failed_is_tried_again_at_its_time_and_holds_no_files() -> None:
