@@ -182,20 +182,21 @@ class App:
     @property
     def stages(self) -> Any:  # noqa: ANN401
         """Give what takes orders apart by hand."""
-        from reconciler.execute.stages import Stages
+        from reconciler.execute.sites.stages import Stages
 
         return Stages(self._steps().obtaining, *self._manners)
 
     def _steps(self) -> Any:  # noqa: ANN401
-        from reconciler.execute.issue import Makers, SiteSteps
+        from reconciler.execute.rules import Makers
+        from reconciler.execute.sites.issue import SiteSteps
 
         makers = Makers(_new_key, _key_type, _placeholder)
         return SiteSteps(self.store, self.issuer, self.challenges, self.clock, RULES, makers, self.say, *self._manners)
 
     def _batches(self) -> Any:  # noqa: ANN401
-        from reconciler.execute.hands import LocalHands
-        from reconciler.execute.install import TargetBatches
-        from reconciler.execute.named import NamedFiles
+        from reconciler.execute.batches.hands import LocalHands
+        from reconciler.execute.batches.install import TargetBatches
+        from reconciler.execute.batches.named import NamedFiles
         from reconciler.execute.remember import Remembering
 
         memory = Remembering(self.store, self.clock, RULES)

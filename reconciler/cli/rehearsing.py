@@ -143,7 +143,7 @@ class Rehearsal:
 
     def _obtained(self, site: DesiredSite, issuer: Issuer, scratch: Any, lease: Lease) -> None:  # noqa: ANN401
         from reconciler.doors import x509
-        from reconciler.execute.desk import Making, SiteDesk
+        from reconciler.execute.sites.desk import Making, SiteDesk
 
         making = Making(lambda: x509.new_key(site.key.algorithm), lambda _key: True)
         app, resolvers = self.app, site.machine.resolvers

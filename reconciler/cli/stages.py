@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.settings import Settings
     from reconciler.errors import CertwrightError
-    from reconciler.execute.stages import Stages
+    from reconciler.execute.sites.stages import Stages
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.stages import Offer, Way
     from reconciler.wiring import App

@@ -16,8 +16,8 @@ from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Ser
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from reconciler.execute.issue import Rules
     from reconciler.execute.probes.judging import Answer, Key
+    from reconciler.execute.rules import Rules
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
     from reconciler.model.ports import Clock, Lease, Store

@@ -19,7 +19,7 @@ from reconciler.plan.reloads import Batch, look_change
 from reconciler.plan.removal import Removal, Rounds, plan_removal
 from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, removals
-from reconciler.plan.site import Wish, decide
+from reconciler.plan.site import decide
 from reconciler.plan.steps import Gate, Steps, steps_of
 from reconciler.plan.targets import shared_work
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.model.observed import Abandoned, World
     from reconciler.model.ports import Declared, Limits, Scope
     from reconciler.plan.targets import Work
+    from reconciler.plan.wish import Wish
 
 
 def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:

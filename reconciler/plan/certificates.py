@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import AcmeIssuer, IssuerSpec
     from reconciler.model.observed import Live, OrderRecord
-    from reconciler.plan.site import Wish
+    from reconciler.plan.wish import Wish
 
 
 def register_change(issuer: AcmeIssuer) -> Change:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.model.observed import Abandoned, OnTarget
-    from reconciler.plan.site import Wish
     from reconciler.plan.steps import Steps
     from reconciler.plan.targets import Work
+    from reconciler.plan.wish import Wish
 
 Round = Literal["early", "late", "there"]
 _LAST_THIRD: Final = 1

@@ -16,7 +16,7 @@ from reconciler.plan.backoff import hold_for
 from reconciler.plan.digests import digest_of
 from reconciler.plan.moved import publishing_hold
 from reconciler.plan.policies import some
-from reconciler.plan.site import is_released
+from reconciler.plan.wish import is_released
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

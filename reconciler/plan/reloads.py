@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Inventory
-    from reconciler.plan.site import Wish
+    from reconciler.plan.wish import Wish
 
 _PRIORITY: Final = (
     Reason.INTERRUPTED,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from reconciler.model.observed import Abandoned, Inherited, ObservedSite, OnTarget, World
     from reconciler.plan.case import Case
-    from reconciler.plan.site import Wish
     from reconciler.plan.steps import Steps
+    from reconciler.plan.wish import Wish
 
 _OF_TIME: Final = frozenset({Reason.RENEWAL_DUE, Reason.REISSUE_WANTED, Reason.REQUESTED_BY_USER})
 

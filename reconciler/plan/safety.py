@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.observed import Abandoned, Undo, World
     from reconciler.model.ports import Declared, Limits, Scope
-    from reconciler.plan.site import Wish
+    from reconciler.plan.wish import Wish
 
 PERCENT: Final = 30
 REISSUES_FROM: Final = 10

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
-from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+from reconciler.model.observed import BrokenRevision, Revision
 from reconciler.plan.accounts import account_hold
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.case import Case
@@ -15,18 +15,19 @@ from reconciler.plan.failover import choose
 from reconciler.plan.imports import candidates, change_of, held_by, note_of
 from reconciler.plan.late import until_late
 from reconciler.plan.moved import moved_hold, moved_note
-from reconciler.plan.names import LATE_SHARE, RETRY_AT, left_out
+from reconciler.plan.names import LATE_SHARE, left_out
 from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
 from reconciler.plan.refusals import refusals, refused_hold
 from reconciler.plan.renaming import renamed_finding, renaming
 from reconciler.plan.renewal import duration_text, lifetime
 from reconciler.plan.stages import stage_hold, stops
+from reconciler.plan.wish import Wish, is_released
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import DesiredSite, IssuerSpec
-    from reconciler.model.observed import Live, NameMemory, ObservedSite, World
+    from reconciler.model.observed import NameMemory, ObservedSite, World
 
 _ALWAYS: Final = frozenset({Reason.REQUESTED_BY_USER})
 _NEVER_ASKED: Final = frozenset(set(Reason) - _ALWAYS)
@@ -42,46 +43,6 @@ _NOT_COUNTED: Final = frozenset(
         Reason.IMPORT_CHANGED,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The decision about one site. `live` is what is in use once `activate` was done; `former`: the name it had before.
-
-    `issue` is set if a certificate is wanted; `holds` say why it is not asked for now; `issues` tells whether it is.
-    `notes` are holds that do not hold the order back: names that it leaves out. `stops`: it is left to a person.
-    `counted`: the guard against mass reissue counts it.
-    """
-
-    desired: DesiredSite
-    observed: ObservedSite
-    live: Live
-    activate: Revision | None = None
-    activate_for: Finding | None = None
-    former: str | None = None
-    issue: Finding | None = None
-    issuer: IssuerSpec | None = None
-    holds: tuple[Hold, ...] = ()
-    notes: tuple[Hold, ...] = ()
-    stops: bool = False
-    counted: bool = False
-    rank: int = 2
-    due: tuple[datetime, ...] = field(default=())
-
-    @property
-    def issues(self) -> bool:
-        """Tell whether a certificate is ordered in this plan."""
-        return self.issue is not None and not self.holds
-
-    @property
-    def obtains(self) -> bool:
-        """Tell whether this plan is to bring a certificate."""
-        return self.issues and not self.stops
-
-    @property
-    def is_new(self) -> bool:
-        """Tell whether nothing at all is in use."""
-        return isinstance(self.live, NoRevision)
 
 
 def decide(desired: DesiredSite, observed: ObservedSite, world: World, now: datetime) -> Wish:
@@ -200,12 +161,6 @@ def _refused(case: Case, observed: ObservedSite) -> Finding | None:
         if _stored(case, observed) == stored:
             return Finding(Reason.REJECTED_BY_SERVER, f"{target} refused revision {stored.id}, which is newer")
     return None
-
-
-def is_released(desired: DesiredSite, observed: ObservedSite) -> bool:
-    """Tell whether the annotation asks to try again now and has not been acted on."""
-    wanted = desired.annotations.get(RETRY_AT)
-    return wanted is not None and wanted != observed.memory.handled_retry_at
 
 
 def rank_of(case: Case) -> int:

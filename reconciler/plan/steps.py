@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import OnTarget, World
     from reconciler.model.ports import Limits
-    from reconciler.plan.site import Wish
+    from reconciler.plan.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from reconciler.model.names import Part, Switch
 from reconciler.model.observed import FileChange, OnTarget, Revision
 from reconciler.plan.backoff import hold_for, waits_until
 from reconciler.plan.policies import some
-from reconciler.plan.site import is_released
+from reconciler.plan.wish import is_released
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import FileFact, Inventory
-    from reconciler.plan.site import Wish
+    from reconciler.plan.wish import Wish
 
 _DIFFERS: Final = frozenset(
     {FileChange.CREATE, FileChange.UPDATE, FileChange.RESTORE, FileChange.ADOPT, FileChange.REMOVE}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import views
-from reconciler.execute import hands
+from reconciler.execute.batches import hands
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
 from tests.servers.identity import make_identity

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates import Renderer
-from reconciler.execute.hands import LocalHands
+from reconciler.execute.batches.hands import LocalHands
 from reconciler.model.desired import NginxTarget, TargetUse, Template, Values, Verify
 from reconciler.model.ports import Artifact, Refusal, SiteOnTarget
 

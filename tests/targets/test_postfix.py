@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.execute.blocks import edited
-from reconciler.execute.content import Content
+from reconciler.execute.batches.blocks import edited
+from reconciler.execute.batches.content import Content
 from reconciler.model.desired import PostfixTarget
 from reconciler.model.fragments import HEAD, block, blocks
 from reconciler.model.names import Part

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
-from reconciler.execute.desk import undo
+from reconciler.execute.sites.desk import undo
 from reconciler.model.desired import Http01, TlsAlpn01, Webroot
 from reconciler.model.findings import Check, Finding, Severity
 from reconciler.model.names import Switch

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
-from reconciler.execute import bookkeeping
-from reconciler.execute import swap as swaps
-from reconciler.execute.activation import activate, look_before, looked
-from reconciler.execute.adopting import Adopting
-from reconciler.execute.batch import Batch, Bench, first_lines
-from reconciler.execute.expel import expel
-from reconciler.execute.former import known_of, put_back
-from reconciler.execute.giving import give
-from reconciler.execute.isolate import Isolation, Verdict
-from reconciler.execute.rejecting import give_way, summed
-from reconciler.execute.restoring import put_in_place, restored
-from reconciler.execute.staging import swaps_of
+from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches import swap as swaps
+from reconciler.execute.batches.activation import activate, look_before, looked
+from reconciler.execute.batches.adopting import Adopting
+from reconciler.execute.batches.batch import Batch, Bench, first_lines
+from reconciler.execute.batches.expel import expel
+from reconciler.execute.batches.former import known_of, put_back
+from reconciler.execute.batches.giving import give
+from reconciler.execute.batches.isolate import Isolation, Verdict
+from reconciler.execute.batches.rejecting import give_way, summed
+from reconciler.execute.batches.restoring import put_in_place, restored
+from reconciler.execute.batches.staging import swaps_of
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Tested
@@ -28,7 +28,7 @@ from reconciler.model.ports import Tested
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from reconciler.execute.hands import LocalHands
+    from reconciler.execute.batches.hands import LocalHands
     from reconciler.execute.remember import Remembering
     from reconciler.model.changes import Change
     from reconciler.model.desired import TargetSpec

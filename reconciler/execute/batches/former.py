@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Failed, StoreError
-from reconciler.execute import blocks
-from reconciler.execute.content import Content
-from reconciler.execute.swap import read, restore, sweep
+from reconciler.execute.batches import blocks
+from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.swap import read, restore, sweep
 from reconciler.model import fragments
 
 if TYPE_CHECKING:

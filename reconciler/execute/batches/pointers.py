@@ -17,7 +17,7 @@ from reconciler.model.observed import Revision
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from reconciler.execute.batch import Batch
+    from reconciler.execute.batches.batch import Batch
 
 _WAIT: Final = 5.0
 _FILES: Final = ("fullchain.pem", "cert.pem", "chain.pem", "privkey.pem")

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed
+from reconciler.model.names import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reconciler.execute.desk import Shown
-    from reconciler.model.ports import Challenges
+    from reconciler.model.desired import MethodSpec
+    from reconciler.model.observed import Undo
+    from reconciler.model.ports import Challenges, Solver
 
     Find = Callable[[str], Sequence[str]]
 
 SECONDS: Final = 10.0
 _AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One answer that was presented here."""
+
+    solver: Solver
+    thing: Undo
+    method: MethodSpec
+    hostname: str
+    token: str
+    key_authorization: str
+
+    @property
+    def self_test(self) -> Switch:
+        """Tell whether it is looked at before the CA looks; the ways by DNS watch what they write themselves."""
+        return self.method.self_test if self.method.type in {"http-01", "tls-alpn-01"} else Switch.OFF
 
 
 def run_tests(

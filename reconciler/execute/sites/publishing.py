@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.addresses import global_addresses
 from reconciler.errors import Failed
-from reconciler.execute.desk import undo
+from reconciler.execute.sites.desk import undo
 from reconciler.model.addresses import publishes_own, wanted_addresses
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
@@ -17,7 +17,7 @@ from reconciler.model.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.execute.issue import Rules
+    from reconciler.execute.rules import Rules
     from reconciler.model.changes import Change
     from reconciler.model.desired import AddressRecords, DesiredSite
     from reconciler.model.observed import Memory, Undo

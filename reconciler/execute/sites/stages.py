@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from reconciler.errors import Failed, NamesFailed, Stalled
-from reconciler.execute.obtaining import issuer_named
+from reconciler.execute.sites.obtaining import issuer_named
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Asked
 from reconciler.model.text import clean
@@ -17,7 +17,7 @@ from reconciler.model.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.execute.obtaining import Obtaining
+    from reconciler.execute.sites.obtaining import Obtaining
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import OrderRecord
     from reconciler.model.ports import StagedIssuer

@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute import bookkeeping
-from reconciler.execute.batch import first_lines
-from reconciler.execute.pointers import of_proof
+from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.pointers import of_proof
+from reconciler.execute.batches.rejecting import give_back, tried_again
+from reconciler.execute.batches.retreat import Retreat
 from reconciler.execute.probes import handshakes, judging
-from reconciler.execute.rejecting import give_back, tried_again
-from reconciler.execute.retreat import Retreat
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
 from reconciler.model.observed import Revision
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.execute.batch import Batch
+    from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.swap import Switch
     from reconciler.execute.probes.judging import Answer, Expected, Key
-    from reconciler.execute.swap import Switch
     from reconciler.model.changes import Change
     from reconciler.model.ports import Probe
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Failed, StoreError
-from reconciler.execute.content import Content
-from reconciler.execute.former import Known, put_back
-from reconciler.execute.swap import Swap, Switch, SwitchStuck, read
+from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.former import Known, put_back
+from reconciler.execute.batches.swap import Swap, Switch, SwitchStuck, read
 from reconciler.model import fragments
 from reconciler.model.names import Part
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from reconciler.execute.desk import Making, OfflineDesk, SiteDesk
-from reconciler.execute.routes import Routes
+from reconciler.execute.sites.desk import Making, OfflineDesk, SiteDesk
+from reconciler.execute.sites.routes import Routes
 from reconciler.model.observed import Revision
 from reconciler.model.ports import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from reconciler.execute.issue import Makers, Rules
+    from reconciler.execute.rules import Makers, Rules
     from reconciler.model.changes import Change
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import Live

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
-from reconciler.execute import bookkeeping
-from reconciler.execute import swap as swaps
-from reconciler.execute.staging import swaps_of
+from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches import swap as swaps
+from reconciler.execute.batches.staging import swaps_of
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 
 if TYPE_CHECKING:
-    from reconciler.execute.batch import Batch
+    from reconciler.execute.batches.batch import Batch
 
 
 def restored(batch: Batch) -> list[Outcome]:

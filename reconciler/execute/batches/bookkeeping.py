@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batch import first_lines
+from reconciler.execute.batches.batch import first_lines
 from reconciler.execute.remember import after_reload
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.observed import Failures, Inventory, TargetRecord
@@ -14,8 +14,8 @@ from reconciler.model.outcomes import Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from reconciler.execute.batch import Batch
-    from reconciler.execute.swap import Switch
+    from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.swap import Switch
     from reconciler.model.changes import Change
 
 

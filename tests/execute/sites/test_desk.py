@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from reconciler.doors import x509
-from reconciler.execute.desk import Making, OfflineDesk, SiteDesk
+from reconciler.execute.sites.desk import Making, OfflineDesk, SiteDesk
 from reconciler.store.files import open_store
 from tests.builders import SteadyClock
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Transient, Waiting
-from reconciler.execute.desk import undo
-from reconciler.execute.obtaining import Obtaining, issuer_named
-from reconciler.execute.publishing import Publishing
+from reconciler.execute.sites.desk import undo
+from reconciler.execute.sites.obtaining import Obtaining, issuer_named
+from reconciler.execute.sites.publishing import Publishing
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
 from reconciler.model.outcomes import Outcome, Status
@@ -17,56 +17,11 @@ from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
-    from reconciler.model.desired import DesiredSite, IssuerSpec, MethodSpec, Renewal
-    from reconciler.model.observed import Failures, Live, NameMemory, RenewalChoice
+    from reconciler.execute.rules import Makers, Rules
+    from reconciler.model.desired import DesiredSite, IssuerSpec
+    from reconciler.model.observed import Live, NameMemory, RenewalChoice
     from reconciler.model.ports import Challenges, Clock, Declared, Issuer, Lease, StagedIssuer, Store
-    from reconciler.model.text import Secret
-
-
-class Rules(Protocol):
-    """The pure rules of `plan` that an attempt is remembered by; `wiring` gives them."""
-
-    def after_failure(
-        self,
-        failures: Failures | None,
-        error: CertwrightError,
-        now: datetime,
-        digest: str,
-        not_after: datetime | None = None,
-    ) -> Failures:
-        """Count a failure and choose the next attempt; failures of another spec `digest` are forgotten."""
-        ...
-
-    def ways(self, desired: DesiredSite, live: Live, memory: Memory) -> Mapping[str, tuple[MethodSpec, ...]]:
-        """Give each name's methods in the order in which they are to be tried now."""
-        ...
-
-    def after_names(
-        self, desired: DesiredSite, live: Live, memory: Memory, error: CertwrightError, now: datetime
-    ) -> tuple[Mapping[str, NameMemory], bool]:
-        """Remember what a failure says of single names; and tell whether it is worth while to go on at once."""
-        ...
-
-    def names_issued(self, desired: DesiredSite, memory: Memory, issued: tuple[str, ...]) -> Mapping[str, NameMemory]:
-        """Give what is remembered of names once a certificate for some of them is there."""
-        ...
-
-    def choose_renewal(
-        self, site: str, revision: Revision, renewal: Renewal, kept: RenewalChoice | None
-    ) -> RenewalChoice:
-        """Choose the instant at which a new revision is renewed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Makers:
-    """What makes keys and placeholders: `key(key_type)`, `key_type(key)`, `placeholder(site, key, now)`."""
-
-    key: Callable[[str], Secret]
-    key_type: Callable[[Secret], str]
-    placeholder: Callable[[DesiredSite, Secret, datetime], Issued]
 
 
 @dataclass(frozen=True, slots=True)

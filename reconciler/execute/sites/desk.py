@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, NamesFailed
 from reconciler.execute.probes.names import Names
-from reconciler.execute.testing import run_tests
+from reconciler.execute.sites.testing import Shown, run_tests
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
-    from reconciler.model.ports import Asked, Challenges, Clock, Lease, Solver, Store
+    from reconciler.model.ports import Asked, Challenges, Clock, Lease, Store
     from reconciler.model.text import Secret
 
 
@@ -27,23 +27,6 @@ class Making:
 
     make: Callable[[], Secret]
     fits: Callable[[Secret], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One answer that was presented here."""
-
-    solver: Solver
-    thing: Undo
-    method: MethodSpec
-    hostname: str
-    token: str
-    key_authorization: str
-
-    @property
-    def self_test(self) -> Switch:
-        """Tell whether it is looked at before the CA looks; the ways by DNS watch what they write themselves."""
-        return self.method.self_test if self.method.type in {"http-01", "tls-alpn-01"} else Switch.OFF
 
 
 class SiteDesk:

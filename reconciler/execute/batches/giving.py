@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batch import first_lines
+from reconciler.execute.batches.batch import first_lines
 from reconciler.model.changes import Reason
 from reconciler.model.names import Part
 from reconciler.model.observed import Revision
 from reconciler.model.plain import to_plain
 
 if TYPE_CHECKING:
-    from reconciler.execute.batch import Batch
-    from reconciler.execute.swap import Swap, Switch
+    from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.swap import Swap, Switch
 
 
 def give(batch: Batch, switch: Switch) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
-from reconciler.execute import runtime
-from reconciler.execute.named import NamedFiles
+from reconciler.execute.batches import runtime
+from reconciler.execute.batches.named import NamedFiles
 from reconciler.model.text import Foreign
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute import bookkeeping
-from reconciler.execute.rejecting import reject, summed
-from reconciler.execute.starting import how_to_start
+from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches.rejecting import reject, summed
+from reconciler.execute.batches.starting import how_to_start
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from reconciler.execute.batch import Batch
-    from reconciler.execute.pointers import Pointers
-    from reconciler.execute.swap import Switch
+    from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.pointers import Pointers
+    from reconciler.execute.batches.swap import Switch
     from reconciler.model.ports import Activated
 
 _FILES: Final = "the former files were put back"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
-from reconciler.execute import swap as swaps
+from reconciler.execute.batches import swap as swaps
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.ports import Artifact, Refusal
@@ -13,8 +13,8 @@ from reconciler.model.ports import Artifact, Refusal
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from reconciler.execute.batch import Batch
-    from reconciler.execute.content import Content
+    from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.content import Content
     from reconciler.model.changes import Change
     from reconciler.model.observed import InstalledFile
     from reconciler.model.ports import Bundle

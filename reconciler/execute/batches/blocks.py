@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
-from reconciler.execute.content import Content
+from reconciler.execute.batches.content import Content
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute import swap as swaps
-from reconciler.execute.batch import first_lines
+from reconciler.execute.batches import swap as swaps
+from reconciler.execute.batches.batch import first_lines
 from reconciler.model.changes import Reason
 from reconciler.model.names import Part
 from reconciler.model.observed import Revision
@@ -18,7 +18,7 @@ from reconciler.model.observed import Revision
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.execute.batch import Batch
+    from reconciler.execute.batches.batch import Batch
     from reconciler.model.ports import Tested
 
 _ROUNDS: Final = 16
