@@ -34,10 +34,18 @@ _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose file a path is in the same target: a site, and whether it gives the path up in this pass."""
+    """Whose file a path is: another site's in the same target, or the site's own in a `target` that it leaves.
+
+    `leaves`: the path is given up in this pass.
+    """
 
     site: str
     leaves: bool
+    target: str = ""
+
+    def __str__(self) -> str:
+        """Name it."""
+        return f"target {self.target}" if self.target else f"site {self.site}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +207,7 @@ def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case)
     if holder is not None and not holder.leaves:
         return FileChange.REFUSED, f"{artifact.path} is a file of site {holder.site}; give each site a path of its own"
     if holder is not None:
-        return FileChange.UPDATE, f"taken over from site {holder.site}"
+        return FileChange.UPDATE, f"taken over from {holder}"
     if holds_wanted(disk, artifact, case):
         return FileChange.UPDATE, "it holds what is wanted; our record of it is missing"
     return (FileChange.ADOPT, "") if case.adopt else (FileChange.FOREIGN, "not ours")

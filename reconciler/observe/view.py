@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from reconciler.model.changes import Reason
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, LastFailure, OnTarget
 from reconciler.model.ports import Refusal
-from reconciler.observe.installed import Case, Holder, compared, holds_wanted, leaving
+from reconciler.observe.installed import Case, Holder, compared, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -133,7 +134,7 @@ class TargetView:
         if seat is None or self.target is None:
             if entry is None:
                 return self._refused(Refusal(Reason.STORE_DAMAGED, lost), None, now) if lost else None
-            return self._departing(disk, site, entry, live)
+            return self._departing(disk, site, entry)
         artifacts = self.rendered[site]
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
@@ -146,20 +147,32 @@ class TargetView:
         return self._made(entry, facts)
 
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
-        wanted = any(artifact.path == path for artifact in artifacts)
-        return self.holder(site, path) if wanted else self.taken(site, path)
+        if not any(artifact.path == path for artifact in artifacts):
+            return self.taken(site, path)
+        return self.holder(site, path) or self._given_up(site, path)
 
-    def _departing(self, disk: Disk, site: str, entry: Inventory, live: Live) -> OnTarget:
-        kept = {path for view in self.beside for path in view.keeps(disk, site, live)}
-        return self._made(entry, leaving(disk, entry.files, kept, lambda path: self.taken(site, path), site))
+    def _given_up(self, site: str, path: str) -> Holder | None:
+        """Tell which target the site leaves that has this path, as one does that has another name now."""
+        left = (other for other in self.beside if site not in other.seats and path in other.paths(site))
+        return next((Holder(site, leaves=True, target=other.name) for other in left), None)
 
-    def keeps(self, disk: Disk, site: str, live: Live) -> frozenset[str]:
-        """Give the paths of a site that stand here as this target wants them, whichever target wrote them."""
-        artifacts, seat = self.rendered.get(site, ()), self.seats.get(site)
-        if isinstance(artifacts, Refusal) or seat is None:
-            return frozenset()
-        case = Case(live, seat.live, adopt=False, holder=lambda _: None, site=site)
-        return frozenset(one.path for one in artifacts if one.fragment or holds_wanted(disk, one, case))
+    def paths(self, site: str) -> frozenset[str]:
+        """Give the paths that are ours of a site alone."""
+        entry = self.inventory_of(site)
+        return frozenset(file.path for file in entry.files if not file.fragment) if entry is not None else frozenset()
+
+    def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
+        wanted = {view: view.wants(site) for view in self.beside}
+        kept = frozenset[str]().union(*wanted.values())
+        made = self._made(entry, leaving(disk, entry.files, kept, lambda path: self.taken(site, path), site))
+        left = self.paths(site)
+        takers = (view.name for view, paths in wanted.items() if not paths & left <= view.paths(site))
+        return replace(made, takers=tuple(sorted(takers)))
+
+    def wants(self, site: str) -> frozenset[str]:
+        """Give the paths that a site wants here, whichever target wrote what stands there."""
+        artifacts = self.rendered.get(site, ())
+        return frozenset() if isinstance(artifacts, Refusal) else frozenset(one.path for one in artifacts)
 
     def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
         copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False

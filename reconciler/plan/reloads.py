@@ -11,7 +11,7 @@ from reconciler.plan.digests import digest_of
 from reconciler.plan.targets import Work, reloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Inventory
@@ -155,6 +155,11 @@ class Batch:
     def has_shared(self, target: str) -> bool:
         """Tell whether the target's shared files are installed in this round."""
         return target in self._reloads and self._reloads[target].shared
+
+    def installs(self, targets: Collection[str], site: str) -> dict[str, str]:
+        """Give the ids of a site's installs in these targets, by target."""
+        mine = (one for one in self._installs if one.site == site and one.verb is Verb.INSTALL)
+        return {one.target: one.id for one in mine if one.target is not None and one.target in targets}
 
     def ends(self, targets: Sequence[str], site: str | None) -> list[str]:
         """Give the ids after which a site's work in these targets is over: the reload, else its installs."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from reconciler.model.ports import Scope
 from tests.journeys.loops import asking, failed
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from tests.journeys.street import Street
 
 NAME = "shop.example.com"
+BLOCK = """server {
+    listen {{ values.port }} ssl;
+    server_name{% for one in hostnames %} {{ one }}{% endfor %};
+    ssl_certificate {{ fullchain }};
+    ssl_certificate_key {{ key }};
+    return 204;
+}
+"""
 
 
 @pytest.mark.parametrize("part", [False, True], ids=["whole tree", "one site named"])
@@ -124,3 +133,69 @@ def test_a_renamed_target_takes_its_files_along(stage: Stage) -> None:
     stage.write("sites.yaml", ca_site("one", targets=["else"]), ca_site("two"), copy_target(out), elsewhere)
     stage.apply()
     assert sorted(path.name for path in out.iterdir()) == ["two.crt", "two.key"]
+
+
+def rename_target(street: Street, more: dict[str, Any]) -> None:
+    """Write the tree with the target `web` under the name `other`."""
+    street.write(street.quick("one", targets=["other"]), street.quick("two", targets=["other"]), target=more)
+    documents = list(yaml.safe_load_all((street.stage.manifests / "base.yaml").read_text()))
+    documents[-1]["metadata"]["name"] = "other"
+    street.stage.write("base.yaml", *documents)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"values": {}},
+        {"template": {"inline": BLOCK}},
+        {"verify": {"mode": "warn"}},
+    ],
+    ids=["values", "template", "verify"],
+)
+def test_a_target_renamed_and_changed_at_once(street: Street, more: dict[str, Any]) -> None:
+    """The files are taken over and made anew in one switch; nobody is asked, and the names are served throughout."""
+    stage = street.stage
+    street.write(street.quick("one"), street.quick("two"))
+    stage.settle()
+    before = {name: stage.live(name) for name in ("one", "two")}
+    if "values" in more:
+        extra = stage.root / "extra"
+        extra.write_text("add_header X-Renamed yes;\n")
+        more = {"values": {"extra": [str(extra)]}}
+    verify = {"ports": [street.tls_port], **more.get("verify", {})}
+    more = {**more, "verify": verify, "values": {"port": street.tls_port, **more.get("values", {})}}
+    rename_target(street, more)
+    with asking(street.tls_port, "one.example.com") as seen:
+        reports = stage.settle()
+    assert [one for one in stage.outcomes(reports) if one[2] == "failed"] == []
+    assert not {one[0] for one in stage.outcomes(reports)} & {"issue", "archive"}
+    assert failed(seen) == []
+    assert {what for _, what in seen} == {before["one"].facts.fingerprint}
+    street.assert_served("one")
+    street.assert_served("two")
+    assert sorted(path.name for path in street.web.include.iterdir()) == ["one.conf", "two.conf"]
+    assert {name: stage.live(name) for name in ("one", "two")} == before
+    assert not (stage.state / "inventory" / "web" / "sites" / "one.json").exists()
+    stage.assert_calm()
+
+
+def test_what_a_renamed_target_cannot_install_stays_the_former_ones(street: Street) -> None:
+    """Neither of them would own the files else, and mending the template would find strangers' in its way."""
+    stage = street.stage
+    street.write(street.quick("one"), street.quick("two"))
+    stage.settle()
+    before = {path.name: path.read_bytes() for path in street.web.include.iterdir()}
+    broken = {"template": {"inline": "no_such_directive {{ site }};\n"}}
+    rename_target(street, broken)
+    with asking(street.tls_port, "one.example.com") as seen:
+        reports = stage.apply()
+    assert failed(seen) == []
+    assert {one[2] for one in stage.outcomes(reports) if one[0] == "install"} == {"failed"}
+    assert {path.name: path.read_bytes() for path in street.web.include.iterdir()} == before
+    assert (stage.state / "inventory" / "web" / "sites" / "one.json").exists()
+    rename_target(street, {})
+    stage.shift = timedelta(minutes=10)
+    with asking(street.tls_port, "one.example.com") as seen:
+        stage.settle()
+    assert failed(seen) == []
+    stage.assert_calm()

@@ -64,7 +64,7 @@ def _of_site(
         before = _standing(batch, site, artifact, ours=artifact.path in ours)
         after = swaps.wanted(artifact, bundle)
         if before is not None and artifact.path not in ours and before.data != after.data and not artifact.fragment:
-            _check_foreign(batch, artifact)
+            _check_foreign(batch, site, artifact)
         held = revision if artifact.part is not Part.CONFIG else None
         own = artifact.own_directory or artifact.part is Part.CONFIG
         found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own))
@@ -103,8 +103,9 @@ def _taken(batch: Batch, site: str) -> frozenset[str]:
     )
 
 
-def _check_foreign(batch: Batch, artifact: Artifact) -> None:
-    if batch.spec.existing == "adopt" or _is_other_sites(batch, artifact.path):
+def _check_foreign(batch: Batch, site: str, artifact: Artifact) -> None:
+    path = artifact.path
+    if batch.spec.existing == "adopt" or _is_other_sites(batch, path) or _is_of_a_target_left(batch, site, path):
         return
     text = f"{artifact.path} is not ours and stands where ours should; move it away, or set `existing: adopt`"
     raise Failed(Reason.FOREIGN_FILE, text)
@@ -114,3 +115,13 @@ def _is_other_sites(batch: Batch, path: str) -> bool:
     """Tell whether a path is ours by another site's inventory, which gives it up in this very batch."""
     leaving = [change.site or "" for change in batch.files]
     return any(file.path == path for site in leaving for file in batch.entry(site).files)
+
+
+def _is_of_a_target_left(batch: Batch, site: str, path: str) -> bool:
+    """Tell whether a path is the site's own by the inventory of a target that it no longer names."""
+    if site not in batch.desired:
+        return False
+    used = {use.spec.name for use in batch.desired[site].targets}
+    left = (name for name in batch.bench.store.targets() if name not in used)
+    entries = (batch.bench.store.inventory_of(name, site) for name in left)
+    return any(file.path == path for entry in entries if entry is not None for file in entry.files)
