@@ -20,6 +20,7 @@ from reconciler.loop.pulse import Pulse
 from reconciler.loop.queue import Mailbox, Queue
 from reconciler.loop.repeats import Repeats
 from reconciler.loop.steady import SteadyTree
+from reconciler.loop.tidying import Tidying
 from reconciler.loop.timers import Timers
 from reconciler.loop.watch import Hint
 from reconciler.model.changes import Reason
@@ -28,7 +29,6 @@ from reconciler.observe import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from reconciler.engine import Report
     from reconciler.loop.parts import Parts
@@ -54,9 +54,9 @@ class Loop:
         self._cursor = 0
         self._moved = True
         self._guarded_removals = False
-        self._tidied: datetime | None = None
         self.mail: Mailbox[Word] = Mailbox()
         self.journal = Journal()
+        self._tidying = Tidying(parts.tidy, parts.spawn, self.journal)
 
     # --- from outside ------------------------------------------------------------------------------------------------
 
@@ -226,22 +226,9 @@ class Loop:
         if EVERYTHING not in names:
             return Scope(names & self._tree.refresh().keys(), follows=self._parts.full)
         self._timers.sooner(EVERYTHING, self._clock.now() + _FULL_EVERY)
-        self._tidy()
+        self._tidying.once_a_day(self._clock.now())
         idle = frozenset(self._tree.refresh().keys() - busy) if (busy := self._queue.busy) else None
         return Scope(idle, full=self._parts.full, follows=self._parts.full)
-
-    def _tidy(self) -> None:
-        """Clear out the archive, once a day and beside the loop."""
-        now = self._clock.now()
-        if self._tidied is None or now - self._tidied >= _FULL_EVERY:
-            self._tidied = now
-            self._parts.spawn(lambda: self._clear_out(now))
-
-    def _clear_out(self, now: datetime) -> None:
-        try:
-            self._parts.tidy(now)
-        except CertwrightError as error:
-            self.journal.say(f"the archive could not be cleared out: {error}", level=logging.WARNING)
 
     def _remember(self, report: Report) -> None:
         """Keep when each site is due; of a site that waits for what only a change ends, that it is restless."""
