@@ -105,10 +105,7 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class OnTarget:
-    """A site in a target: its files compared, what the copies hold and what the server has loaded.
-
-    `takers`: of a target that it leaves, the ones that are to have files of it, and do not have them yet.
-    """
+    """A site in a target: its files compared, what the copies hold and what the server has loaded."""
 
     target: str
     files: tuple[FileFact, ...] = ()
@@ -116,4 +113,3 @@ class OnTarget:
     inventory: Inventory | None = None
     digest: str = ""
     problem: LastFailure | None = None
-    takers: tuple[str, ...] = ()

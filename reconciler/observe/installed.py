@@ -34,9 +34,9 @@ _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose file a path is: another site's in the same target, or the site's own in a `target` that it leaves.
+    """Whose file a path is, and whether it is given up in this pass: a site in the same target, or on the one named.
 
-    `leaves`: the path is given up in this pass.
+    Without a site: what that target's sites share.
     """
 
     site: str
@@ -44,8 +44,9 @@ class Holder:
     target: str = ""
 
     def __str__(self) -> str:
-        """Name it."""
-        return f"target {self.target}" if self.target else f"site {self.site}"
+        """Say who it is."""
+        words = (f"site {self.site}" if self.site else "", f"target {self.target}" if self.target else "")
+        return " on ".join(filter(None, words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case)
         return FileChange.CREATE, ""
     holder = case.holder(artifact.path)
     if holder is not None and not holder.leaves:
-        return FileChange.REFUSED, f"{artifact.path} is a file of site {holder.site}; give each site a path of its own"
+        return FileChange.REFUSED, f"{artifact.path} is a file of {holder}; give each site a path of its own"
     if holder is not None:
         return FileChange.UPDATE, f"taken over from {holder}"
     if holds_wanted(disk, artifact, case):

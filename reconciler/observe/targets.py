@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import OddFile
 from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
-from reconciler.observe.installed import Case, compared, leaving
+from reconciler.observe.installed import Case, Holder, compared, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def observed_targets(
         name: ObservedTarget(
             name=name,
             record=records.get(name),
-            shared=_shared(view, records.get(name), disk, gone),
+            shared=_shared(view, records, disk, gone),
             switching=_is_switching(reader, name),
             damage=lost.get(name, "") if view.target is None else "",
         )
@@ -49,14 +49,24 @@ def _is_switching(reader: Reader, target: str) -> bool:
         return True
 
 
-def _shared(view: TargetView, record: TargetRecord | None, disk: Disk, gone: frozenset[str] | None) -> OnTarget | None:
+def _giver(view: TargetView, records: Mapping[str, TargetRecord], path: str) -> Holder | None:
+    """Give a target that no site of this pass uses any more and that has a shared file at a path."""
+    left = [other.name for other in view.beside if not other.seats and other.name in records]
+    found = (name for name in left if any(file.path == path for file in records[name].shared.files))
+    return next((Holder("", leaves=True, target=name) for name in found), None)
+
+
+def _shared(
+    view: TargetView, records: Mapping[str, TargetRecord], disk: Disk, gone: frozenset[str] | None
+) -> OnTarget | None:
     """Compare the shared files of a target that is in use; they go with its last site."""
+    record = records.get(view.name)
     entry = record.shared if record and record.shared.files else None
     if view.target is not None and view.seats:
         wanted = view.shared
         if not wanted and entry is None:
             return None
-        case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda _: None)
+        case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda path: _giver(view, records, path))
         return _made(view.name, entry, compared(disk, wanted, entry, case))
     if entry is None or gone is None or not view.is_left(gone):
         return None

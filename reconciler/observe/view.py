@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ class TargetView:
     """`seats`: the sites of this pass that use the target; `looked_at`: all sites of this pass; `declared`: all names.
 
     `target` is None where only its record is left: then nothing is wanted there. `beside` are the pass's other targets:
-    one that has a new name finds its files in place, and they are not taken away for the old one.
+    one that has a new name takes its files over, and they are not taken away for the old one.
     """
 
     def __init__(  # noqa: PLR0913  one pass has this many facts
@@ -149,30 +148,22 @@ class TargetView:
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
         if not any(artifact.path == path for artifact in artifacts):
             return self.taken(site, path)
-        return self.holder(site, path) or self._given_up(site, path)
-
-    def _given_up(self, site: str, path: str) -> Holder | None:
-        """Tell which target the site leaves that has this path, as one does that has another name now."""
-        left = (other for other in self.beside if site not in other.seats and path in other.paths(site))
-        return next((Holder(site, leaves=True, target=other.name) for other in left), None)
-
-    def paths(self, site: str) -> frozenset[str]:
-        """Give the paths that are ours of a site alone."""
-        entry = self.inventory_of(site)
-        return frozenset(file.path for file in entry.files if not file.fragment) if entry is not None else frozenset()
+        other = next((view for view in self.beside if path in view.leaves(site)), None)
+        return self.holder(site, path) or (Holder(site, leaves=True, target=other.name) if other else None)
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
-        wanted = {view: view.wants(site) for view in self.beside}
-        kept = frozenset[str]().union(*wanted.values())
-        made = self._made(entry, leaving(disk, entry.files, kept, lambda path: self.taken(site, path), site))
-        left = self.paths(site)
-        takers = (view.name for view, paths in wanted.items() if not paths & left <= view.paths(site))
-        return replace(made, takers=tuple(sorted(takers)))
+        kept = {path for view in self.beside for path in view.wants(site)}
+        return self._made(entry, leaving(disk, entry.files, kept, lambda path: self.taken(site, path), site))
 
     def wants(self, site: str) -> frozenset[str]:
         """Give the paths that a site wants here, whichever target wrote what stands there."""
         artifacts = self.rendered.get(site, ())
         return frozenset() if isinstance(artifacts, Refusal) else frozenset(one.path for one in artifacts)
+
+    def leaves(self, site: str) -> frozenset[str]:
+        """Give the paths that a site of this pass has here and gives up, since it names the target no more."""
+        entry = self.inventory_of(site) if site not in self.seats else None
+        return frozenset(file.path for file in entry.files) if entry is not None else frozenset()
 
     def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
         copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False

@@ -14,6 +14,7 @@ from reconciler.model.observed import ObservedSite
 from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
 from reconciler.plan.due import due_of
 from reconciler.plan.handover import Handovers
+from reconciler.plan.moving import Moving, arrivals
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
 from reconciler.plan.reloads import Batch, look_change
 from reconciler.plan.removal import Removal, Rounds, plan_removal
@@ -101,7 +102,6 @@ class _Draft:
     published: Publishing = field(default_factory=Publishing)
     heirs: Heirs = field(default_factory=Heirs)
     handovers: Handovers = field(default_factory=Handovers)
-    given_up_late: list[tuple[Work, Steps]] = field(default_factory=list)
 
     def take(self, wishes: Sequence[Wish]) -> None:
         """Take the sites' steps, those that hand names over to each other in one round."""
@@ -132,7 +132,8 @@ class _Draft:
         self._interrupted(first)
         first_installs, first_reloads = first.close()
         issues = self._issues(registers, activates, first)
-        self._late(first, second, issues)
+        self._late(second, issues)
+        self._move(Moving(first, second))
         second_installs, second_reloads = second.close()
         archives = self._archives(removal, first, second)
         published = (*self.published.unpublish, *self.published.publish.values(), *self.published.refresh)
@@ -199,22 +200,11 @@ class _Draft:
         """Take sites out of targets they left; where a target is reloaded later anyway, then."""
         for steps in self.steps:
             for work in steps.early:
-                if work.remove and not work.on.takers:
+                if work.remove and not arrivals(steps.wish, work.spec):
                     batch = second if work.target in late_targets and not first.has(work.target) else first
                     batch.add(work, steps.wish, (), steps.heirs.get(work.target, ()))
-                elif work.remove and not self._give_up(work, steps, first, {}):
-                    self.given_up_late.append((work, steps))
             for work in steps.joins:
                 second.add(work, steps.wish, (), steps.heirs.get(work.target, ()))
-
-    @staticmethod
-    def _give_up(work: Work, steps: Steps, batch: Batch, former: Mapping[str, str]) -> bool:
-        """Forget files of a target only after those that take them over have them; until then they are its own."""
-        takers = set(work.on.takers)
-        made = {**former, **batch.installs(takers, steps.wish.desired.name)}
-        if made.keys() == takers:
-            batch.add(work, steps.wish, tuple(made.values()), steps.heirs.get(work.target, ()))
-        return made.keys() == takers
 
     def _shared(self, first: Batch, second: Batch, late_targets: frozenset[str]) -> None:
         proving = frozenset(work.target for steps in self.steps for work in steps.late if _proves_by_acme(steps))
@@ -255,16 +245,25 @@ class _Draft:
             made[name] = issue_change(wish, self.gate.now, tuple(dict.fromkeys(after)))
         return made
 
-    def _late(self, first: Batch, second: Batch, issues: dict[str, Change]) -> None:
+    def _late(self, second: Batch, issues: dict[str, Change]) -> None:
         for steps in self.steps:
             name = steps.wish.desired.name
             for work in steps.late:
                 if name in issues:
                     heirs = steps.heirs.get(work.target, ())
                     second.add(replace(work, reload=_CHANGED), steps.wish, (issues[name].id,), heirs)
-        for work, steps in self.given_up_late:
-            self._give_up(work, steps, second, first.installs(work.on.takers, steps.wish.desired.name))
         second.wait_for_heirs(issues)
+
+    def _move(self, moving: Moving) -> None:
+        """Take sites out of targets that they left for others, once those have taken them up."""
+        for steps in self.steps:
+            for work in steps.early:
+                if work.remove and arrivals(steps.wish, work.spec):
+                    after = moving.after(work, steps.wish)
+                    if isinstance(after, Hold):
+                        self.holds.append(after)
+                    else:
+                        moving.second.add(work, steps.wish, after, steps.heirs.get(work.target, ()))
 
     @staticmethod
     def _archives(removal: Removal, first: Batch, second: Batch) -> tuple[Change, ...]:

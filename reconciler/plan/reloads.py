@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Change, PlannedFile, Reason, Verb
+from reconciler.model.observed import FileChange
 from reconciler.plan.digests import digest_of
 from reconciler.plan.targets import Work, reloads
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Inventory
@@ -24,6 +25,7 @@ _PRIORITY: Final = (
     Reason.NOT_LOADED,
     Reason.NOT_SERVED,
 )
+_UNKNOWN: Final = "it stands there already, and is not on our record"
 _SENTENCES: Final = {
     Reason.DRIFTED: "someone changed what we installed",
     Reason.NOT_INSTALLED: "nothing is installed yet",
@@ -87,7 +89,7 @@ class Batch:
             verb=Verb.UNINSTALL if work.remove else Verb.INSTALL,
             subject=subject,
             reason=work.reason,
-            message=f"{_SENTENCES[work.reason]}: {_counts(work.files)}",
+            message=f"{_sentence(work)}: {_counts(work.files)}",
             desired_digest=wish.desired.digest if wish is not None else "",
             decided_on=digest_of(self.name, _facts(work.files), live_text(wish) if wish is not None else ""),
             after=after,
@@ -156,10 +158,9 @@ class Batch:
         """Tell whether the target's shared files are installed in this round."""
         return target in self._reloads and self._reloads[target].shared
 
-    def installs(self, targets: Collection[str], site: str) -> dict[str, str]:
-        """Give the ids of a site's installs in these targets, by target."""
-        mine = (one for one in self._installs if one.site == site and one.verb is Verb.INSTALL)
-        return {one.target: one.id for one in mine if one.target is not None and one.target in targets}
+    def installs(self, target: str, site: str) -> bool:
+        """Tell whether files of a site are installed on a target in this round."""
+        return any((change.target, change.site) == (target, site) for change in self._installs)
 
     def ends(self, targets: Sequence[str], site: str | None) -> list[str]:
         """Give the ids after which a site's work in these targets is over: the reload, else its installs."""
@@ -226,6 +227,12 @@ def look_change(work: Work, wish: Wish) -> Change:
 def live_text(wish: Wish) -> str:
     """Give the revision in use, for a digest."""
     return "none" if wish.live.type == "none" else wish.live.id
+
+
+def _sentence(work: Work) -> str:
+    """Say why; of what stands there already although nothing is known of it, that our record of it is missing."""
+    same = work.files and all(file.change is FileChange.UPDATE for file in work.files)
+    return _UNKNOWN if same and work.reason is Reason.NOT_INSTALLED else _SENTENCES[work.reason]
 
 
 def _loaded(inventory: Inventory | None) -> str:

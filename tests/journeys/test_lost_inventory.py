@@ -42,6 +42,9 @@ def test_it_heals_where_what_stands_there_is_what_is_wanted(stage: Stage, rubbis
     path = record(stage)
     good = path.read_bytes()
     put(path, rubbish)
+    assert {one.message for one in stage.diff().plan.changes if one.verb == "install"} == {
+        "it stands there already, and is not on our record: update 2 files"
+    }
     stage.settle()
     assert path.read_bytes() == good
 

@@ -105,23 +105,22 @@ def _taken(batch: Batch, site: str) -> frozenset[str]:
 
 def _check_foreign(batch: Batch, site: str, artifact: Artifact) -> None:
     path = artifact.path
-    if batch.spec.existing == "adopt" or _is_other_sites(batch, path) or _is_of_a_target_left(batch, site, path):
+    if batch.spec.existing == "adopt" or _is_other_sites(batch, path) or _is_other_targets(batch, site, path):
         return
     text = f"{artifact.path} is not ours and stands where ours should; move it away, or set `existing: adopt`"
     raise Failed(Reason.FOREIGN_FILE, text)
+
+
+def _is_other_targets(batch: Batch, site: str, path: str) -> bool:
+    """Tell whether a path is the site's by the inventory of a target that it names no more."""
+    desired, store = batch.desired.get(site), batch.bench.store
+    used = {batch.name, *(use.spec.name for use in desired.targets)} if desired is not None else {batch.name}
+    left = {name: record for name, record in store.targets().items() if name not in used}
+    entries = (store.inventory_of(name, site) if site else record.shared for name, record in left.items())
+    return any(file.path == path for entry in entries if entry is not None for file in entry.files)
 
 
 def _is_other_sites(batch: Batch, path: str) -> bool:
     """Tell whether a path is ours by another site's inventory, which gives it up in this very batch."""
     leaving = [change.site or "" for change in batch.files]
     return any(file.path == path for site in leaving for file in batch.entry(site).files)
-
-
-def _is_of_a_target_left(batch: Batch, site: str, path: str) -> bool:
-    """Tell whether a path is the site's own by the inventory of a target that it no longer names."""
-    if site not in batch.desired:
-        return False
-    used = {use.spec.name for use in batch.desired[site].targets}
-    left = (name for name in batch.bench.store.targets() if name not in used)
-    entries = (batch.bench.store.inventory_of(name, site) for name in left)
-    return any(file.path == path for entry in entries if entry is not None for file in entry.files)

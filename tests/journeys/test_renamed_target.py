@@ -1,0 +1,141 @@
+"""A target that is renamed while something else of it changes too: on a real nginx, all are answered."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from tests.journeys.stage import document
+from tests.servers.handshake import handshake
+from tests.servers.processes import until
+
+if TYPE_CHECKING:
+    from tests.journeys.street import Street
+
+NAMES = ("one", "two")
+
+
+def write(street: Street, name: str, **target: Any) -> None:  # noqa: ANN401
+    made: dict[str, Any] = street.target(**target)
+    street.write(*(street.quick(site, targets=[name]) for site in NAMES))
+    base = street.stage.manifests / "base.yaml"
+    documents = base.read_text().split("---\n")
+    base.write_text("---\n".join(documents[:-1]))
+    street.stage.write("target.yaml", document("Target", name, made["spec"]))
+
+
+class Watch:
+    """Asks for a name all the time; `lost` are answers that were not the site's certificate."""
+
+    def __init__(self, street: Street) -> None:
+        self.street, self.over, self.lost = street, threading.Event(), list[str]()
+        self.thread = threading.Thread(target=self._ask)
+
+    def _ask(self) -> None:
+        while not self.over.wait(0.01):
+            for name in NAMES:
+                wanted = f"{name}.example.com"
+                try:
+                    seen = handshake(self.street.tls_port, wanted).names
+                except OSError as error:
+                    seen = frozenset({str(error)})
+                if wanted not in seen:
+                    self.lost.append(f"{wanted}: {seen}")
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize("what", ["name alone", "template", "values", "directory", "layout of the listener", "all"])
+def test_a_renamed_target_with_another_change(street: Street, what: str) -> None:
+    write(street, "web")
+    street.stage.settle()
+    other = street.stage.root / "nginx" / "other.d"
+    other.mkdir()
+    street.http(f"include {other}/*.conf;")
+    reloads = street.web.reloads + 1
+    street.web.reload()
+    until(lambda: street.web.reloads == reloads, "nginx has reloaded")
+    extra = street.stage.root / "extra"
+    extra.write_text("location /x { return 204; }\n")
+    listen = f"listen {street.tls_port} ssl; server_name {{% for name in hostnames %}} {{{{ name }}}}{{% endfor %}};"
+    inline = f"server {{ {listen} ssl_certificate {{{{ fullchain }}}}; ssl_certificate_key {{{{ key }}}}; }}\n"
+    changes: dict[str, dict[str, Any]] = {
+        "template": {"template": {"inline": inline}},
+        "values": {"values": {"extra": [str(extra)]}},
+        "directory": {"configDirectory": str(other)},
+        "layout of the listener": {"values": {"listen": [f"0.0.0.0:{street.tls_port}"]}},
+    }
+    changes["all"] = {**changes["template"], **changes["directory"]}
+    with Watch(street) as watch:
+        write(street, "front", **changes.get(what, {}))
+        street.stage.settle()
+    assert watch.lost == []
+    assert street.web.reloads - reloads <= 2
+    for name in NAMES:
+        street.assert_served(name)
+    left = sorted(path.name for path in street.web.include.iterdir())
+    there = sorted(path.name for path in other.iterdir())
+    wanted = ["one.conf", "two.conf"]
+    assert (left, there) == (([], wanted) if "configDirectory" in changes.get(what, {}) else (wanted, []))
+    assert street.web.test().returncode == 0
+
+
+def test_a_new_target_that_cannot_be_tested_leaves_the_old_one_in_place(street: Street) -> None:
+    write(street, "web")
+    street.stage.settle()
+    extra = street.stage.root / "extra"
+    extra.write_text("no_such_directive;\n")
+    before = {path.name: path.read_bytes() for path in street.web.include.iterdir()}
+    with Watch(street) as watch:
+        write(street, "front", values={"extra": [str(extra)]})
+        street.stage.apply()
+    assert watch.lost == []
+    assert {path.name: path.read_bytes() for path in street.web.include.iterdir()} == before
+    reasons = {(hold.site, hold.target, hold.reason) for hold in street.stage.diff().plan.holds}
+    assert ("one", "web", "HandoverPending") in reasons
+    assert ("one", "front", "RejectedByServer") in reasons
+    extra.write_text("# fine\n")
+    street.stage.shift = timedelta(minutes=10)
+    street.stage.settle()
+    with street.stage.app(read_only=True) as app:
+        assert (sorted(app.store.inventory("front")), sorted(app.store.inventory("web"))) == (["one", "two"], [])
+
+
+def test_two_sites_that_change_places(street: Street) -> None:
+    """Neither target waits for the other for ever."""
+    other = street.stage.root / "nginx" / "other.d"
+    other.mkdir()
+    street.http(f"include {other}/*.conf;")
+    made: dict[str, Any] = street.target(configDirectory=str(other))
+    street.stage.write("target.yaml", document("Target", "other", made["spec"]))
+    street.write(street.quick("one"), street.quick("two", targets=["other"]))
+    street.stage.settle()
+    street.write(street.quick("one", targets=["other"]), street.quick("two"))
+    street.stage.settle()
+    for name in NAMES:
+        street.assert_served(name)
+    assert [path.name for path in (*street.web.include.iterdir(), *other.iterdir())] == ["two.conf", "one.conf"]
+
+
+def test_the_default_site_of_an_address_moves_all_the_same(street: Street) -> None:
+    """Two blocks that are the default of one address would be refused, so here the old one goes first."""
+    write(street, "web", defaultSite="one")
+    street.stage.settle()
+    other = street.stage.root / "nginx" / "other.d"
+    other.mkdir()
+    street.http(f"include {other}/*.conf;")
+    write(street, "front", defaultSite="one", configDirectory=str(other))
+    street.stage.apply()
+    street.stage.shift = timedelta(minutes=10)
+    street.stage.settle()
+    for name in NAMES:
+        street.assert_served(name)
