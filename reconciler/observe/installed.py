@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact
 
 _LEFT_ALONE: Final = frozenset({FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED})
+_WAY_OUT: Final = (
+    "give each site a path of its own",
+    "give each target a directory of its own (two that change places: move one to a third directory first)",
+)
 _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 
@@ -206,7 +210,7 @@ def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case)
         return FileChange.CREATE, ""
     holder = case.holder(artifact.path)
     if holder is not None and not holder.leaves:
-        return FileChange.REFUSED, f"{artifact.path} is a file of {holder}; give each site a path of its own"
+        return FileChange.REFUSED, f"{artifact.path} is a file of {holder}; {_WAY_OUT[bool(holder.target)]}"
     if holder is not None:
         return FileChange.UPDATE, f"taken over from {holder}"
     if holds_wanted(disk, artifact, case):

@@ -148,8 +148,15 @@ class TargetView:
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
         if not any(artifact.path == path for artifact in artifacts):
             return self.taken(site, path)
-        other = next((view for view in self.beside if path in view.leaves(site)), None)
-        return self.holder(site, path) or (Holder(site, leaves=True, target=other.name) if other else None)
+        return self.holder(site, path) or self._own_elsewhere(site, path)
+
+    def _own_elsewhere(self, site: str, path: str) -> Holder | None:
+        """Tell which other target has a path for the same site; one that is still used gives nothing up here."""
+        for view in self.beside:
+            entry = view.inventory_of(site)
+            if entry is not None and any(file.path == path for file in entry.files):
+                return Holder(site, leaves=site not in view.seats, target=view.name)
+        return None
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
         kept = {path for view in self.beside for path in view.wants(site)}
@@ -159,11 +166,6 @@ class TargetView:
         """Give the paths that a site wants here, whichever target wrote what stands there."""
         artifacts = self.rendered.get(site, ())
         return frozenset() if isinstance(artifacts, Refusal) else frozenset(one.path for one in artifacts)
-
-    def leaves(self, site: str) -> frozenset[str]:
-        """Give the paths that a site of this pass has here and gives up, since it names the target no more."""
-        entry = self.inventory_of(site) if site not in self.seats else None
-        return frozenset(file.path for file in entry.files) if entry is not None else frozenset()
 
     def _made(self, entry: Inventory | None, files: tuple[FileFact, ...]) -> OnTarget:
         copies = self.target.copies if self.target else any(file.revision for file in entry.files) if entry else False

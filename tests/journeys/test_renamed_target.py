@@ -13,6 +13,8 @@ from tests.servers.handshake import handshake
 from tests.servers.processes import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.journeys.street import Street
 
 NAMES = ("one", "two")
@@ -139,3 +141,37 @@ def test_the_default_site_of_an_address_moves_all_the_same(street: Street) -> No
     street.stage.settle()
     for name in NAMES:
         street.assert_served(name)
+
+
+def test_two_targets_of_one_site_that_change_directories_are_held_and_nothing_goes(street: Street) -> None:
+    """Each would overwrite and remove what the other has; who moves one aside first gets there."""
+    first, second, third = (street.web.include, street.stage.root / "second", street.stage.root / "third")
+    second.mkdir()
+    third.mkdir()
+    street.http(f"include {third}/*.conf;")
+    street.web.reload()
+
+    def place(web: Path, other: Path) -> None:
+        tree: dict[str, Any] = street.target(configDirectory=str(web))
+        street.stage.write("target.yaml", tree, document("Target", "other", {
+            **tree["spec"], "configDirectory": str(other), "verify": {"mode": "off"},
+        }))  # fmt: skip
+
+    base = street.stage.manifests / "base.yaml"
+    street.write(street.quick("one", targets=["web", "other"]))
+    base.write_text("---\n".join(base.read_text().split("---\n")[:-1]))
+    place(first, second)
+    street.stage.settle()
+    before = [(folder / "one.conf").read_bytes() for folder in (first, second)]
+    place(second, first)
+    street.stage.apply()
+    holds = {hold.target: hold for hold in street.stage.diff().plan.holds}
+    assert {name: hold.reason for name, hold in holds.items()} == {"web": "PathRefused", "other": "PathRefused"}
+    assert "is a file of site one on target web; give each target a directory of its own" in holds["other"].message
+    assert [(folder / "one.conf").read_bytes() for folder in (first, second)] == before
+    street.assert_served("one")
+    place(third, first)
+    street.stage.apply()
+    street.stage.settle()
+    assert [(folder / "one.conf").exists() for folder in (first, second, third)] == [True, False, True]
+    street.assert_served("one")
