@@ -64,6 +64,7 @@ class _State:
     lock: threading.Condition = field(default_factory=threading.Condition)
     heap: list[tuple[float, int, int, Change]] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
+    working: int = 0
     first_ready: dict[str, float] = field(default_factory=dict)
     outcomes: queue.SimpleQueue[Outcome] = field(default_factory=queue.SimpleQueue)
     number: Iterator[int] = field(default_factory=itertools.count)
@@ -111,9 +112,9 @@ class Executor:
             with self._seats:
                 outcome = self._guarded(change, state.declared)
             with state.lock:
-                if self._again(state, outcome):
-                    continue
-                self._finish(state, outcome)
+                state.working -= 1
+                if not self._again(state, outcome):
+                    self._finish(state, outcome)
 
     def _take(self, state: _State) -> Change | None:
         with state.lock:
@@ -122,6 +123,7 @@ class Executor:
                     self._abandon(state)
                     return None
                 if state.heap and state.heap[0][0] <= self._clock.monotonic():
+                    state.working += 1
                     return heapq.heappop(state.heap)[3]
                 pause = state.heap[0][0] - self._clock.monotonic() if state.heap else 1.0
                 state.lock.wait(timeout=min(max(pause, 0.001), 1.0))
@@ -205,14 +207,27 @@ class Executor:
 
     def _due(self, state: _State) -> list[tuple[str, tuple[Change, ...]]]:
         due = {target: parts for target, parts in reversed(state.book.batches()) if target not in state.busy}
-        if self._pace.gather:
-            for target in self._gathered(state, due):
-                parts, skipped = state.book.hasten(target)
-                for outcome in skipped:
-                    self._finish(state, outcome)
-                if parts:
-                    due[target] = parts
+        hastened = self._gathered(state, due) if self._pace.gather else []
+        for target in hastened or self._crossed(state, due):
+            parts, skipped = state.book.hasten(target)
+            for outcome in skipped:
+                self._finish(state, outcome)
+            if parts:
+                due[target] = parts
         return list(due.items())
+
+    def _crossed(self, state: _State, due: dict[str, tuple[Change, ...]]) -> list[str]:
+        """Give the target to begin with where nothing goes on, as batches wait for each other in a circle.
+
+        No plan should be like that; if one is, it ends all the same, and what is left is the next pass's.
+        """
+        if due or state.heap or state.busy or state.working:
+            return []
+        ready = sorted(state.book.partly_ready())[:1]
+        for change in () if ready else state.book.left():
+            text = f"{change.verb} of {change.subject} waits for itself; this is a bug of certwright"
+            self._finish(state, Outcome(change, Status.FAILED, Reason.BUG, text))
+        return ready
 
     def _gathered(self, state: _State, due: dict[str, tuple[Change, ...]]) -> list[str]:
         """Give the targets whose first part has been ready for the gathering time while others still wait."""

@@ -46,6 +46,10 @@ class Schedule:
         """Tell whether any change has not ended."""
         return bool(self._left)
 
+    def left(self) -> list[Change]:
+        """Give the changes that have not ended."""
+        return list(self._left.values())
+
     def finish(self, outcome: Outcome) -> tuple[list[Change], list[Outcome]]:
         """Note an outcome; give the site changes that may start now, and all that ended by it, itself first.
 

@@ -188,3 +188,22 @@ def test_targets_do_not_wait_for_each_other() -> None:
     web, mail = install("a"), install("a", target="mail")
     outcomes = Doer(batch=batch).run(Plan((web, mail, reload(web), reload(mail, target="mail"))))
     assert len(outcomes) == 4
+
+
+def test_batches_that_wait_for_each_other_in_a_circle_are_begun_with_what_may_begin() -> None:
+    mail = reload(install("c", target="mail"), install("d", target="mail"), target="mail")
+    web = (install("a"), install("b", mail))
+    first = reload(*web)
+    plan = Plan((*web, first, install("c", target="mail"), install("d", first, target="mail"), mail))
+    doer = Doer()
+    outcomes = doer.run(plan)
+    assert [[one.site for one in parts] for parts in doer.batches] == [["c", None], ["a", "b", None]]
+    assert {one.reason for one in outcomes.values() if one.status is not Status.DONE} == {"NoLongerPlanned"}
+    assert sum(one.status is Status.DONE for one in outcomes.values()) == 5
+
+
+def test_changes_that_wait_for_themselves_hang_nobody() -> None:
+    one, other = issue("a", issue("b")), issue("b", issue("a"))
+    outcomes = Doer().run(Plan((one, other, issue("c"))))
+    assert [outcomes[change.id].reason for change in (one, other)] == ["Bug", "DependencyFailed"]
+    assert "site/a waits for itself" in outcomes[one.id].message
