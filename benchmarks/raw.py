@@ -1,7 +1,7 @@
 """The least that gets a certificate: asyncio streams and `cryptography`, no checks, nothing on disk unless told to.
 
-What it costs beside the CA is what any client must spend. It asks as often as we do: at once, then after our own first
-pause, which grows as ours does. Told to keep what it gets, it writes and syncs what no client may lose: the order's URL
+What it costs beside the CA is what any client must spend. It asks as often as we do: of a proof after our own first
+pause, which grows as ours does, of a certificate at once. Told to keep what it gets, it writes and syncs what no client may lose: the order's URL
 before it goes on, the key before the CA has it signed, the chain.
 """
 
@@ -109,18 +109,17 @@ class Line:
         headers, content = await self.exchange("POST", url, self.account.signed(url, self.nonce, raw))
         return headers, json.loads(content) if "json" in headers.get("content-type", "") else content
 
-    async def until(self, url: str, wanted: str) -> dict[str, Any]:
-        """Ask until the object has the status."""
-        pause = pacing.FIRST
+    async def until(self, url: str, wanted: str, pause: float = 0.0) -> dict[str, Any]:
+        """Ask after the pause until the object has the status."""
         while True:
+            await asyncio.sleep(pause)
+            pause = max(pause * pacing.GROWTH, pacing.FIRST)
             _, found = await self.post(url)
             if found["status"] == wanted:
                 answer: dict[str, Any] = found
                 return answer
             if found["status"] == "invalid":
                 raise RuntimeError(f"{url}: {found}")
-            await asyncio.sleep(pause)
-            pause *= pacing.GROWTH
 
     async def certificate(self, name: str) -> bytes:
         """Order, prove, finalize, download."""
@@ -132,7 +131,7 @@ class Line:
             one = next(challenge for challenge in authorization["challenges"] if challenge["type"] == "http-01")
             account.answers[one["token"].encode()] = f"{one['token']}.{account.thumbprint}".encode()
             await self.post(one["url"], {})
-            await self.until(url, "valid")
+            await self.until(url, "valid", pacing.FIRST)
         key = ec.generate_private_key(ec.SECP256R1())
         kept = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         self.kept(name, "key", key.private_bytes(serialization.Encoding.PEM, *kept))
