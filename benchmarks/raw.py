@@ -1,8 +1,8 @@
 """The least that gets a certificate: asyncio streams and `cryptography`, no checks, nothing on disk unless told to.
 
 What it costs beside the CA is what any client must spend. It asks as often as we do: of a proof after our own first
-pause, which grows as ours does, of a certificate at once. Told to keep what it gets, it writes and syncs what no client may lose: the order's URL
-before it goes on, the key before the CA has it signed, the chain.
+pause, which grows as ours does, of a certificate at once. Told to keep what it gets, it writes and syncs what no client
+may lose: the order's URL before it goes on, the key before the CA has it signed, the chain.
 """
 
 from __future__ import annotations
