@@ -45,8 +45,11 @@ class Manifests(Protocol):
 class Observing(Protocol):
     """The store and the installed files, read: `observe.world.Observer`."""
 
-    def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
-        """Give the sites whose inputs changed since a pass found nothing to do, or whose due time has come."""
+    def loud(self, digests: Mapping[str, str], now: datetime, *, whole: bool = True) -> frozenset[str]:
+        """Give the sites whose inputs changed since a pass found nothing to do, or whose due time has come.
+
+        `whole`: these are all that are declared.
+        """
         ...
 
     def observe(self, declared: Declared, scope: Scope) -> World:
@@ -90,7 +93,7 @@ class Engine:
         now = self.clock.now()
         digests = self.manifests.refresh()
         names = digests.keys() if scope.sites is None else scope.sites & digests.keys()
-        loud = self.observer.loud({name: digests[name] for name in names}, now)
+        loud = self.observer.loud({name: digests[name] for name in names}, now, whole=scope.sites is None)
         declared = self.manifests.declared(loud)
         world = self.observer.observe(declared, scope)
         plan = make_plan(declared, world, now=now, limits=limits, scope=scope)

@@ -55,10 +55,13 @@ class Quiet:
         self._rows: Mapping[str, tuple[str, str]] = {}
         self._loud: frozenset[str] = frozenset()
 
-    def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
-        """Give the sites (name to digest of their meaning) that must be looked at: changed, due, or never settled."""
+    def loud(self, digests: Mapping[str, str], now: datetime, *, whole: bool = True) -> frozenset[str]:
+        """Give the sites (name to digest of their meaning) that must be looked at: changed, due, or never settled.
+
+        `whole`: these are all that are declared; of others nothing is read.
+        """
         self._began = time.time_ns()
-        rows = self._rows = self._cache.rows(NAMESPACE, None)
+        rows = self._rows = self._cache.rows(NAMESPACE, None if whole else list(digests))
         places = self._places()
         still = self._still(places)
         look = _Look(now.timestamp(), _Common(), skip=still)
@@ -67,7 +70,7 @@ class Quiet:
             names, lambda some: bytes([look.is_quiet(rows.get(name), digests[name]) for name in some])
         )
         self._loud = frozenset(name for name, calm in zip(names, quiet, strict=True) if not calm)
-        if not still and rows.keys() <= digests.keys() - self._loud:
+        if whole and not still and rows.keys() <= digests.keys() - self._loud:
             self._trust(places)
         return self._loud
 

@@ -52,10 +52,10 @@ class Observer:
         self._digests: Mapping[str, str] = {}
         self._traces: dict[str, Traces] = {}
 
-    def loud(self, digests: Mapping[str, str], now: datetime) -> frozenset[str]:
-        """Give the sites (name to digest of their meaning) that must be looked at: changed, due, or never settled."""
+    def loud(self, digests: Mapping[str, str], now: datetime, *, whole: bool = True) -> frozenset[str]:
+        """Give the sites (name to digest of their meaning) that must be looked at; `whole`: these are all declared."""
         self._digests, self._traces = digests, {}
-        return self._quiet.loud(digests, now)
+        return self._quiet.loud(digests, now, whole=whole)
 
     def settle(self, declared: Declared, due: Mapping[str, datetime | None]) -> None:
         """Remember sites for which there was nothing to do until `due`; only what was observed since `loud` counts."""
