@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(name="hasty")
+@contextmanager
 def _hasty() -> Iterator[None]:
+    """Let threads take turns all the time; those that run already, as to start one so is the interpreter's weakness."""
     former = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(former)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(former)
 
 
 def test_the_last_in_is_the_first_out_and_none_is_fetched_meanwhile() -> None:
@@ -42,7 +46,6 @@ def test_old_ones_are_thrown_away() -> None:
     assert nonces.take() == "fetched"
 
 
-@pytest.mark.usefixtures("hasty")
 def test_no_nonce_is_given_twice() -> None:
     count = iter(range(1_000_000))
     lock = threading.Lock()
@@ -54,13 +57,21 @@ def test_no_nonce_is_given_twice() -> None:
     nonces = Nonces(fetch, time.monotonic)
     taken: list[str] = []
 
+    started = threading.Barrier(9, timeout=10)
+
     def work(worker: int) -> None:
+        started.wait()
+        started.wait()
         for number in range(300):
             taken.append(nonces.take())
             nonces.put(f"w{worker}.{number}")
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
+        working = pool.map(work, range(8))
+        started.wait()
+        with _hasty():
+            started.wait()
+            list(working)
 
     assert len(taken) == len(set(taken)) == 2400
 
