@@ -96,7 +96,7 @@ class Schedule:
         """Give the target batches whose every part may start now, as (target, its changes, the reload last)."""
         found = []
         for names in self._groups.due():
-            parts = sorted((self._left[name] for name in names), key=lambda change: change.verb is Verb.RELOAD)
+            parts = sorted((self._left[name] for name in names), key=_turn)
             if parts:
                 found.append((parts[0].target or "", tuple(parts)))
         return found
@@ -117,6 +117,10 @@ class Schedule:
         reloads = [c for c in mine if c.verb is Verb.RELOAD]
         skipped = [Outcome(c, Status.SKIPPED, Reason.NO_LONGER_PLANNED, "left to the next pass") for c in late]
         return (*parts, *reloads[:1]), skipped
+
+
+def _turn(change: Change) -> tuple[bool, int, str]:
+    return change.verb is Verb.RELOAD, change.rank, change.subject
 
 
 def _dependency(change: Change, ended: Outcome) -> Outcome:

@@ -71,6 +71,9 @@ class Batch:
 
     def add(self, work: Work, wish: Wish, after: tuple[str, ...], heirs: tuple[str, ...] = ()) -> None:
         """Take a site's work in a target; `after` are the changes that it rests on, `heirs` those who take over."""
+        if work.stays:
+            self._installs.append(self._install(work, f"site/{wish.desired.name}", after, wish))
+            return
         reload = self._reload(work.target, work.spec)
         reload.sites.add(wish.desired.name)
         reload.rank = min(reload.rank, wish.rank)

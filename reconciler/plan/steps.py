@@ -168,7 +168,7 @@ def _rounds(
             holds.append(taking_hold(wish, work.target, pending[work.target]))
         if not first and not second:
             continue
-        held = gate.hold(work.target, work.spec, work.site)
+        held = None if work.stays else gate.hold(work.target, work.spec, work.site)
         if held is not None:
             holds.append(held)
             restored += [work] if work.restores(_loaded(wish)) else []

@@ -60,6 +60,11 @@ class Work:
         """Tell whether the target holds copies of key and certificate."""
         return self.on.copies
 
+    @property
+    def stays(self) -> bool:
+        """Tell whether a site leaves the target and all its files stay, as another target has them: no server hears."""
+        return self.remove and not self.files and self.on.inventory is not None and bool(self.on.inventory.files)
+
     def restores(self, live: str | None) -> bool:
         """Tell whether all of it is to put back what the server's last good reload took up, with this revision live."""
         differing = [fact for fact in self.on.files if fact.change in _DIFFERS]

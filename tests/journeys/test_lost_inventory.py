@@ -49,6 +49,15 @@ def test_it_heals_where_what_stands_there_is_what_is_wanted(stage: Stage, rubbis
     assert path.read_bytes() == good
 
 
+def test_a_record_that_is_lost_beside_a_renewal_heals_with_it(stage: Stage) -> None:
+    base(stage)
+    stage.settle()
+    record(stage).unlink()
+    base(stage, ca_site("a", annotations={"certwright/renewAt": "now"}), ca_site("b"))
+    stage.settle()
+    assert (stage.root / "copies" / "a.crt").read_bytes() == stage.path("a", "fullchain.pem").read_bytes()
+
+
 def test_else_the_site_waits_on_that_target_alone(stage: Stage) -> None:
     more = document("Target", "more", {"type": "files", "key": str(stage.root / "{site}.more")})
     base(stage, ca_site("a", targets=["copy", "more"]), ca_site("b"))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.journeys.stage import document
+from tests.journeys.stage import ca_site, copy_target, document
 from tests.servers.handshake import handshake
 from tests.servers.processes import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tests.journeys.stage import Stage
     from tests.journeys.street import Street
 
 NAMES = ("one", "two")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(street: Street, name: str, **target: Any) -> None:  # noqa: ANN401
@@ -110,6 +114,52 @@ def test_a_new_target_that_cannot_be_tested_leaves_the_old_one_in_place(street: 
     street.stage.settle()
     with street.stage.app(read_only=True) as app:
         assert (sorted(app.store.inventory("front")), sorted(app.store.inventory("web"))) == (["one", "two"], [])
+
+
+def test_a_rename_with_a_bad_reload_that_is_taken_back_leaves_nothing_to_do(street: Street) -> None:
+    """The target that nobody declares any more has nothing that the other one has not taken back: no server hears."""
+    write(street, "web")
+    street.stage.settle()
+    with Watch(street) as watch:
+        write(street, "front", reload={"command": ["/bin/false"]})
+        street.stage.apply()
+        write(street, "web")
+        street.stage.settle()
+    assert watch.lost == []
+    with street.stage.app(read_only=True) as app:
+        assert (sorted(app.store.inventory("front")), sorted(app.store.inventory("web"))) == ([], ["one", "two"])
+
+
+CUT = """
+import pathlib, sys
+from tests.journeys import killing, stage
+one = stage.Stage(pathlib.Path(sys.argv[1]))
+killing.arm(int(sys.argv[2]))
+one.apply()
+"""
+
+
+@pytest.mark.parametrize("call", range(1, 60, 4))
+def test_a_rename_that_is_cut_off_and_taken_back_beside_a_renewal(stage: Stage, call: int) -> None:
+    def declare(target: str, asked: str) -> None:
+        more = {"chain": str(stage.root / "copies" / "{site}.chain")} if target == "front" else {}
+        made = copy_target(stage.root / "copies", **more)
+        stage.write("target.yaml", {**made, "metadata": {"name": target}})
+        stage.write(
+            "sites.yaml",
+            *(ca_site(name, targets=[target], annotations={"certwright/renewAt": asked}) for name in NAMES),
+        )
+
+    declare("web", "a")
+    stage.settle()
+    declare("front", "b")
+    argv = (sys.executable, "-c", CUT, str(stage.root), str(call))
+    cut = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert cut.returncode in {0, -signal.SIGKILL}, cut.stderr
+    declare("web", "c")
+    stage.settle()
+    left = {path.name for path in (stage.state / "inventory" / "front").rglob("*") if path.is_file()}
+    assert left <= {"target.json"}
 
 
 def test_two_sites_that_change_places(street: Street) -> None:

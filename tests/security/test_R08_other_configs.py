@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import fragments
 from reconciler.model.desired import ApacheTarget, HaproxyTarget, Template, Verify
+from reconciler.model.names import Hostname
 from reconciler.model.ports import Refusal
 from reconciler.targets.apache import Apache
 from reconciler.targets.haproxy import Haproxy
@@ -71,7 +72,8 @@ def check_haproxy(site: SiteOnTarget) -> None:
         text = fragments.joined({site.site: found[1].text or ""})
         assert list(fragments.blocks(text)) == [site.site]
         lines = [line.split(" ") for line in text.split("\n") if line and not line.startswith("#")]
-        assert lines == [[found[0].path, *(name for name in site.hostnames if not name.replace(".", "").isdigit())]]
+        named = [name for name in site.hostnames if not Hostname(name).is_address]
+        assert lines == [[found[0].path, *named]]
         assert found[0].path.count("/") == expected[0].path.count("/")
         assert text.isascii()
 

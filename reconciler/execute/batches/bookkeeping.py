@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from reconciler.model.changes import Change
 
 
+def begin(batch: Batch, switch: Switch) -> None:
+    """Write down the switch that is about to be made."""
+    _introduce(batch)
+    batch.bench.store.put_switch(batch.lease, batch.name, switch.record())
+
+
+def _introduce(batch: Batch) -> None:
+    """Write down the target before anything of it: by that it is found where no manifest declares it any more."""
+    if batch.name not in batch.bench.store.targets():
+        batch.bench.store.put_target(batch.lease, TargetRecord(batch.spec))
+
+
 def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = ()) -> None:
     """Write the inventory of what is in place, then forget the switch: from here on nothing has to be put back.
 
@@ -32,7 +44,8 @@ def keep(batch: Batch, switch: Switch, *, loaded: bool, sites: Sequence[str] = (
             continue
         entry = replace(batch.entry(site), files=files[site])
         # what the server may still have loaded is not forgotten before it took up that the files are gone
-        gone = change.verb is Verb.UNINSTALL and site and (loaded or batch.reload is None)
+        stay = batch.entry(site).files and not change.files
+        gone = change.verb is Verb.UNINSTALL and site and (loaded or batch.reload is None or stay)
         changed[site] = None if gone else entry
     if loaded:
         for name in sites:
@@ -61,6 +74,7 @@ def take_back(batch: Batch, switch: Switch, sites: Collection[str], *, loaded: b
 
 
 def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) -> None:
+    _introduce(batch)
     record = _record(batch)
     shared = changed.pop("", None) or record.shared
     if loaded:

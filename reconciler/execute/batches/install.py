@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed
+from reconciler.errors import Failed, StoreError
 from reconciler.execute.batches import bookkeeping
 from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.activation import activate, look_before, looked
 from reconciler.execute.batches.adopting import Adopting
 from reconciler.execute.batches.batch import Batch, Bench, first_lines
 from reconciler.execute.batches.expel import expel
-from reconciler.execute.batches.former import known_of, put_back
+from reconciler.execute.batches.former import known_of, put_back, read_record
 from reconciler.execute.batches.giving import give
 from reconciler.execute.batches.isolate import Isolation, Verdict
 from reconciler.execute.batches.rejecting import give_way, summed
@@ -26,7 +26,7 @@ from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Tested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from reconciler.execute.batches.hands import LocalHands
     from reconciler.execute.remember import Remembering
@@ -51,12 +51,29 @@ class TargetBatches:
     def __call__(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:
         """Do the batch; the outcomes are those of its changes."""
         Adopting(self.store, self.clock, self.verb, self.wait).keep(changes)
+        self._recover_others(target, changes)
         with self.store.claim(f"target/{target}", self.verb, self.wait) as lease:
             recover(self.store, lease, target)
             spec = declared.targets.get(target) or self.store.targets()[target].spec
             bench = Bench(self.store, self.hands, self.clock, self.memory, self.verb)
             seats = self.seats(target, declared)
             return run(Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites))
+
+    def _recover_others(self, target: str, changes: Sequence[Change]) -> None:
+        """Put back first what was left half-way on a target that had these files before, as under another name."""
+        paths = {file.path for change in changes for file in change.files}
+        for other in self.store.targets().keys() - {target}:
+            if not paths.isdisjoint(self._half_way(other)):
+                with self.store.claim(f"target/{other}", self.verb, self.wait) as lease:
+                    recover(self.store, lease, other)
+
+    def _half_way(self, target: str) -> Collection[str]:
+        """Give the paths of a switch that was left half-way; a record that cannot be read is that target's trouble."""
+        try:
+            record = self.store.switching(target)
+            return () if record is None else {row.path for row in read_record(record)}
+        except StoreError:
+            return ()
 
 
 def recover(store: Store, lease: Lease, target: str) -> None:
@@ -82,7 +99,7 @@ def run(batch: Batch) -> list[Outcome]:
     before = look_before(batch)
     switch = swaps.Switch(tuple(swaps_of(batch)))
     if any(swap.differs for swap in switch.swaps):
-        batch.bench.store.put_switch(batch.lease, batch.name, switch.record())
+        bookkeeping.begin(batch, switch)
     put_in_place(batch, switch)
     broken = _judge(batch, switch, _tested(batch, switch))
     if broken is None and _orphans(batch, switch):
@@ -119,7 +136,8 @@ def _orphans(batch: Batch, switch: swaps.Switch) -> bool:
 
 
 def _tested(batch: Batch, switch: swaps.Switch) -> Tested:
-    if batch.spec.test is None or batch.target.replaces(batch.changed(switch)):
+    idle = batch.reload is None and not any(swap.differs for swap in switch.swaps)
+    if idle or batch.spec.test is None or batch.target.replaces(batch.changed(switch)):
         return Tested(ok=True, output="")
     return batch.test([swap.path for swap in switch.swaps])
 

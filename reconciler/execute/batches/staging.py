@@ -64,7 +64,7 @@ def _of_site(
         before = _standing(batch, site, artifact, ours=artifact.path in ours)
         after = swaps.wanted(artifact, bundle)
         if before is not None and artifact.path not in ours and before.data != after.data and not artifact.fragment:
-            _check_foreign(batch, site, artifact)
+            _check_foreign(batch, site, artifact, before)
         held = revision if artifact.part is not Part.CONFIG else None
         own = artifact.own_directory or artifact.part is Part.CONFIG
         found.append(swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own))
@@ -103,12 +103,26 @@ def _taken(batch: Batch, site: str) -> frozenset[str]:
     )
 
 
-def _check_foreign(batch: Batch, site: str, artifact: Artifact) -> None:
+def _check_foreign(batch: Batch, site: str, artifact: Artifact, before: Content) -> None:
     path = artifact.path
     if batch.spec.existing == "adopt" or _is_other_sites(batch, path) or _is_other_targets(batch, site, path):
         return
+    if _is_former(batch, site, artifact, before):
+        return
     text = f"{artifact.path} is not ours and stands where ours should; move it away, or set `existing: adopt`"
     raise Failed(Reason.FOREIGN_FILE, text)
+
+
+def _is_former(batch: Batch, site: str, artifact: Artifact, before: Content) -> bool:
+    """Tell whether a file holds what a revision of the site has for it: ours, though our record of it is missing.
+
+    The plan saw so, before the site got the revision that it has now.
+    """
+    if artifact.text is not None or not site:
+        return False
+    store = batch.bench.store
+    bundles = (store.bundle(site, revision.id) for revision in store.revisions(site))
+    return any(swaps.material(artifact.part, bundle) == before.data for bundle in bundles)
 
 
 def _is_other_targets(batch: Batch, site: str, path: str) -> bool:

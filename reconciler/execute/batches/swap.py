@@ -83,10 +83,11 @@ def wanted(artifact: Artifact, bundle: Bundle | None) -> Content:
         return Content(artifact.text.encode(), artifact.mode, uid, gid)
     if bundle is None:
         raise Failed("Missing", f"{artifact.path} needs a certificate and there is none yet")
-    return Content(_material(artifact.part, bundle), artifact.mode, uid, gid)
+    return Content(material(artifact.part, bundle), artifact.mode, uid, gid)
 
 
-def _material(part: Part, bundle: Bundle) -> bytes:
+def material(part: Part, bundle: Bundle) -> bytes:
+    """Give what a file of this part holds."""
     match part:
         case Part.KEY:
             return bundle.key.reveal()
