@@ -124,8 +124,9 @@ def _turn(change: Change) -> tuple[bool, int, str]:
 
 
 def _dependency(change: Change, ended: Outcome) -> Outcome:
-    status = Status.WAITING if ended.status is Status.WAITING else Status.SKIPPED
-    message = f"{ended.change.verb} of {ended.change.subject} did not succeed: {ended.message}"
+    what = f"{ended.change.verb} of {ended.change.subject}"
+    if ended.status is Status.WAITING:
+        return Outcome(change, Status.WAITING, ended.reason, f"it comes after the {what}, which waits", ended.again)
     # what was given up because somebody else did it, or because we stop, is no failure further down either
     reason = ended.reason if ended.status is Status.SKIPPED else Reason.DEPENDENCY_FAILED
-    return Outcome(change, status, reason, message, again=ended.again)
+    return Outcome(change, Status.SKIPPED, reason, f"{what} did not succeed: {ended.message}", again=ended.again)

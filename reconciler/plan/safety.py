@@ -109,7 +109,7 @@ def _clean_up(thing: Undo) -> Change:
         verb=Verb.CLEAN_UP,
         subject=f"undo/{thing.id}",
         reason=Reason.LEFT_BEHIND,
-        message=f"the answer to a challenge of an earlier order still stands {where}",
+        message=f"the answer to a challenge of an earlier order may still stand {where}",
         decided_on=digest_of(thing.kind, thing.place, thing.name),
         site=thing.site,
         rank=0,

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from tests.servers.zones import NameServer
 
 NAME = "_acme-challenge.host.one.test"
-SECRETS = {"tsig": SECRET, "block": key_block(), "api": API_KEY}
+SECRETS = {
+    "wrong": "c29tZXRoaW5nIGVsc2UgdGhhbiB0aGF0IHNlY3JldA==",
+    "tsig": SECRET,
+    "block": key_block(),
+    "api": API_KEY,
+}
 SERVERS = {"knot": knot, "bind": bind, "pdns": pdns}
 HOOK = """#!{python} -I
 import json, subprocess, sys
@@ -105,6 +110,22 @@ def test_values_come_and_go_one_by_one(name: str, servers: dict[str, NameServer]
     assert server.query(owner) == ["of-somebody-else", "second"]
     provider.remove("one.test", owner, "second")
     assert server.query(owner) == ["of-somebody-else"]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_value_that_a_server_never_took_needs_not_be_taken_away(name: str, servers: dict[str, NameServer]) -> None:
+    """Of one that stands there the refusal is told: it is still to be taken away."""
+    server = servers[name]
+    owner = f"_acme-challenge.refused-{name}.one.test"
+    refused = Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="wrong")))
+    with pytest.raises(Failed):
+        made(refused).add("one.test", owner, "never", 30)
+    made(refused).remove("one.test", owner, "never")
+    good = made(Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig"))))
+    good.add("one.test", owner, "stands", 30)
+    with pytest.raises(Failed):
+        made(refused).remove("one.test", owner, "stands")
+    good.remove("one.test", owner, "stands")
 
 
 @pytest.mark.parametrize("name", ["rfc2136 knot", "exec bind", "lexicon pdns"])

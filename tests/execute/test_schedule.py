@@ -66,7 +66,11 @@ def test_what_somebody_else_did_is_no_failure_further_down() -> None:
 def test_wait_is_handed_down_as_a_wait() -> None:
     plan = chain("a")
     _, ended = Schedule(plan).finish(Outcome(plan.changes[0], Status.WAITING, "RateLimited", "later"))
-    assert {one.status for one in ended} == {Status.WAITING}
+    assert {(one.status, one.reason) for one in ended} == {(Status.WAITING, "RateLimited")}
+    assert [one.message for one in ended[1:]] == [
+        "it comes after the issue of site/a, which waits",
+        "it comes after the install of site/a, which waits",
+    ]
 
 
 def test_after_that_names_nothing_in_the_plan_is_no_hindrance() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.doors.dns_client import api as dns
+from reconciler.errors import Failed
 
 if TYPE_CHECKING:
     from reconciler.challenges.dns.means import Means
@@ -23,8 +24,20 @@ class Rfc2136:
         dns.add_txt(self._server, zone, self._key(), name, value, ttl)
 
     def remove(self, zone: str, name: str, value: str) -> None:
-        """Delete this value. Raises Failed."""
-        dns.remove_txt(self._server, zone, self._key(), name, value)
+        """Delete this value. Raises Failed, unless the server says that it does not have it: as one it refused."""
+        try:
+            dns.remove_txt(self._server, zone, self._key(), name, value)
+        except Failed:
+            if not self._lacks(name, value):
+                raise
+
+    def _lacks(self, name: str, value: str) -> bool:
+        try:
+            answer = dns.ask(self._server, name, "TXT")
+        except dns.DnsFailed:
+            return False
+        known = answer.authoritative and answer.rcode in {"NOERROR", "NXDOMAIN"} and answer.alias is None
+        return known and value not in answer.records
 
     def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
         """Add an A or AAAA record. Raises Failed."""
