@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.cli.settings import Settings
+    from reconciler.model.ports import Rewrite
 
 _WHICH_SERVER: Final = "--server"
 
@@ -34,6 +35,11 @@ class NoCache:
     def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
         """Keep none."""
         del namespace, rows, drop
+
+    def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
+        """Keep none."""
+        del writes, row, seen
+        return False
 
 
 @verb(uses=("manifests", "server"), formats=("text", "json", "yaml"))

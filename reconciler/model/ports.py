@@ -19,7 +19,7 @@ from reconciler.model.ports_issuing import (
     StagedIssuer,
 )
 from reconciler.model.ports_pass import Clock, Declared, Execute, Limits, Scope
-from reconciler.model.ports_store import Bundle, Cache, Lease, Leases, Material, Reader, Store, Writer
+from reconciler.model.ports_store import Bundle, Cache, Lease, Leases, Material, Reader, Rewrite, Store, Writer
 from reconciler.model.ports_targets import (
     Activated,
     Artifact,
@@ -60,6 +60,7 @@ __all__ = [
     "Reader",
     "Refusal",
     "Request",
+    "Rewrite",
     "Scope",
     "SiteOnTarget",
     "Solver",

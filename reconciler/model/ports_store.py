@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -259,6 +259,18 @@ class Store(Leases, Reader, Writer, Material, Protocol):
     """All roles; only `wiring` sees it whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What is written into one namespace of a cache: rows (signature and payload by key), and keys that go.
+
+    `whole`: the rows are all that the namespace has from now on.
+    """
+
+    rows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    drop: Collection[str] = ()
+    whole: bool = False
+
+
 class Cache(Protocol):
     """A cache of inputs, safe to delete at any time: rows of (namespace, key) with a signature and a payload."""
 
@@ -272,4 +284,12 @@ class Cache(Protocol):
 
     def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
         """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
+        ...
+
+    def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
+        """Write several namespaces in one transaction, all or nothing; tell whether it was done.
+
+        Only if the `row` (namespace, key) has the signature `seen` still; None: there is no such row. Compared in the
+        transaction, so that nobody builds on what another process has replaced since.
+        """
         ...

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
+from reconciler.model.ports_store import Rewrite
 from reconciler.store import database
 
 if TYPE_CHECKING:
@@ -51,15 +52,12 @@ class Index:
 
     def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
         """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
-        if not self._writable or not (rows or drop):
-            return
-        with self._turn:
-            try:
-                self._put(namespace, rows, drop)
-            except sqlite3.Error as error:
-                self._give_up(error)
-            except StoreError:
-                return  # made impossible by the same thing that will be told of a real write
+        if rows or drop:
+            self._try({namespace: Rewrite(rows, drop)}, None)
+
+    def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
+        """Write several namespaces in one transaction if the `row` is as it was `seen`; tell whether it was done."""
+        return self._try(writes, (*row, seen))
 
     def close(self) -> None:
         """Give the file up."""
@@ -77,22 +75,33 @@ class Index:
                     self._give_up(error)
             return ()
 
-    def _put(self, namespace: str, rows: Mapping[str, tuple[str, str]], drop: Collection[str]) -> None:
+    def _try(self, writes: Mapping[str, Rewrite], still: tuple[str, str, str | None] | None) -> bool:
+        if not self._writable:
+            return False
+        with self._turn:
+            try:
+                return self._write(writes, still)
+            except sqlite3.Error as error:
+                self._give_up(error)
+            except StoreError:
+                pass  # made impossible by the same thing that will be told of a real write
+        return False
+
+    def _write(self, writes: Mapping[str, Rewrite], still: tuple[str, str, str | None] | None) -> bool:
         connection = self._connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
             # a newer program may have taken the file over since we opened it
-            if connection.execute("SELECT version FROM writer").fetchall() == [(self._version,)]:
-                connection.executemany(
-                    "DELETE FROM rows WHERE namespace = ? AND key = ?", ((namespace, key) for key in drop)
-                )
-                values = ((namespace, key, signature, payload) for key, (signature, payload) in rows.items())
-                connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+            ours = connection.execute("SELECT version FROM writer").fetchall() == [(self._version,)]
+            ours = ours and (still is None or _signature(connection, *still[:2]) == still[2])
+            for namespace, change in writes.items() if ours else ():
+                _rewrite(connection, namespace, change)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        return ours
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -118,3 +127,17 @@ class Index:
             self._connection = None
         if database.is_damaged(error):
             database.discard(self._path)
+
+
+def _signature(connection: sqlite3.Connection, namespace: str, key: str) -> object:
+    row = connection.execute("SELECT signature FROM rows WHERE namespace = ? AND key = ?", (namespace, key)).fetchone()
+    return row[0] if row else None
+
+
+def _rewrite(connection: sqlite3.Connection, namespace: str, change: Rewrite) -> None:
+    if change.whole:
+        connection.execute("DELETE FROM rows WHERE namespace = ?", (namespace,))
+    gone = ((namespace, key) for key in change.drop)
+    connection.executemany("DELETE FROM rows WHERE namespace = ? AND key = ?", gone)
+    values = ((namespace, key, signature, payload) for key, (signature, payload) in change.rows.items())
+    connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)

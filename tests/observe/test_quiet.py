@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from reconciler.model.desired import DesiredSite
+    from reconciler.model.ports import Rewrite
     from tests.observe.ground import Ground
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -253,6 +254,9 @@ class MemoryCache:
     def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
         assert (namespace, list(drop)) == (NAMESPACE, [])
         self.kept.update(rows)
+
+    def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
+        raise NotImplementedError
 
 
 def test_asking_costs_little_more_than_the_stats_themselves(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import StoreError
+from reconciler.model.ports import Rewrite
 from reconciler.store.index import Index
 from reconciler.store.ledger import EVENTS_A_SITE
 from tests.store.material import NOW
@@ -79,12 +80,44 @@ def test_the_cache_gives_back_what_was_put(tmp_path: Path) -> None:
     cache.close()
 
 
+def test_several_namespaces_are_written_at_once_over_what_was_seen(tmp_path: Path) -> None:
+    cache, other = index(tmp_path), index(tmp_path)
+    row = ("m", "")
+    assert cache.put_all({"m": Rewrite({"": ("1", "")}), "n": Rewrite({"a": ("s", "x"), "b": ("s", "y")})}, row, None)
+    assert not other.put_all({"n": Rewrite({"c": ("s", "z")})}, row, None)
+    assert not other.put_all({"n": Rewrite({"c": ("s", "z")})}, row, "2")
+    assert cache.signatures("n") == {"a": "s", "b": "s"}
+    assert other.put_all({"m": Rewrite({"": ("2", "")}), "n": Rewrite({"c": ("t", "z")}, ["a"])}, row, "1")
+    assert cache.signatures("n") == {"b": "s", "c": "t"}
+    assert not cache.put_all({"n": Rewrite(whole=True)}, row, "1")
+    assert cache.put_all({"n": Rewrite({"d": ("u", "")}, whole=True)}, row, "2")
+    assert cache.signatures("n") == {"d": "u"}
+    reader = index(tmp_path, writable=False)
+    assert not reader.put_all({"n": Rewrite(whole=True)}, row, "2")
+    for one in (cache, other):
+        one.close()
+
+
+def test_of_several_namespaces_all_are_written_or_none(tmp_path: Path) -> None:
+    cache = index(tmp_path)
+    assert cache.put_all({"m": Rewrite({"": ("1", "")})}, ("m", ""), None)
+    assert cache._connection is not None
+    cache._connection.execute("PRAGMA max_page_count = 4")
+    large = {str(number): ("s", "p" * 500) for number in range(200)}
+    assert not cache.put_all({"m": Rewrite({"": ("2", "")}), "n": Rewrite(large)}, ("m", ""), "1")
+    assert (cache.signatures("m"), cache.signatures("n")) == ({"": "1"}, {})
+    assert cache.put_all({"m": Rewrite({"": ("2", "")}), "n": Rewrite(large)}, ("m", ""), "1")
+    assert len(cache.signatures("n")) == 200
+    cache.close()
+
+
 def test_another_versions_cache_is_empty_and_taken_over(tmp_path: Path) -> None:
     old, new = index(tmp_path), index(tmp_path, "0.2.0")
     old.put("n", {"a": ("1", "x")})
     assert index(tmp_path, "0.2.0", writable=False).rows("n") == {}
     new.put("n", {"b": ("2", "y")})
     old.put("n", {"c": ("3", "z")})
+    assert not old.put_all({"n": Rewrite({"c": ("3", "z")})}, ("n", "c"), None)
     assert old.rows("n") == {}
     assert new.rows("n") == {"b": ("2", "y")}
     old.close()

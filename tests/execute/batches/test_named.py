@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from reconciler.model.ports import Rewrite
+
 
 class MemoryCache:
     """The protocol `Cache` in memory."""
@@ -40,6 +42,9 @@ class MemoryCache:
         self.kept.update(rows)
         for key in drop:
             self.kept.pop(key, None)
+
+    def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
+        raise NotImplementedError
 
 
 def write(ground: Path, text: str = "") -> Path:
