@@ -7,58 +7,61 @@ whole tree is read, which says the same and can tell all problems.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.manifests import conflicts, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
+    from reconciler.manifests.shelf import Shelf
     from reconciler.model.desired import DesiredSite
-    from reconciler.model.ports import Cache
 
-_MOST = 2000
-SHARED_MARK = "shared"
+_MOST: Final = 2000
 
 
 @dataclass(slots=True)
 class Edit:
-    """What changed: the files read again, the sites they mean now, and the names that are gone or moved."""
+    """What changed: the files read again, the sites they mean now, and the names that are gone or moved.
+
+    `former_sites` are all that these files declared before.
+    """
 
     readings: list[FileReading] = field(default_factory=list)
     gone_files: set[str] = field(default_factory=set)
+    former_sites: set[str] = field(default_factory=set)
     sites: dict[str, DesiredSite] = field(default_factory=dict)
     gone_sites: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Incremental:
-    """Looks for the short way. `rows` names a namespace of the cache for this tree."""
+    """Looks for the short way. Raises Moved where the rows are no longer those that were looked at."""
 
     settings: Settings
-    cache: Cache
-    rows: Callable[[str], str]
+    shelf: Shelf
 
     def edit(self, files: Mapping[str, str]) -> Edit | None:
         """Compare the walked files (path to signature) with the cache; None if the whole tree must be read."""
-        known = self.cache.signatures(self.rows("file"))
+        known = self.shelf.signatures("file")
         changed = [path for path, signature in files.items() if known.get(path) != signature]
         gone = known.keys() - files.keys()
         if not known or len(changed) + len(gone) > _MOST:
             return None
         edit = Edit(gone_files=set(gone))
-        before = self.cache.rows(self.rows("file"), [*changed, *gone])
+        before = self.shelf.rows("file", [*changed, *gone])
         for _, payload in before.values():
             if not self._only_sites(reading.names_in(payload), edit):
                 return None
+        edit.gone_sites = set(edit.former_sites)
         edit.readings = [reading.read_file(path) for path in changed]
         return edit if self._resolved(edit) else None
 
     @staticmethod
     def _only_sites(names: Sequence[tuple[str, str]], edit: Edit) -> bool:
-        edit.gone_sites.update(name for _, name in names)
+        edit.former_sites.update(name for _, name in names)
         return all(kind == "Site" for kind, _ in names)
 
     def _resolved(self, edit: Edit) -> bool:
@@ -80,17 +83,17 @@ class Incremental:
 
     def _taken(self, names: set[str]) -> bool:
         """Tell whether a new name stands already in a file that did not change."""
-        return bool(names and self.cache.rows(self.rows("where"), names))
+        return bool(names and self.shelf.rows("where", names))
 
     def _shared(self) -> list[FileReading]:
         """Give the files that hold other objects than sites, without their sites."""
-        paths = list(self.cache.signatures(self.rows(SHARED_MARK)))
+        paths = list(self.shelf.signatures("shared"))
         return [
             reading.FileReading(path, reading.unpack(payload, reading.SHARED))
-            for path, (_, payload) in self.cache.rows(self.rows("file"), paths).items()
+            for path, (_, payload) in self.shelf.rows("file", paths).items()
         ]
 
     def _rivals(self, sites: Mapping[str, DesiredSite], edit: Edit) -> bool:
         keys = {f"{target}\0{hostname}" for site in sites.values() for target, hostname in conflicts.claims(site)}
-        owners = {owner for owner, _ in self.cache.rows(self.rows("claim"), keys).values()} if keys else set()
+        owners = {owner for owner, _ in self.shelf.rows("claim", keys).values()} if keys else set()
         return bool(owners - edit.gone_sites - sites.keys())

@@ -11,6 +11,7 @@ from reconciler.manifests.builtins import builtin_objects
 from reconciler.manifests.kinds.nearest import nearest
 from reconciler.manifests.objects import Objects, table
 from reconciler.manifests.resolve import Resolver, digest_of
+from reconciler.manifests.walking import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Meaning:
-    """What the files mean. `known` are last good meanings; `held` says of which sites they are still used, and why."""
+    """What the files mean. `known` are last good meanings; `held` says of which sites they are still used, and why.
+
+    `templates` are those that were read, signed before that: what is edited meanwhile is another one next time.
+    """
 
     settings: Settings
     readings: Sequence[FileReading]
@@ -32,7 +36,7 @@ class Meaning:
     sites: dict[str, DesiredSite] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
-    templates: list[str] = field(default_factory=list)
+    templates: dict[str, str] = field(default_factory=dict)
 
     def resolve(self) -> None:
         """Fill in the rest."""
@@ -102,7 +106,7 @@ class Meaning:
         return [next(iter(servers), None)]
 
     def _template(self, path: str) -> str | None:
-        self.templates.append(path)
+        self.templates.setdefault(path, signature_of(path))
         return self.settings.read_template(path)
 
     def _default_sites(self, objects: Objects, resources: Sequence[Resource]) -> None:

@@ -7,16 +7,15 @@ resolved sites) under the stat of the files they came from.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
-from reconciler.manifests import reading
+from reconciler.manifests import reading, rows
+from reconciler.manifests.rows import seal_of
+from reconciler.manifests.shelf import Moved, Shelf, Stamps
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
-from reconciler.model import plain
 from reconciler.model.changes import Hold, Reason
-from reconciler.model.desired import DesiredSite
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
-    from reconciler.model.desired import MethodSpec
+    from reconciler.model.desired import DesiredSite, MethodSpec
     from reconciler.model.ports import Cache
 
 
@@ -39,16 +38,13 @@ class ManifestTree:
     _held: tuple[Hold, ...] = ()
     _digests: dict[str, str] = field(default_factory=dict)
     _fresh: dict[str, DesiredSite] = field(default_factory=dict)
-    _stamps: tuple[str, str] = ("", "")
+    _stamps: Stamps | None = None
     _ahead: bool | None = None
+    _shelf: Shelf = field(init=False)
 
-    @property
-    def _space(self) -> str:
-        key = json.dumps([self.settings.roots, self.settings.server, self.settings.hostname])
-        return hashlib.sha256(key.encode()).hexdigest()[:12]
-
-    def _rows(self, kind: str) -> str:
-        return f"tree/{self._space}/{kind}"
+    def __post_init__(self) -> None:
+        """Find the tree's place in the cache."""
+        self._shelf = Shelf.of(self.settings, self.cache)
 
     def glance(self) -> Mapping[str, str]:
         """Give what was last read; what is read here for the first time serves the next `refresh` too.
@@ -68,58 +64,67 @@ class ManifestTree:
         if self._ahead:
             self._ahead = False
             return self._digests
-        walked = walk(self.settings.roots)
-        if walked.problems and not (self.settings.lenient and walked.files):
-            raise ManifestError(walked.problems)
-        templates, stamp = self._template_stamp(), self._stamp_of(walked)
-        if (templates, stamp) == self._stamps:
-            return self._digests
-        kept = self.cache.signatures(self._rows("tree"))
-        same_templates = kept.get("templates") == templates and STDIN_NAME not in walked.files
-        if same_templates and kept.get("files") == stamp:
-            self._digests = dict(self.cache.signatures(self._rows("site")))
-            self.problems, self._held, self._fresh = (), (), {}
-        elif not same_templates or not self._edited(walked, stamp, templates):
-            self._read(walked, stamp)
-        self._stamps = (self._template_stamp(), stamp) if not self.problems else ("", "")
+        walked = self._walked()
+        stamp = _hash(walked)
+        if not self._as_read(stamp):
+            try:
+                self._stamps = self._from_cache(walked, stamp)
+            except Moved:
+                self._stamps = None
+            if self._stamps is None:
+                self._read(walked, stamp)
         self._ahead = False
         return self._digests
 
-    def _edited(self, walked: Walked, stamp: str, templates: str) -> bool:
+    def _walked(self) -> Walked:
+        walked = walk(self.settings.roots)
+        if walked.problems and not (self.settings.lenient and walked.files):
+            raise ManifestError(walked.problems)
+        return walked
+
+    def _as_read(self, stamp: str) -> bool:
+        """Tell whether this object read the same state of the tree last."""
+        return self._stamps is not None and self._stamps.files == stamp and self._stamps.templates_stand()
+
+    def _from_cache(self, walked: Walked, stamp: str) -> Stamps | None:
+        """Take what is kept, or what is kept and a few edited files; None if the whole tree must be read."""
+        kept = self._shelf.look()
+        if kept is None or STDIN_NAME in walked.files or not kept.templates_stand():
+            return None
+        if kept.files != stamp:
+            return self._edited(walked, replace(kept, files=stamp))
+        self._take(self._shelf.signatures("site"), {})
+        return kept
+
+    def _edited(self, walked: Walked, stamps: Stamps) -> Stamps | None:
         """Take the short way, if there is one."""
         from reconciler.manifests.incremental import Incremental
 
-        edit = Incremental(self.settings, self.cache, self._rows).edit(walked.files)
+        edit = Incremental(self.settings, self._shelf).edit(walked.files)
         if edit is None:
-            return False
-        self._digests = dict(self.cache.signatures(self._rows("site")))
+            return None
+        digests = self._shelf.signatures("site")
         for name in edit.gone_sites:
-            self._digests.pop(name, None)
-        self._digests.update({name: seal_of(site) for name, site in edit.sites.items()})
-        self.problems, self._held, self._fresh = (), (), edit.sites
-        self._write_files(walked, edit.readings, edit.gone_files)
-        self._write_sites(edit.sites, edit.gone_sites)
-        self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (templates, "")})
-        return True
+            digests.pop(name, None)
+        former = self._shelf.rows("site", [*edit.sites, *edit.gone_sites])
+        self._shelf.write(rows.of_edit(edit, walked.files, former), stamps)
+        self._take({**digests, **{name: seal_of(site) for name, site in edit.sites.items()}}, edit.sites)
+        return stamps
 
-    @staticmethod
-    def _stamp_of(walked: Walked) -> str:
-        text = "\n".join(f"{path}\0{signature}" for path, signature in sorted(walked.files.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def _template_stamp(self) -> str:
-        """Sign the templates that the tree names: they are read with it."""
-        from reconciler.manifests.walking import signature_of
-
-        paths = self.cache.rows(self._rows("templates")).get("paths")
-        return json.dumps([[path, signature_of(path)] for path in json.loads(paths[1])]) if paths else ""
+    def _take(self, digests: dict[str, str], fresh: dict[str, DesiredSite]) -> None:
+        self._digests, self._fresh = digests, fresh
+        self.problems, self._held = (), ()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def _read(self, walked: Walked, stamp: str) -> None:
+    def _read(self, walked: Walked, stamp: str, *, forget: bool = True) -> None:
+        """Read the whole tree; `forget`: let go of the meanings that the cache gives back."""
         from reconciler.manifests.meaning import Meaning
 
-        cached = self.cache.rows(self._rows("file"))
+        self._stamps = None
+        # before any file: what another process writes from now on may be younger than what is read here
+        self._shelf.look()
+        cached = self._shelf.files()
         readings = [self._reading(path, signature, cached) for path, signature in walked.files.items()]
         known = self._known(walked, readings)
         meaning = Meaning(replace(self.settings, last_good=self._last_good), readings, known)
@@ -130,7 +135,13 @@ class ManifestTree:
         self._fresh = dict(meaning.sites)
         self._digests = {name: _sealed(site, meaning.held.get(name)) for name, site in meaning.sites.items()}
         self._held = self._holds(meaning.held)
-        self._keep(walked, readings, stamp, meaning.templates)
+        # what is wrong between files that are each right is found by a whole reading alone: no stamps until then
+        self._stamps = None if self.problems else Stamps(stamp, meaning.templates)
+        if STDIN_NAME in walked.files:
+            return
+        kept = self._shelf.write(rows.of_tree(readings, walked.files, cached, self._fresh), self._stamps)
+        if kept and forget:
+            self._fresh = {}  # ten thousand of them are a process's memory
 
     @staticmethod
     def _reading(path: str, signature: str, cached: Mapping[str, tuple[str, str]]) -> FileReading:
@@ -147,19 +158,21 @@ class ManifestTree:
         broken = {one.path for one in readings if one.problems} | {problem.file for problem in walked.problems}
         if not broken or not self.settings.lenient:
             return {}
-        rows = {name: json.loads(text) for name, (_, text) in self.cache.rows(self._rows("site")).items()}
-        if not rows:
-            return {name: site for name, site in self.settings.last_good(()).items() if site.place.file in broken}
-        kept = {name: row for name, row in rows.items() if row["place"]["file"] in broken}
-        return {name: plain.from_plain(DesiredSite, row) for name, row in kept.items()}
+        kept = self._kept_meanings() or self.settings.last_good(())
+        return {name: site for name, site in kept.items() if site.place.file in broken}
 
     def _last_good(self, names: Iterable[str]) -> Mapping[str, DesiredSite]:
         """Give the meanings as they were last read; where the cache is gone, as they were last acted on."""
         wanted = list(names)
-        rows = self.cache.rows(self._rows("site"), wanted)
-        found = {name: plain.from_plain(DesiredSite, json.loads(text)) for name, (_, text) in rows.items()}
+        found = self._kept_meanings(wanted)
         absent = [name for name in wanted if name not in found]
         return {**(self.settings.last_good(absent) if absent else {}), **found}
+
+    def _kept_meanings(self, names: Collection[str] | None = None) -> Mapping[str, DesiredSite]:
+        try:
+            return {name: rows.meant(row) for name, row in self._shelf.rows("site", names).items()}
+        except Moved:
+            return {}
 
     def _holds(self, held: Mapping[str, str]) -> tuple[Hold, ...]:
         told = "the manifest is not valid; the last good meaning is kept: {}"
@@ -175,51 +188,6 @@ class ManifestTree:
         ]
         return tuple(holds)
 
-    def _keep(self, walked: Walked, readings: Sequence[FileReading], stamp: str, templates: Sequence[str]) -> None:
-        if STDIN_NAME in walked.files:
-            return
-        good = [one for one in readings if not one.problems]
-        files = self.cache.signatures(self._rows("file"))
-        new = [one for one in good if files.get(one.path) != walked.files[one.path]]
-        self._write_files(walked, new, files.keys() - {one.path for one in good})
-        self.cache.put(self._rows("templates"), {"paths": ("", json.dumps(sorted(templates)))})
-        before = self.cache.signatures(self._rows("site"))
-        self._write_sites(self._fresh, before.keys() - self._fresh.keys())
-        self._forget_kept()
-        if self.problems:
-            # what is wrong between files that are each right is found by a whole reading alone: no short way until then
-            self.cache.put(self._rows("tree"), {}, drop=["files", "templates"])
-        else:
-            self.cache.put(self._rows("tree"), {"files": (stamp, ""), "templates": (self._template_stamp(), "")})
-
-    def _forget_kept(self) -> None:
-        """Let go of the meanings that can be had from the cache: ten thousand of them are a process's memory."""
-        kept = self.cache.signatures(self._rows("site"))
-        self._fresh = {name: site for name, site in self._fresh.items() if kept.get(name) != seal_of(site)}
-
-    def _write_files(self, walked: Walked, readings: Sequence[FileReading], gone: Collection[str]) -> None:
-        packed = {one.path: (walked.files[one.path], reading.pack(one)) for one in readings}
-        former = self.cache.rows(self._rows("file"), [*packed, *gone])
-        stale = {name for _, payload in former.values() for kind, name in reading.names_in(payload) if kind == "Site"}
-        names = {one.name for file in readings for one in file.resources if one.kind == "Site"}
-        self.cache.put(self._rows("where"), dict.fromkeys(names, ("", "")), drop=stale - names)
-        self.cache.put(self._rows("file"), packed, drop=gone)
-        shared = {one.path for one in readings if any(resource.kind != "Site" for resource in one.resources)}
-        self.cache.put(self._rows("shared"), dict.fromkeys(shared, ("", "")), drop=[*gone, *(packed.keys() - shared)])
-
-    def _write_sites(self, sites: Mapping[str, DesiredSite], gone: Collection[str]) -> None:
-        """Keep the meanings of sites, and which hostname on which target is whose."""
-        former = self.cache.rows(self._rows("site"), [*sites, *gone])
-        stale = {claim for _, payload in former.values() for claim in _claims(json.loads(payload))}
-        rows, claims = {}, {}
-        for name, site in sites.items():
-            item = plain.to_plain(site)
-            rows[name] = (seal_of(site), json.dumps(item, separators=(",", ":"), ensure_ascii=False))
-            claims.update(dict.fromkeys(_claims(item), (name, "")))
-        self.cache.put(self._rows("site"), rows, drop=gone)
-        self.cache.put(self._rows("claim"), claims, drop=stale - claims.keys())
-        self.cache.put(self._rows("where"), dict.fromkeys(sites, ("", "")), drop=gone)
-
     def resources(self) -> tuple[Resource, ...]:
         """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.
 
@@ -227,7 +195,7 @@ class ManifestTree:
         """
         from reconciler.manifests.builtins import builtin_objects
 
-        cached = self.cache.rows(self._rows("file"))
+        cached = self._shelf.files()
         files = walk(self.settings.roots).files
         found = [one for path, signature in files.items() for one in self._reading(path, signature, cached).resources]
         declared = {(one.kind, one.name) for one in found}
@@ -246,10 +214,13 @@ class ManifestTree:
 
     def declared(self, names: Collection[str]) -> Declared:
         """Give the meaning of these sites; targets and issuers are those that they use."""
-        sites = {name: self._fresh[name] for name in names if name in self._fresh}
-        wanted = [name for name in names if name not in sites and name in self._digests]
-        for name, (_, payload) in self.cache.rows(self._rows("site"), wanted).items():
-            sites[name] = plain.from_plain(DesiredSite, json.loads(payload))
+        try:
+            sites = self._meanings(names)
+        except Moved:
+            # deleted, or replaced by a process that read another state of the tree: the rows do not fit the digests
+            walked = self._walked()
+            self._read(walked, _hash(walked), forget=False)
+            sites = self._meanings(names)
         return Declared(
             names=frozenset(self._digests),
             sites=dict(sorted(sites.items())),
@@ -259,18 +230,15 @@ class ManifestTree:
             complete=not self.problems,
         )
 
+    def _meanings(self, names: Collection[str]) -> dict[str, DesiredSite]:
+        sites = {name: self._fresh[name] for name in names if name in self._fresh}
+        wanted = [name for name in names if name not in sites and name in self._digests]
+        kept = self._shelf.rows("site", wanted) if wanted else {}
+        return {**sites, **{name: rows.meant(row) for name, row in kept.items()}}
 
-def _claims(item: Mapping[str, Any]) -> list[str]:
-    """Give the claims of a site in its plain form."""
-    names = [hostname["text"] for hostname in item["hostnames"]]
-    return [f"{use['spec']['name']}\0{name}" for use in item["targets"] for name in names]
 
-
-def seal_of(site: DesiredSite) -> str:
-    """Sign all for whose sake a site is looked at again: its digest, and annotations, which ask for something once."""
-    if not site.annotations:
-        return site.digest
-    text = json.dumps([site.digest, sorted(site.annotations.items())])
+def _hash(walked: Walked) -> str:
+    text = "\n".join(f"{path}\0{signature}" for path, signature in sorted(walked.files.items()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
