@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+
+_RIGHT: Final = ("", "Served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,25 @@ class PortSeen:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The last proof of a site on a target: what was expected (`revision`) and what each port showed."""
+    """The last proof of a site on a target: what was expected (`revision`) and what each port showed.
+
+    It tells nothing of a port that is declared since; one that is declared no more tells nothing of the site.
+    """
 
     target: str
     revision: str
     at: datetime
     ports: tuple[PortSeen, ...]
     ok: bool
+
+    def wrong(self, ports: Collection[int]) -> tuple[PortSeen, ...]:
+        """Give what was not right at these ports."""
+        return tuple(one for one in self.ports if one.port in ports and one.reason not in _RIGHT)
+
+    def unasked(self, ports: Collection[int]) -> tuple[int, ...]:
+        """Give those of these ports that were not asked."""
+        asked = {one.port for one in self.ports}
+        return tuple(port for port in ports if port not in asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def work_of(wish: Wish, spec: TargetSpec, now: datetime) -> Work:
         material=_material(on),
         reason=install_reason(on),
         reload=(reload := _reload(wish, spec, on, now) if not files else None),
-        looks=reload is not None and reload[0] is Reason.NOT_SERVED and _has_loaded(wish, spec.name),
+        looks=reload is not None and reload[0] is Reason.NOT_SERVED and _has_loaded(wish, spec),
         hold=file_hold(on, wish.desired.name) or _failed_before(wish, spec, bool(files), now),
         due=_again(wish, spec.name, now),
     )
@@ -210,17 +210,20 @@ def _not_loaded(target: str, inventory: Inventory | None, live: Revision) -> str
     return _RESTORED.format(target) if inventory.restored else None
 
 
-def _has_loaded(wish: Wish, target: str) -> bool:
+def _has_loaded(wish: Wish, spec: TargetSpec) -> bool:
     """Tell whether a server has taken up what is in use, or will have in a moment, though not all of it was seen.
 
-    It has where one name or port shows it: what another block answers no reload changes; nor, after several, what
-    another site's answers. The first looks that find an earlier certificate may have come too soon. Once a person said
-    `retry`, nothing is known.
+    It has where all that was asked shows it, though a port was declared since, or where one name or port does: what
+    another block answers no reload changes; nor, after several, what another site's answers. The first looks that find
+    an earlier certificate may have come too soon. Once a person said `retry` of a failure, nothing is known.
     """
-    served, failures = wish.observed.memory.served.get(target), wish.observed.memory.failures.get(f"target/{target}")
-    if served is None or failures is None or not isinstance(wish.live, Revision) or served.revision != wish.live.id:
+    served = wish.observed.memory.served.get(spec.name)
+    failures = wish.observed.memory.failures.get(f"target/{spec.name}")
+    if served is None or not isinstance(wish.live, Revision) or served.revision != wish.live.id:
         return False
-    wrong = {port.reason for port in served.ports if port.reason not in ("", Reason.SERVED)}
+    if served.ok or failures is None:
+        return served.ok
+    wrong = {port.reason for port in served.wrong(spec.verify.ports)}
     if wrong == {Reason.OLD_CERTIFICATE_SERVED} and failures.local <= _TOO_SOON:
         return True
     if wrong == {Reason.NAME_SERVED_ELSEWHERE} and failures.local > _TOO_SOON:
@@ -234,8 +237,8 @@ def _unproven(wish: Wish, spec: TargetSpec, live: Revision) -> tuple[Reason, str
     served = wish.observed.memory.served.get(spec.name)
     if served is None or served.revision != live.id:
         return Reason.NOT_SERVED, f"{spec.name} has not been seen serving {live.id}"
-    if served.ok:
-        return None
-    port = next((port for port in served.ports if port.reason not in ("", Reason.SERVED)), None)
-    where = f", port {port.port}: {port.reason}" if port is not None else ""
-    return Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}{where}"
+    for port in served.wrong(spec.verify.ports)[:1]:
+        return Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}, port {port.port}: {port.reason}"
+    for number in served.unasked(spec.verify.ports)[:1]:
+        return Reason.NOT_SERVED, f"{spec.name} has not been seen serving {live.id} at port {number}"
+    return None if served.ok else (Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}")

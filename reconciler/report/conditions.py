@@ -165,28 +165,30 @@ def _proves(spec: TargetSpec) -> bool:
 
 
 def _served(desired: DesiredSite, observed: ObservedSite) -> Condition:
-    proven = tuple(use.spec.name for use in desired.targets if _proves(use.spec))
+    proven = tuple(use.spec for use in desired.targets if _proves(use.spec))
     if not proven:
         word = Reason.NOT_VERIFIED if desired.targets else Reason.NO_TARGETS
         return Condition("Served", "Unknown", word, "no handshake is looked at")
-    for name in proven:
-        lacking = _not_served(name, observed)
+    for spec in proven:
+        lacking = _not_served(spec, observed)
         if lacking is not None:
             return lacking
-    return _true("Served", Reason.SERVED, f"served by {', '.join(proven)}")
+    return _true("Served", Reason.SERVED, f"served by {', '.join(spec.name for spec in proven)}")
 
 
-def _not_served(target: str, observed: ObservedSite) -> Condition | None:
+def _not_served(spec: TargetSpec, observed: ObservedSite) -> Condition | None:
+    target, ports = spec.name, spec.verify.ports
     live, served = observed.live, observed.memory.served.get(target)
     if not isinstance(live, Revision) or served is None or served.revision != live.id:
         return Condition("Served", "Unknown", Reason.NOT_YET_SEEN, f"{target} has not been seen serving it yet")
-    if served.ok:
-        return None
-    bad = next((port for port in served.ports if port.reason not in ("", Reason.SERVED)), None)
-    if bad is None:
-        return _false("Served", Reason.NOT_SERVED, f"{target} does not serve the certificate")
-    words = bad.message or "another certificate answers"
-    return _false("Served", bad.reason or Reason.OLD_CERTIFICATE_SERVED, f"{target}, port {bad.port}: {words}")
+    for bad in served.wrong(ports)[:1]:
+        return _false(
+            "Served", bad.reason, f"{target}, port {bad.port}: {bad.message or 'another certificate answers'}"
+        )
+    for port in served.unasked(ports)[:1]:
+        told = f"{target} has not been seen serving it at port {port} yet"
+        return Condition("Served", "Unknown", Reason.NOT_YET_SEEN, told)
+    return None if served.ok else _false("Served", Reason.NOT_SERVED, f"{target} does not serve the certificate")
 
 
 def _ready(parts: Sequence[Condition], holds: Sequence[Hold], *, has_targets: bool) -> Condition:

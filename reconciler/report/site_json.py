@@ -143,7 +143,8 @@ def _target(desired: DesiredSite, observed: ObservedSite, number: int) -> Json:
     spec = desired.targets[number].spec
     served = observed.memory.served.get(spec.name)
     live = observed.live.id if isinstance(observed.live, Revision) else None
-    ports = served.ports if served is not None and served.revision == live else ()
+    seen = served.ports if served is not None and served.revision == live else ()
+    ports = [port for port in seen if port.port in spec.verify.ports]
     return {
         "name": spec.name,
         "installed": is_installed(spec, observed),

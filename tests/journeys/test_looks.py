@@ -11,6 +11,7 @@ from tests.journeys.stage import held, told
 from tests.journeys.test_repair import Home
 from tests.loop.street import running, until
 from tests.servers.identity import make_identity
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from tests.journeys.street import Street
@@ -90,6 +91,35 @@ def test_a_name_without_any_block_of_ours_is_still_reloaded_for(street: Street) 
     street.stage.shift = LATER
     assert told(street.stage.diff()) == [("reload", "target/web", "NotServed")]
     street.stage.settle()
+
+
+def test_another_port_to_look_at_is_looked_at(street: Street) -> None:
+    """Nothing else of the target changes, so its server has loaded what it has to: no reload, and no trust either."""
+    other, dead = free_port(), free_port()
+    listens = {"values": {"listen": [f"127.0.0.1:{port}" for port in (street.tls_port, other)]}}
+
+    def declare(*ports: int) -> None:
+        street.write(street.quick("one"), target={**listens, "verify": {"ports": list(ports)}})
+
+    declare(street.tls_port)
+    street.stage.settle()
+    reloads = street.web.reloads
+    declare(street.tls_port, other)
+    assert told(street.stage.diff()) == [("refresh", "site/one", "NotServed")]
+    street.stage.settle()
+    assert {port.port for port in street.stage.memory("one").served["web"].ports} == {street.tls_port, other}
+    declare(street.tls_port, dead)
+    [row] = street.stage.outcomes(street.stage.apply())
+    assert (row[0], row[2]) == ("refresh", "failed")
+    assert "NothingListens" in row[3]
+    assert not street.stage.memory("one").served["web"].ok
+    assert street.web.reloads == reloads
+    # what is asked no more keeps nobody from being ready
+    declare(street.tls_port)
+    assert told(street.stage.diff()) == [("refresh", "site/one", "NotServed")]
+    street.stage.settle()
+    assert street.web.reloads == reloads
+    assert street.stage.memory("one").served["web"].ok
 
 
 def late_reload(street: Street, seconds: int) -> list[str]:

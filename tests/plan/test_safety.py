@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.changes import Hold, Reason, Verb
-from reconciler.model.names import Part
+from reconciler.model.names import Part, Switch
 from reconciler.model.observed import (
     Failures,
     FileChange,
@@ -175,6 +175,42 @@ def test_a_server_that_has_loaded_it_is_only_looked_at(
     failures = Failures(local=local or 0, next_attempt=NOW, last=last, digest=small.tree.sites["a"].digest)
     small.memory["a"] = Memory(served=bad, failures={"target/web": failures} if local else {})
     assert [(change.verb, change.reason) for change in small.plan().changes] == [(verb, Reason.NOT_SERVED)]
+
+
+@pytest.mark.parametrize(
+    ("ports", "seen", "mode", "planned"),
+    [
+        ((443,), {443: ""}, Switch.ENFORCE, ""),
+        ((443, 8443), {443: ""}, Switch.ENFORCE, "refresh at port 8443"),
+        ((8443,), {443: ""}, Switch.ENFORCE, "refresh at port 8443"),
+        ((8443,), {443: ""}, Switch.WARN, ""),
+        ((8443,), {443: ""}, Switch.OFF, ""),
+        ((443,), {443: "", 8443: ""}, Switch.ENFORCE, ""),
+        ((8443, 443), {443: "", 8443: ""}, Switch.ENFORCE, ""),
+        ((443,), {443: "", 8443: "NothingListens"}, Switch.ENFORCE, "refresh does not serve"),
+        ((443, 9443), {443: "", 8443: "NothingListens"}, Switch.ENFORCE, "refresh at port 9443"),
+        ((443, 9443), {443: "NothingListens", 8443: ""}, Switch.ENFORCE, "reload port 443: NothingListens"),
+        ((443,), {8443: "NothingListens"}, Switch.ENFORCE, "reload at port 443"),
+    ],
+)
+def test_a_proof_counts_for_the_ports_that_were_asked(
+    ports: tuple[int, ...], seen: dict[int, str], mode: Switch, planned: str
+) -> None:
+    small = Small(declared(site("a", targets=(WEB,))))
+    small.apply(small.plan())
+    found = tuple(
+        PortSeen(port, "fp", reason or "Served", names=() if reason else ("a.example.com",))
+        for port, reason in seen.items()
+    )
+    served = replace(small.memory["a"].served["web"], ports=found, ok=not any(seen.values()))
+    last = LastFailure(NOW, "NothingListens", "no")
+    failures = {} if served.ok else {"target/web": Failures(local=1, next_attempt=NOW, last=last, digest="former")}
+    small.memory["a"] = Memory(served={"web": served}, failures=failures)
+    small.tree = declared(site("a", targets=(replace(WEB, verify=replace(WEB.verify, ports=ports, mode=mode)),)))
+    verb, _, told = planned.partition(" ")
+    changes = small.plan().changes
+    assert [change.verb for change in changes] == [verb] * bool(verb)
+    assert all(change.reason is Reason.NOT_SERVED and told in change.message for change in changes)
 
 
 def test_proof_that_failed_is_tried_again_at_its_time_and_holds_no_files() -> None:

@@ -60,6 +60,8 @@ def _seen(served: Served | None = SERVED, on: OnTarget = LOADED, **more: object)
 OFF = replace(WEB, verify=replace(WEB.verify, mode=Switch.WARN))
 CREATE = OnTarget("web", (FileFact("/x", Part.CONFIG, FileChange.CREATE),))
 DRIFT = replace(LOADED, files=(FileFact("/x", Part.CONFIG, FileChange.RESTORE),))
+MORE = site("a", issuers=(LE,), targets=(replace(WEB, verify=replace(WEB.verify, ports=(443, 8443))),))
+OTHER = site("a", issuers=(LE,), targets=(replace(WEB, verify=replace(WEB.verify, ports=(8443,))),))
 BAD = replace(SERVED, ok=False, ports=(PortSeen(443, None, "NothingListens", "connection refused"),))
 
 
@@ -70,6 +72,10 @@ BAD = replace(SERVED, ok=False, ports=(PortSeen(443, None, "NothingListens", "co
         (A, _seen(None), "False", "NotYetSeen"),
         (A, _seen(replace(SERVED, revision="r0")), "False", "NotYetSeen"),
         (A, _seen(BAD), "False", "NothingListens"),
+        (MORE, _seen(), "False", "NotYetSeen"),
+        (MORE, _seen(BAD), "False", "NothingListens"),
+        (OTHER, _seen(), "False", "NotYetSeen"),
+        (OTHER, _seen(BAD), "False", "NotYetSeen"),
         (A, _seen(on=CREATE), "False", "NotInstalled"),
         (A, _seen(on=DRIFT), "False", "Drifted"),
         (A, _seen(on=replace(LOADED, inventory=Inventory("a", loaded="r0"))), "False", "NotLoaded"),
