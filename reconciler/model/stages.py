@@ -67,6 +67,10 @@ class Offer:
         """Give the offer as it is once these ways are gone: whose answers a person publishes is marked."""
         return replace(self, names=tuple(_by(name, ways.get(name.hostname)) for name in self.names))
 
+    def now(self, statuses: Mapping[str, str]) -> Offer:
+        """Give the offer with what became of these names; a name that is `invalid` has no challenge to answer left."""
+        return replace(self, names=tuple(_now(name, statuses.get(name.hostname)) for name in self.names))
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -92,6 +96,14 @@ def _by(name: OfferedName, way: Way | None) -> OfferedName:
         return name
     marked = (replace(one, by_person=way.by_person and one.type == way.type) for one in name.challenges)
     return replace(name, challenges=tuple(marked))
+
+
+def _now(name: OfferedName, status: str | None) -> OfferedName:
+    if status is None:
+        return name
+    ended = status == "invalid"
+    challenges = tuple(replace(one, status=status) if ended else one for one in name.challenges)
+    return replace(name, status=status, challenges=challenges)
 
 
 def by_person(method: MethodSpec) -> bool:

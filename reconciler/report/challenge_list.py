@@ -41,7 +41,8 @@ def failed_list(verb: str, site: str, hostnames: Sequence[str], offer: Offer | N
     names = [_name(name, status.get(name, known.get(name)), errors.get(name)) for name in all_]
     error = None if errors else _error(failure)
     outcome = {"ok": False, "names": names, "error": error, "next": step_after(verb, site, failure)}
-    return _list(site, offer, outcome, removable_after(offer, failure))
+    now = offer.now({name: word for name, word in status.items() if word is not None}) if offer is not None else None
+    return _list(site, now, outcome, removable_after(offer, failure))
 
 
 def step_after(verb: str, site: str, failure: CertwrightError) -> str:

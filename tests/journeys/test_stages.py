@@ -244,6 +244,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     told = json.loads(failed.stdout)
     assert (told["ok"], told["order"], told["error"]) == (False, first["order"], None)
     assert {one["hostname"]: one["status"] for one in told["names"]} == {NAMES[0]: "invalid", NAMES[1]: "pending"}
+    assert {(one["hostname"], one["status"]) for one in told["items"]} == {(NAMES[0], "invalid"), (NAMES[1], "pending")}
     error = told["names"][0]["error"]
     assert error["type"] == "urn:ietf:params:acme:error:unauthorized"
     assert "Correct value not found for DNS challenge" in error["message"], error
