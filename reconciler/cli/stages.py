@@ -125,14 +125,15 @@ def _told(
     """Tell of a failure, each name with the CA's own words, and what to do about it."""
     from reconciler.errors import NamesFailed
     from reconciler.report.challenge_item import removable_after
-    from reconciler.report.challenge_list import failed_list, step_after
+    from reconciler.report.challenge_list import failed_list
+    from reconciler.report.challenge_next import words_after
 
     for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
         url, hostname = getattr(one, "url", None), getattr(one, "hostname", None)
         name = f"{hostname}: " if hostname and not str(one).startswith(hostname) else ""
         screen.tell(f"site/{site.name}: {name}{one}" + (f" ({url})" if url else ""), RED)
     _tell_removable(screen, settings, removable_after(before, failure))
-    screen.tell(f"next: {step_after(verb, site.name, failure)}")
+    screen.tell(f"next: {words_after(verb, site.name, failure)}")
     if settings.output != "text":
         write(screen, failed_list(verb, site.name, site.names, before, failure), settings.output)
     return 1

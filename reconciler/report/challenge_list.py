@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Failed, NamesFailed, Stalled
-from reconciler.report.challenge_item import in_order, is_over, item, removable, removable_after, removable_text, url
-from reconciler.report.reasons import next_step
+from reconciler.report.challenge_item import in_order, item, removable, removable_after, removable_text, url
+from reconciler.report.challenge_next import command_after, next_command, next_words
 from reconciler.report.times import both, rfc3339
 
 if TYPE_CHECKING:
@@ -40,19 +40,9 @@ def failed_list(verb: str, site: str, hostnames: Sequence[str], offer: Offer | N
     all_ = dict.fromkeys((*(known or hostnames), *errors))
     names = [_name(name, status.get(name, known.get(name)), errors.get(name)) for name in all_]
     error = None if errors else _error(failure)
-    outcome = {"ok": False, "names": names, "error": error, "next": step_after(verb, site, failure)}
+    outcome = {"ok": False, "names": names, "error": error, "next": command_after(verb, site, failure)}
     now = offer.now({name: word for name, word in status.items() if word is not None}) if offer is not None else None
     return _list(site, now, outcome, removable_after(offer, failure))
-
-
-def step_after(verb: str, site: str, failure: CertwrightError) -> str:
-    """Give what comes after a failure of a verb: what mends it, and the command for the stage that is due."""
-    if is_over(failure):
-        return f"certwright challenges {site}   (makes a new order)"
-    reason = getattr(failure, "reason", "")
-    again = f"certwright {'solve' if reason == 'WaitingForSolve' else verb} {site}"
-    mends = (next_step(reason, site) or "").removesuffix(f", then: certwright retry {site}")
-    return again if not mends or "certwright" in mends else f"{mends}, then: {again}"
 
 
 def _list(site: str, offer: Offer | None, outcome: Json, things: list[Json]) -> Json:
@@ -96,23 +86,7 @@ def offer_text(site: str, offer: Offer, now: datetime) -> str:
     for name in offer.names:
         lines += ["", *_name_lines(name)]
     gone = removable_text(removable(offer))
-    return "\n".join([*lines, *(["", gone] if gone else []), "", f"next: {next_command(site, offer)}"])
-
-
-def next_command(site: str, offer: Offer) -> str:
-    """Give the exact next command."""
-    if offer.status == "invalid":
-        return f"certwright challenges {site}   (makes a new order)"
-    if not offer.missing:
-        return f"certwright request {site}"
-    first = next((name for name in offer.names if name.status != "valid"), None)
-    offered = [one for one in first.challenges if one.method is not None] if first is not None else []
-    if offered:
-        return f"certwright solve {site}"
-    kinds = [one.type for one in first.challenges] if first is not None else []
-    kind = next(iter(kinds), "dns-01")
-    named = " ".join(f"'{name}={kind}'" if "*" in name else f"{name}={kind}" for name in offer.missing)
-    return f"publish what is shown, then: certwright solve {site} {named}"
+    return "\n".join([*lines, *(["", gone] if gone else []), "", f"next: {next_words(site, offer)}"])
 
 
 def _name_lines(name: OfferedName) -> Iterator[str]:

@@ -248,6 +248,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     error = told["names"][0]["error"]
     assert error["type"] == "urn:ietf:params:acme:error:unauthorized"
     assert "Correct value not found for DNS challenge" in error["message"], error
+    assert told["next"] == "certwright challenges one", "a command alone, which can be typed"
     assert told["removable"][0]["dns"] == _of(first["items"], NAMES[0], "dns-01")["dns"], "its order is over"
     gone = desk.run("solve", "one", "-o", "json")
     assert (gone.returncode, json.loads(gone.stdout)["error"]["reason"]) == (1, "OrderGone")
@@ -331,6 +332,8 @@ def test_the_stage_that_failed_is_the_next_one(desk: Desk) -> None:
     failed = desk.run("solve", "one", f"{NAMES[0]}=zone")
     mends = "let us reach it, or name another in the ChallengeMethod"
     assert failed.stderr.endswith(f"next: {mends}, then: certwright solve one\n"), failed.stderr
+    told = json.loads(desk.run("solve", "one", f"{NAMES[0]}=zone", "-o", "json").stdout)
+    assert told["next"] == "certwright solve one"
     desk.write(directory=f"https://127.0.0.1:{closed}/dir")
     assert desk.run("challenges", "one").stderr.endswith("next: certwright challenges one\n")
 
