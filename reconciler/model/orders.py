@@ -28,7 +28,7 @@ class OrderRecord:
     """An order in flight. Written as an intent (no `url`) before newOrder goes out, and with the URL right after.
 
     Of an order in a person's hands, as the CA last told: `proven` are the names that are, `ends` is when the order or
-    the first of its authorizations ends.
+    the first of its authorizations ends, `asked` is all that a person was asked to publish.
     """
 
     issuer: str
@@ -47,6 +47,7 @@ class OrderRecord:
     stage: Literal["auto", "byHand"] = "auto"
     proven: tuple[str, ...] = ()
     ends: datetime | None = None
+    asked: tuple[ChosenChallenge, ...] = ()
     v: int = 1
 
     @property

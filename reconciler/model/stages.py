@@ -22,8 +22,8 @@ class Record:
 class OfferedChallenge:
     """One way that the CA offers for a name; `payload` is the key authorization, "" for types without a token.
 
-    `method` is the declared ChallengeMethod that would be used, None if there is none of this type. `by_person`: it was
-    picked, and a person publishes its answer.
+    `method` is the declared ChallengeMethod that would be used, None if there is none of this type. `by_person`: a
+    person was asked for its answer, as that method only prints it, or as it was picked so.
     """
 
     type: str
@@ -39,13 +39,17 @@ class OfferedChallenge:
 
 @dataclass(frozen=True, slots=True)
 class OfferedName:
-    """One name of the order, `*.` in front of a wildcard; `problem` is what the CA says of a proof that failed."""
+    """One name of the order, `*.` in front of a wildcard; `problem` is what the CA says of a proof that failed.
+
+    `gone` are challenges that a person was asked to answer, and that the CA no longer shows.
+    """
 
     hostname: str
     status: str
     expires: datetime | None
     challenges: tuple[OfferedChallenge, ...]
     problem: str = ""
+    gone: tuple[OfferedChallenge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class Way:
 def _by(name: OfferedName, way: Way | None) -> OfferedName:
     if way is None:
         return name
-    marked = (replace(one, by_person=way.by_person and one.type == way.type) for one in name.challenges)
+    picked = way.type if way.by_person else None
+    marked = (replace(one, by_person=one.by_person or one.type == picked) for one in name.challenges)
     return replace(name, challenges=tuple(marked))
 
 

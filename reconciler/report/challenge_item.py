@@ -49,9 +49,9 @@ def url(hostname: str, one: OfferedChallenge) -> str:
 
 
 def removable(offer: Offer, *, over: bool = False) -> list[Json]:
-    """Give what a person published and nobody asks for any more: of proven names, of all once the order is `over`."""
+    """Give what a person was asked for and nobody looks for any more: of proven names, of all once it is `over`."""
     names = [name for name in offer.names if over or name.status == "valid"]
-    return [_published(name, one) for name in names for one in in_order(name) if one.by_person]
+    return [_published(name, one) for name in names for one in (*in_order(name), *name.gone) if one.by_person]
 
 
 def removable_after(offer: Offer | None, failure: CertwrightError) -> list[Json]:

@@ -255,6 +255,34 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     assert desk.offered()["order"] != first["order"]
 
 
+def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(desk: Desk, dns: Challtestsrv) -> None:
+    """Also of a name that is then proven, or fails, by another way than the manual one."""
+    wild = f"*.{NAMES[0]}"
+    methods = {"hand": {"type": "dns-01", "provider": {"type": "manual"}}}
+    desk.write(NAMES[0], wild, NAMES[1], methods=methods, challenges=[{"method": "hand"}])
+    items = desk.offered()["items"]
+    printed = [_of(items, name, "dns-01")["dns"] for name in (NAMES[0], wild, NAMES[1])]
+    assert desk.run("solve", "one", f"{NAMES[1]}=web").returncode == 0
+    dns.set_servfail(NAMES[0])
+    try:
+        failed = desk.run("solve", "one", f"{NAMES[0]}=web", f"{wild}=dns-01", "-o", "json")
+    finally:
+        dns.set_servfail(NAMES[0], fails=False)
+    assert failed.returncode == 1
+    told = [one["dns"] for one in json.loads(failed.stdout)["removable"]]
+    assert sorted(one["value"] for one in told) == sorted(one["value"] for one in printed)
+
+
+def test_a_value_asked_for_by_a_way_that_was_picked_is_not_forgotten_for_the_next_one(desk: Desk) -> None:
+    blind = {"type": "dns-01", "provider": {"type": "manual"}, "resolvers": [f"127.0.0.1:{free_port()}"]}
+    desk.write(NAMES[0], methods={"zone": blind})
+    record = _of(desk.offered()["items"], NAMES[0], "dns-01")["dns"]
+    assert desk.run("solve", "one", f"{NAMES[0]}=zone").returncode == 1
+    done = desk.run("solve", "one", f"{NAMES[0]}=web", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert [one["dns"] for one in json.loads(done.stdout)["removable"]] == [record]
+
+
 def test_retry_lets_the_order_go_on_by_itself(desk: Desk) -> None:
     desk.offered()
     assert desk.run("apply").returncode == 0

@@ -97,8 +97,11 @@ class Stages:
 
     def _names(self, site: DesiredSite, offer: Offer) -> Iterator[OfferedName]:
         for name in offer.names:
-            found = tuple(self._recorded(site, name.hostname, one, offer.account) for one in name.challenges)
-            yield replace(name, challenges=found)
+            found, gone = (
+                tuple(self._recorded(site, name.hostname, one, offer.account) for one in many)
+                for many in (name.challenges, name.gone)
+            )
+            yield replace(name, challenges=found, gone=gone)
 
     def _recorded(self, site: DesiredSite, hostname: str, one: OfferedChallenge, account: str) -> OfferedChallenge:
         methods = (way for way in site.methods.get(hostname, ()) if way.name == one.method)

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, Stalled
+from reconciler.issuers.acme.asked import declared, gone, picked, printed
 from reconciler.issuers.acme.authorizations import OPEN, Proof
 from reconciler.issuers.acme.order import Run
 from reconciler.model.observed import ChosenChallenge
 from reconciler.model.stages import Offer, OfferedChallenge, OfferedName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from reconciler.issuers.acme.resources import Authorization, Challenge, Order
     from reconciler.issuers.acme.session import Session
@@ -52,7 +53,8 @@ class Staged:
         named = self._proof.found(order.authorizations)
         waiting = {name: one for name, one in named.items() if name in ways and one.status != "valid"}
         chosen = {name: _chosen(name, one, ways[name]) for name, one in waiting.items()}
-        record = replace(record, stage="byHand", chosen={**record.chosen, **chosen})
+        asked = picked(record, chosen.values())
+        record = replace(record, stage="byHand", chosen={**record.chosen, **chosen}, asked=asked)
         self._desk.save(record)
         if waiting:
             self._run.guarded(lambda: self._proof.complete(record, waiting, ways))
@@ -78,27 +80,35 @@ class Staged:
         names = {name: named[name] for name in self._request.hostnames if name in named}
         proven = tuple(name for name, one in names.items() if one.status == "valid")
         ends = [order.expires or record.expires, *(one.expires for one in names.values())]
-        self._desk.save(replace(record, proven=proven, ends=min(filter(None, ends), default=None)))
+        asked = picked(record, printed(self._request, names))
+        record = replace(record, proven=proven, ends=min(filter(None, ends), default=None), asked=asked)
+        self._desk.save(record)
         return Offer(
             order=record.url or "",
             status=order.status,
             expires=order.expires or record.expires,
             account=self._signer.kid or "",
-            names=tuple(self._name(name, one, order, record.chosen.get(name)) for name, one in names.items()),
+            names=tuple(self._name(name, one, order, asked) for name, one in names.items()),
         )
 
-    def _name(self, hostname: str, one: Authorization, order: Order, chosen: ChosenChallenge | None) -> OfferedName:
+    def _name(self, hostname: str, one: Authorization, order: Order, asked: Sequence[ChosenChallenge]) -> OfferedName:
         problem = one.error[1].sentence() if one.error is not None else ""
-        challenges = tuple(self._challenge(hostname, challenge, chosen) for challenge in one.challenges)
-        return OfferedName(hostname, one.status, one.expires or order.expires, challenges, problem)
+        challenges = tuple(self._challenge(hostname, challenge, asked) for challenge in one.challenges)
+        past = gone(asked, one, self._signer.thumbprint)
+        return OfferedName(hostname, one.status, one.expires or order.expires, challenges, problem, past)
 
-    def _challenge(self, hostname: str, one: Challenge, chosen: ChosenChallenge | None) -> OfferedChallenge:
-        methods = self._request.methods.get(hostname, ())
-        method = next((method.name for method in methods if method.type == one.type), None)
+    def _challenge(self, hostname: str, one: Challenge, asked: Sequence[ChosenChallenge]) -> OfferedChallenge:
+        method = declared(self._request, hostname, one.type)
         payload = f"{one.token}.{self._signer.thumbprint}" if one.token is not None else ""
-        by_person = chosen is not None and chosen.by_person and chosen.url == one.url
         return OfferedChallenge(
-            one.type, one.status, one.url, one.token or "", payload, method, issuers=one.issuers, by_person=by_person
+            one.type,
+            one.status,
+            one.url,
+            one.token or "",
+            payload,
+            method.name if method is not None else None,
+            issuers=one.issuers,
+            by_person=any(past.url == one.url for past in asked),
         )
 
 
