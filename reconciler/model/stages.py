@@ -41,7 +41,8 @@ class OfferedChallenge:
 class OfferedName:
     """One name of the order, `*.` in front of a wildcard; `problem` is what the CA says of a proof that failed.
 
-    `gone` are challenges that a person was asked to answer, and that the CA no longer shows.
+    `gone` are challenges that a person was asked to answer, and that the CA no longer shows. `to_publish` is the record
+    that a person publishes before `solve` proves it as declared, None where nothing is asked of one.
     """
 
     hostname: str
@@ -50,6 +51,7 @@ class OfferedName:
     challenges: tuple[OfferedChallenge, ...]
     problem: str = ""
     gone: tuple[OfferedChallenge, ...] = ()
+    to_publish: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from reconciler.report.challenge_item import is_over
@@ -26,7 +27,8 @@ def next_words(site: str, offer: Offer) -> str:
     command = next_command(site, offer)
     if offer.status == "invalid":
         return _anew(command)
-    return f"publish what is shown, then: {command}" if _ways(offer) else command
+    before = "publish what is shown" if _ways(offer) else _publish(offer)
+    return f"{before}, then: {command}" if before else command
 
 
 def command_after(verb: str, site: str, failure: CertwrightError) -> str:
@@ -42,8 +44,23 @@ def words_after(verb: str, site: str, failure: CertwrightError) -> str:
     command = command_after(verb, site, failure)
     if is_over(failure):
         return _anew(command)
+    if verb == "solve" and getattr(failure, "reason", "") == "WaitingForSolve":
+        return f"publish what is named, then: {command}"
     mends = (next_step(getattr(failure, "reason", ""), site) or "").removesuffix(f", then: certwright retry {site}")
     return command if not mends or "certwright" in mends else f"{mends}, then: {command}"
+
+
+def _publish(offer: Offer) -> str:
+    """Say what a person publishes before the command; two values at one name do not replace each other."""
+    places = Counter(name.to_publish.name for name in offer.names if name.to_publish is not None)
+    if not places:
+        return ""
+    shared = [place for place, count in places.items() if count > 1]
+    first = "publish the TXT record shown" if places.total() == 1 else f"publish the {places.total()} TXT records shown"
+    if not shared:
+        return first
+    more = f" and {len(shared) - 1} more names" if len(shared) > 1 else ""
+    return f"{first} (both values together at {shared[0]}{more}: two TXT records)"
 
 
 def _anew(command: str) -> str:

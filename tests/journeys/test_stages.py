@@ -260,9 +260,13 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
     wild = f"*.{NAMES[0]}"
     methods = {"hand": {"type": "dns-01", "provider": {"type": "manual"}}}
     desk.write(NAMES[0], wild, NAMES[1], methods=methods, challenges=[{"method": "hand"}])
+    words = desk.run("challenges", "one").stdout
+    both = "both values together at _acme-challenge.a.example.com.: two TXT records"
+    assert words.endswith(f"next: publish the 3 TXT records shown ({both}), then: certwright solve one\n"), words
     items = desk.offered()["items"]
     printed = [_of(items, name, "dns-01")["dns"] for name in (NAMES[0], wild, NAMES[1])]
-    assert desk.run("solve", "one", f"{NAMES[1]}=web").returncode == 0
+    solved = desk.run("solve", "one", f"{NAMES[1]}=web")
+    assert (solved.returncode, "publish the 2 TXT records shown" in solved.stdout) == (0, True), solved.stdout
     dns.set_servfail(NAMES[0])
     try:
         failed = desk.run("solve", "one", f"{NAMES[0]}=web", f"{wild}=dns-01", "-o", "json")
@@ -270,7 +274,7 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
         dns.set_servfail(NAMES[0], fails=False)
     assert failed.returncode == 1
     told = [one["dns"] for one in json.loads(failed.stdout)["removable"]]
-    assert sorted(one["value"] for one in told) == sorted(one["value"] for one in printed)
+    assert sorted(one["value"] for one in told) == sorted(one["value"] for one in printed), failed.stderr
 
 
 def test_a_value_asked_for_by_a_way_that_was_picked_is_not_forgotten_for_the_next_one(desk: Desk) -> None:

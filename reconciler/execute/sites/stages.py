@@ -12,16 +12,17 @@ from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.execute.sites.obtaining import issuer_named
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Asked
+from reconciler.model.stages import by_person
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.execute.sites.obtaining import Obtaining
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import OrderRecord
     from reconciler.model.ports import StagedIssuer
-    from reconciler.model.stages import Offer, OfferedChallenge, OfferedName, Way
+    from reconciler.model.stages import Offer, OfferedChallenge, OfferedName, Record, Way
 
 _TTL: Final = 30
 
@@ -101,10 +102,19 @@ class Stages:
                 tuple(self._recorded(site, name.hostname, one, offer.account) for one in many)
                 for many in (name.challenges, name.gone)
             )
-            yield replace(name, challenges=found, gone=gone)
+            yield replace(name, challenges=found, gone=gone, to_publish=_to_publish(site, name, found))
 
     def _recorded(self, site: DesiredSite, hostname: str, one: OfferedChallenge, account: str) -> OfferedChallenge:
         methods = (way for way in site.methods.get(hostname, ()) if way.name == one.method)
         ttl = next((getattr(way, "ttl", _TTL) for way in methods), _TTL)
         asked = Asked(one.payload, account, one.issuers)
         return replace(one, record=self.obtaining.challenges.record(one.type, hostname, asked, ttl))
+
+
+def _to_publish(site: DesiredSite, name: OfferedName, found: Sequence[OfferedChallenge]) -> Record | None:
+    """Give what a person publishes before the first declared way that the CA offers can prove a name."""
+    if name.status == "valid":
+        return None
+    offered = {one.type: one.record for one in found}
+    first = next((way for way in site.methods.get(name.hostname, ()) if way.type in offered), None)
+    return offered[first.type] if first is not None and by_person(first) else None
