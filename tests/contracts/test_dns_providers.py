@@ -211,6 +211,21 @@ def test_lexicon_says_which_options_a_provider_takes() -> None:
     assert "takes no auth_tokn; it takes auth_token, auth_username, zone_id" in str(failure.value)
 
 
+def test_lexicon_that_reaches_no_server_says_so() -> None:
+    away = (LexiconOption("pdns_server", text="http://127.0.0.1:1"), LexiconOption("auth_token", text="x"))
+    with pytest.raises(Failed, match=r"cannot reach 127\.0\.0\.1: Connection refused") as failure:
+        made(Lexicon("powerdns", away)).add("one.test", NAME, "x", 30)
+    assert failure.value.reason == "HttpFailed"
+
+
+def test_lexicon_names_missing_options_first_whatever_the_network_does() -> None:
+    with pytest.raises(Failed) as failure:
+        made(Lexicon("cloudflare")).add("one.test", NAME, "x", 30)
+    assert failure.value.reason == "LexiconOptions"
+    missing = "cannot log in (options of it that are not given: auth_token, auth_username, zone_id): "
+    assert missing in str(failure.value)
+
+
 def test_lexicon_without_credentials_names_the_options() -> None:
     with pytest.raises(Failed) as failure:
         made(Lexicon("powerdns")).add("one.test", NAME, "x", 30)

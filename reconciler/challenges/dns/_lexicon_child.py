@@ -1,8 +1,8 @@
 """Run one provider of dns-lexicon for one record: a process of its own, with a deadline and without our environment.
 
 Task as JSON on standard input: `action` (create, delete), `provider` (checked by who starts us), `zone`, `type` (TXT,
-A, AAAA), `name`, `value`, `ttl`, `options`. The last line printed is JSON: `status` (done, missing, options, failed)
-and `words`.
+A, AAAA), `name`, `value`, `ttl`, `options`. The last line printed is JSON: `status` (done, missing, options, unreached,
+failed) and `words`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def known_options(module: Any) -> list[str]:  # noqa: ANN401  a module of somebody else's
@@ -36,8 +37,6 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
     if unknown:
         words = f"takes no {', '.join(unknown)}; it takes {', '.join(known) or 'nothing'}"
         return {"status": "options", "words": words}
-    absent = [name for name in known if name not in task["options"]]
-    hint = f" (options of it that are not given: {', '.join(absent)})" if absent else ""
     settings = {
         "provider_name": task["provider"],
         "action": task["action"],
@@ -56,7 +55,7 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
         # what a provider needs beyond the extra is imported behind its back, and missed on use
         return {"status": "missing", "words": str(error.name or error)}
     except Exception as error:  # noqa: BLE001  a provider of somebody else's
-        return {"status": "options", "words": f"cannot log in: {type(error).__name__}: {error}{hint}"}
+        return no_login(error, known, task["options"])
     try:
         if task["action"] == "create":
             done = provider.create_record(task["type"], task["name"], task["value"])
@@ -65,6 +64,32 @@ def perform(task: dict[str, Any]) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001
         return {"status": "failed", "words": f"{type(error).__name__}: {error}"}
     return {"status": "done" if done else "failed", "words": "" if done else "it says no, without a reason"}
+
+
+def no_login(error: Exception, known: list[str], given: dict[str, str]) -> dict[str, str]:
+    """Say why nobody is logged in: what is not given comes first, since what others say may be long.
+
+    Many ask their server also without any credentials, so a network that fails may hide that they are missing.
+    """
+    absent = [name for name in known if name not in given]
+    missing = f"options of it that are not given: {', '.join(absent)}" if absent else ""
+    away = unreached(error)
+    if away and given:
+        return {"status": "unreached", "words": away + (f" ({missing})" if missing else "")}
+    words = away or f"{type(error).__name__}: {error}"
+    return {"status": "options", "words": f"cannot log in{f' ({missing})' if missing else ''}: {words}"}
+
+
+def unreached(error: Exception) -> str:
+    """Name the server that was not reached, and why; "" for any other failure."""
+    web = importlib.import_module("requests.exceptions")
+    if not isinstance(error, (web.ConnectionError, web.Timeout, ConnectionError, TimeoutError)):
+        return ""
+    root: BaseException = error
+    while (deeper := root.__cause__ or root.__context__) is not None:
+        root = deeper
+    host = urlsplit(getattr(getattr(error, "request", None), "url", None) or "").hostname or "its server"
+    return f"cannot reach {host}: {getattr(root, 'strerror', None) or root}"
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CHILD: Final = Path(__file__).with_name("_lexicon_child.py")
 _SECONDS: Final = 120.0
 _SHOWN: Final = 300
-_REASONS: Final = {"missing": "LexiconMissing", "options": "LexiconOptions"}
+_REASONS: Final = {"missing": "LexiconMissing", "options": "LexiconOptions", "unreached": "HttpFailed"}
 # many providers read a whole set and write it back: one at a time for each zone
 _LOCKS: Final[dict[tuple[str, str], threading.Lock]] = {}
 _LOCKS_LOCK: Final = threading.Lock()
@@ -33,7 +33,7 @@ class Lexicon:
         self._spec, self._means = spec, means
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:
-        """Add a value. Raises Failed: LexiconMissing, LexiconOptions, ProviderFailed."""
+        """Add a value. Raises Failed: LexiconMissing, LexiconOptions, HttpFailed, ProviderFailed."""
         self._run("create", zone, name, value, ttl)
 
     def remove(self, zone: str, name: str, value: str) -> None:

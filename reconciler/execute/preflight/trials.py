@@ -53,8 +53,10 @@ _MENDS: Final = {
     ),
     "AliasRefused": "list the CNAME's target in `cnameTargets` of the ChallengeMethod {}, or mend the CNAME",
 }
-# a server that refused wrote nothing, so that nothing is left to be removed
-_NEVER_WRITTEN: Final = frozenset({"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions"})
+# a server that refused, or where nobody logged in, wrote nothing, so that nothing is left to be removed
+_NEVER_WRITTEN: Final = frozenset(
+    {"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions", "HttpFailed"}
+)
 
 
 @dataclass
