@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.report.challenge_item import is_over
 from reconciler.report.reasons import next_step
@@ -11,6 +11,8 @@ from reconciler.report.reasons import next_step
 if TYPE_CHECKING:
     from reconciler.errors import CertwrightError
     from reconciler.model.stages import Offer, OfferedName
+
+_SHOWN: Final = 3
 
 
 def next_command(site: str, offer: Offer) -> str:
@@ -53,14 +55,13 @@ def words_after(verb: str, site: str, failure: CertwrightError) -> str:
 def _publish(offer: Offer) -> str:
     """Say what a person publishes before the command; two values at one name do not replace each other."""
     places = Counter(name.to_publish.name for name in offer.names if name.to_publish is not None)
-    if not places:
-        return ""
-    shared = [place for place, count in places.items() if count > 1]
-    first = "publish the TXT record shown" if places.total() == 1 else f"publish the {places.total()} TXT records shown"
-    if not shared:
-        return first
-    more = f" and {len(shared) - 1} more names" if len(shared) > 1 else ""
-    return f"{first} (both values together at {shared[0]}{more}: two TXT records)"
+    values = [_values(place, count) for place, count in places.items()]
+    more = f" and at {len(values) - _SHOWN} more names" if len(values) > _SHOWN else ""
+    return f"publish {', '.join(values[:_SHOWN])}{more}" if values else ""
+
+
+def _values(place: str, count: int) -> str:
+    return f"the TXT value at {place}" if count == 1 else f"both TXT values at {place} together (two records)"
 
 
 def _anew(command: str) -> str:
