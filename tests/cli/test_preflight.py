@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.program import Program
+from tests.servers.bind import key_block
 from tests.servers.knot import knot
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
@@ -160,12 +161,24 @@ def test_eight_planted_faults_are_found_and_nothing_else(tmp_path: Path, ns: Nam
     assert by_subject["away.example.com"]["next"].startswith(f"publish away.example.com. A {HERE}")
     assert "letsencrypt.org" in by_subject["banned.example.com"]["next"]
     assert by_subject["here.example.com"]["next"].startswith(f"mkdir -p {tmp_path / 'lost'}; ")
-    assert "`provider.tsig` of the ChallengeMethod wrong" in by_subject["key.example.com"]["next"]
+    step = by_subject["key.example.com"]["next"]
+    assert "`provider.tsig` of the ChallengeMethod wrong" in step
+    assert "let that take updates of TXT records there from it" in step, "a server may call a policy a key it refuses"
     assert list((program.state / "undo").iterdir()) == []
     done = program("preflight")
     assert done.returncode == 1
     assert "8 sites looked at: 6 errors, 2 warnings" in done.stdout
     assert program("preflight", "a-away").returncode == 1, "the contact is everybody's"
+
+
+def test_a_key_that_does_not_fit_its_manifest_is_no_matter_of_clocks(tmp_path: Path, ns: NameServer) -> None:
+    method = zone(ns, tmp_path)
+    other = document("ChallengeMethod", "other", **method)
+    program = write(Program(tmp_path), ns, other, site("one", "one.example.com", way="other"))
+    Path(method["provider"]["tsig"]["secret"]["file"]).write_text(key_block(algorithm="hmac-sha512"))
+    (item,) = program.json("preflight")["items"]
+    assert "write `algorithm: hmac-sha512`" in item["seen"]
+    assert item["next"] == "mend `provider.tsig` of the ChallengeMethod other, or the file of its key"
 
 
 def test_caa_is_not_judged_before_a_ca_has_told_its_name(tmp_path: Path, ns: NameServer) -> None:

@@ -161,7 +161,17 @@ def test_key_files() -> None:
     ("text", "algorithm", "words"),
     [
         (key_block("other"), ALGORITHM, "the key block in its file is for the key other, the manifest says certwright"),
-        (key_block(algorithm="hmac-md5"), ALGORITHM, "is for the algorithm hmac-md5, the manifest says hmac-sha256"),
+        (key_block(algorithm="hmac-md5"), ALGORITHM, "hmac-md5, which is not accepted: make a key of hmac-sha256"),
+        (
+            key_block(algorithm="hmac-sha512"),
+            ALGORITHM,
+            "the manifest has hmac-sha256, as it does where it says nothing: write `algorithm: hmac-sha512`",
+        ),
+        (
+            key_block(algorithm="HMAC-SHA256."),
+            "hmac-sha384",
+            "the manifest says hmac-sha384: write `algorithm: hmac-sha256`",
+        ),
         (SECRET, "hmac-sha1", "its algorithm hmac-sha1 is not accepted"),
         ("no base64 at all!", ALGORITHM, "neither base64 nor a BIND"),
         ("key x {", ALGORITHM, "neither base64 nor a BIND"),

@@ -25,6 +25,7 @@ _OVERHEAD: Final = 200  # header, counts, and a TSIG record without its names
 # who did not answer an update by UDP as it should: asked by TCP from then on, while this process lives
 _BY_TCP: Final[set[Endpoint]] = set()
 _STRING: Final = 255
+_BLOCK: Final = "the key block in its file"
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _KEY: Final = re.compile(r'key\s+"?([^\s"{;]+)"?\s*\{([^{}]*)\}\s*;?', re.IGNORECASE)
 _FIELD: Final = re.compile(r'(algorithm|secret)\s+"?([^\s";]+)"?\s*;', re.IGNORECASE)
@@ -51,8 +52,13 @@ def parse_key_file(name: str, algorithm: str, content: Secret) -> TsigKey:
     block = _KEY.fullmatch(bare)
     if block is not None:
         fields = {one[1].lower(): one[2] for one in _FIELD.finditer(block[2])}
-        _agree(name, "is for the key", block[1], name)
-        _agree(name, "is for the algorithm", fields.get("algorithm", ""), algorithm)
+        if not _same(block[1], name):
+            raise _refused(name, f"{_BLOCK} is for the key {clean(block[1], 60)}, the manifest says {clean(name, 60)}")
+        found = fields.get("algorithm", "")
+        if not _same(found, algorithm):
+            raise _refused(
+                name, f"{_BLOCK} is for the algorithm {clean(found, 60) or 'nothing'}, {_mend(found, algorithm)}"
+            )
         text = fields.get("secret", "")
     try:
         secret = base64.b64decode("".join(text.split()), validate=True)
@@ -184,10 +190,17 @@ def _told(server: Endpoint, key: TsigKey, what: str, error: Exception) -> DnsFai
     return failed(server, what, error)
 
 
-def _agree(name: str, what: str, found: str, wanted: str) -> None:
-    if found.lower().removesuffix(".") != wanted.lower().removesuffix("."):
-        shown = clean(found, 60) or "nothing"
-        raise _refused(name, f"the key block in its file {what} {shown}, the manifest says {wanted}")
+def _same(one: str, other: str) -> bool:
+    return one.lower().removesuffix(".") == other.lower().removesuffix(".")
+
+
+def _mend(found: str, wanted: str) -> str:
+    """Say what the manifest has, be it written there or not, and what to write."""
+    usable = found.lower().removesuffix(".")
+    if usable not in ALGORITHMS:
+        return f"which is not accepted: make a key of {wanted}"
+    has = f"has {wanted}, as it does where it says nothing" if wanted == ALGORITHMS[0] else f"says {wanted}"
+    return f"the manifest {has}: write `algorithm: {usable}`"
 
 
 def _refused(name: str, why: str) -> Failed:

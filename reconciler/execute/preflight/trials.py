@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from reconciler.doors.dns_client import api as dns
 from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
 from reconciler.execute.sites.desk import undo
 from reconciler.model.desired import Http01, TlsAlpn01, Webroot
@@ -35,7 +36,7 @@ _SECONDS: Final = 3.0
 _MENDS: Final = {
     "TsigRefused": (
         "give both sides one key and one time: compare `provider.tsig` of the ChallengeMethod {} with the key in the "
-        "name server's configuration; look: date -u"
+        "name server's configuration, and let that take updates of TXT records there from it; look: date -u"
     ),
     "DnsRefused": "let the name server take updates of TXT records there from the key of the ChallengeMethod {}",
     "ZoneNotFound": (
@@ -193,6 +194,9 @@ def _mended(seen: str, failure: Failed | Stalled, method: MethodSpec) -> tuple[s
             placed = "{" in directory
             seen, _, other = seen.partition("; ")
             return seen, other if placed else f"mkdir -p {directory}; or correct `webroot.directory`"
+        case "TsigRefused" if not isinstance(failure, dns.DnsFailed):
+            # no name server was asked: what we have ourselves does not fit together
+            return seen, f"mend `provider.tsig` of the ChallengeMethod {method.name}, or the file of its key"
         case _ if failure.reason in _MENDS:
             return seen, _MENDS[failure.reason].format(method.name)
         case _:
