@@ -74,7 +74,7 @@ class Rig:
         self.ports.close()
         self.sessions.close()
 
-    def _secret(self, ref: SecretRef) -> Secret:
+    def _secret(self, ref: SecretRef, _field: str) -> Secret:
         return Secret(self.secrets[ref.file or ""])
 
 

@@ -62,7 +62,7 @@ def test_it_becomes_a_spec_of_its_type(kind: str, type_: str) -> None:
 def test_it_has_a_builder(kind: str, type_: str) -> None:
     if kind == "ChallengeMethod":
         ports: Ports = None  # type: ignore[assignment]  # nothing is opened before an answer is published
-        means = Means(SteadyClock(), lambda _ref: pytest.fail("no secret is read before it is needed"))
+        means = Means(SteadyClock(), lambda _ref, _field: pytest.fail("no secret is read before it is needed"))
         solver = Solvers(MemoryStore(), ports, means).solver(spec_of(kind, type_))
         assert solver.type == type_
     else:
@@ -119,7 +119,7 @@ def test_a_provider_of_records_is_whole_too(type_: str) -> None:
     spec = ObjectResolver(None, lambda _path: None, []).method(method)
     assert isinstance(spec, desired.Dns01)
     assert spec.provider.type == type_
-    means = Means(SteadyClock(), lambda _ref: pytest.fail("no secret is read before it is needed"))
+    means = Means(SteadyClock(), lambda _ref, _field: pytest.fail("no secret is read before it is needed"))
     provider = making.provider_of(spec.provider, means)
     assert callable(provider.add)
     assert callable(provider.remove)

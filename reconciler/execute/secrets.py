@@ -15,16 +15,36 @@ if TYPE_CHECKING:
 
 _LIMIT: Final = 64 * 1024
 _SECONDS: Final = 30.0
+_GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 
-def read_secret(ref: SecretRef) -> Secret:
-    """Give the secret without the line break at its end; Failed says where it was looked for, never what was found."""
+def read_secret(ref: SecretRef, field: str) -> Secret:
+    """Give the secret of a field without the line break at its end.
+
+    Raises Failed, which names the field and where it was looked for, never what was found.
+    """
+    try:
+        return _read(ref)
+    except Failed as failure:
+        raise Failed(failure.reason, f"`{field}`: {failure}") from None
+
+
+def _read(ref: SecretRef) -> Secret:
     if ref.file is not None:
-        value = files.read_file(ref.file, _LIMIT, follow=True)
-        return _checked(value, f"the file {clean(ref.file)}")
+        return _checked(_bytes(ref.file), f"the file {clean(ref.file)}")
     if ref.env is not None:
         return _checked(os.environ.get(ref.env, "").encode(), f"the environment variable {ref.env}")
     return _printed(ref.exec or ())
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return files.read_file(path, _LIMIT, follow=True)
+    except Failed as failure:
+        if failure.reason not in _GONE:
+            raise
+        # a directory above that is missing is not to be made: it is the path that is wrong, or the secret that is lost
+        raise Failed("SecretMissing", f"there is no file {clean(path)}: put the secret there or correct it") from None
 
 
 def _printed(argv: tuple[str, ...]) -> Secret:

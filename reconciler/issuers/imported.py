@@ -44,10 +44,10 @@ class ImportedIssuer:
         return Issued(pair.certificate, pair.chain, pair.facts, key=pair.key)
 
 
-def read(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef], Secret]) -> x509.BroughtPair:
+def read(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str], Secret]) -> x509.BroughtPair:
     """Read and check what a site brings. Raises Failed(ImportInvalid), which names files and never quotes a key."""
     try:
-        word = read_secret(spec.passphrase) if spec.passphrase is not None else None
+        word = read_secret(spec.passphrase, "passphrase") if spec.passphrase is not None else None
         if spec.pkcs12 is not None:
             return x509.read_pkcs12(Secret(_bytes(spec.pkcs12)), now, word)
         certificates = [_bytes(path) for path in (spec.certificate, spec.chain) if path is not None]
@@ -56,7 +56,7 @@ def read(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef], Sec
         raise Failed(INVALID, f"{spec.place}: {failure}") from None
 
 
-def look(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef], Secret]) -> Brought:
+def look(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str], Secret]) -> Brought:
     """Give what can be told of it without its key; where it cannot be used, why."""
     try:
         return Brought(read(spec, now, read_secret).facts)

@@ -67,4 +67,4 @@ class CaIssuer:
         if self.spec.certificate is None or self.spec.key is None:
             return None
         certificates = x509.read_chain(files.read_file(self.spec.certificate, follow=True), blame="local")
-        return self._means.read_secret(self.spec.key), certificates.fullchain_pem
+        return self._means.read_secret(self.spec.key, "key"), certificates.fullchain_pem

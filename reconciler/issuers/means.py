@@ -49,4 +49,4 @@ class Means:
 
     store: Keeper
     clock: Clock
-    read_secret: Callable[[SecretRef], Secret]
+    read_secret: Callable[[SecretRef, str], Secret]

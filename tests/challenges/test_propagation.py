@@ -74,6 +74,18 @@ def test_the_wait_tells_who_lacks_it_and_goes_on_as_soon_as_nobody_does() -> Non
     assert said == [f"waiting for the name servers: {who} does not have {NAME} yet, but 1 of others"]
 
 
+def test_our_own_other_value_is_nobody_elses() -> None:
+    """A name and its wildcard have a value each at one name; the wrong one beside them is told."""
+    found = (f"{NAME} 30 TXT here", f"{NAME} 30 TXT stale")
+    with crooked(lambda query, _how: honest(query, *found)) as server:
+        records = [record(at(server.endpoint), value=value) for value in ("here", "there")]
+        one = watcher([])
+        for _ in range(2):
+            (lack,) = one.lacking(records)
+            assert str(lack) == f"{server.endpoint} does not have {NAME} yet, but 1 of others"
+            records = [lacking for lacking in records if lacking.fits is lack.fits]
+
+
 def test_negative_caching_is_told_where_it_delays(server: NameServer) -> None:
     said: list[str] = []
     records = [record(at(server.endpoint), value="never", minimum=3600)]

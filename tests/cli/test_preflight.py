@@ -181,6 +181,17 @@ def test_a_key_that_does_not_fit_its_manifest_is_no_matter_of_clocks(tmp_path: P
     assert item["next"] == "mend `provider.tsig` of the ChallengeMethod other, or the file of its key"
 
 
+def test_a_secret_that_is_not_there_is_told_with_its_field_and_file(tmp_path: Path, ns: NameServer) -> None:
+    method = zone(ns, tmp_path)
+    method["provider"]["tsig"]["secret"] = {"file": "/no/such"}
+    program = write(
+        Program(tmp_path), ns, document("ChallengeMethod", "lost", **method), site("one", "one.example.com", way="lost")
+    )
+    (item,) = program.json("preflight")["items"]
+    assert item["seen"] == "`tsig.secret`: there is no file /no/such: put the secret there or correct it"
+    assert list((program.state / "undo").iterdir()) == []
+
+
 def test_caa_is_not_judged_before_a_ca_has_told_its_name(tmp_path: Path, ns: NameServer) -> None:
     issuer = document("Issuer", "house", type="acme", directory="https://127.0.0.1:9/dir", caBundle="/no/such.pem")
     program = write(Program(tmp_path), ns, issuer, site("one", "banned.example.com", issuers=["house"]))

@@ -60,7 +60,7 @@ def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Nam
 
 
 def means() -> Means:
-    return Means(SteadyClock(), lambda ref: Secret(SECRETS[ref.file or ""].encode()))
+    return Means(SteadyClock(), lambda ref, _field: Secret(SECRETS[ref.file or ""].encode()))
 
 
 def made(spec: DnsProviderSpec) -> DnsProvider:

@@ -67,7 +67,7 @@ class Ground:
 
     def _process(self) -> Solvers:
         ports = Ports(self.store, str(self.root / "locks"), SteadyClock())
-        means = Means(SteadyClock(), lambda _ref: Secret(SECRET.encode()))
+        means = Means(SteadyClock(), lambda _ref, _field: Secret(SECRET.encode()))
         return Solvers(self.store, ports, means)
 
     def provider(self) -> Rfc2136:

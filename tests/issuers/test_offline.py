@@ -24,7 +24,7 @@ NAMES = ("a.test", "*.b.test", "192.0.2.1", "2001:db8::1")
 
 
 def _means(store: MemoryStore, secret: Secret | None = None) -> Means:
-    return Means(store, SteadyClock(), lambda _ref: secret or Secret(b""))
+    return Means(store, SteadyClock(), lambda _ref, _field: secret or Secret(b""))
 
 
 def test_the_ca_is_made_once_and_signs_what_is_asked_for() -> None:

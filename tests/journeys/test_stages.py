@@ -281,6 +281,7 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
 def test_a_value_asked_for_by_a_way_that_was_picked_is_not_forgotten_for_the_next_one(desk: Desk) -> None:
     blind = {"type": "dns-01", "provider": {"type": "manual"}, "resolvers": [f"127.0.0.1:{free_port()}"]}
     desk.write(NAMES[0], methods={"zone": blind})
+    assert "ordered 1 name\n" in desk.run("challenges", "one", "-v").stderr
     record = _of(desk.offered()["items"], NAMES[0], "dns-01")["dns"]
     assert desk.run("solve", "one", f"{NAMES[0]}=zone").returncode == 1
     done = desk.run("solve", "one", f"{NAMES[0]}=web", "-o", "json")

@@ -128,6 +128,14 @@ def test_weak_algorithms_are_refused(algorithm: str) -> None:
     tsig = f"tsig: {{name: k, algorithm: {algorithm}, secret: {{env: K}}}}"
     words = said(f"{{type: dns-01, provider: {{type: rfc2136, server: '127.0.0.1:53', {tsig}}}}}")
     assert "use one of hmac-sha256, hmac-sha384, hmac-sha512" in words
+    assert f"`{algorithm}` is not taken" in words
+
+
+def test_what_may_be_a_key_in_the_place_of_its_algorithm_is_not_quoted() -> None:
+    tsig = "tsig: {name: k, algorithm: hmac-c2VjcmV0, secret: {env: K}}"
+    words = said(f"{{type: dns-01, provider: {{type: rfc2136, server: '127.0.0.1:53', {tsig}}}}}")
+    assert "a text of 13 characters is not taken" in words
+    assert "c2VjcmV0" not in words
 
 
 @pytest.mark.parametrize(

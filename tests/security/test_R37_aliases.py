@@ -55,9 +55,9 @@ def solver(server: NameServer, **changes: Any) -> Solver:  # noqa: ANN401  any f
     provider = Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig")), zone)
     spec = Dns01(name="zone", provider=provider, resolvers=(server.endpoint,), **changes)
     store, clock = MemoryStore(), SteadyClock()
-    return Solvers(store, Ports(store, "/nowhere", clock), Means(clock, lambda _ref: Secret(SECRET.encode()))).solver(
-        spec
-    )
+    return Solvers(
+        store, Ports(store, "/nowhere", clock), Means(clock, lambda _ref, _field: Secret(SECRET.encode()))
+    ).solver(spec)
 
 
 def prepared(server: NameServer, host: str, **changes: Any) -> Undo:  # noqa: ANN401

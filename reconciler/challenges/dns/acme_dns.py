@@ -57,7 +57,7 @@ class AcmeDns:
     def _account(self, name: str) -> Account:
         domain = name.removeprefix(f"{CHALLENGE}.")
         try:
-            value = json.loads(self._means.read_secret(self._spec.credentials).reveal())
+            value = json.loads(self._means.read_secret(self._spec.credentials, "credentials").reveal())
         except (ValueError, RecursionError):
             raise _unfit("is not JSON") from None
         found: Any = value

@@ -50,7 +50,7 @@ class Lexicon:
 
     def _run(self, action: str, zone: str, name: str, value: str, ttl: int, kind: str = "TXT") -> None:
         secrets = {
-            one.name: self._means.read_secret(one.secret).reveal().decode("utf-8", "replace")
+            one.name: self._means.read_secret(one.secret, f"options.{one.name}").reveal().decode("utf-8", "replace")
             for one in self._spec.options
             if one.secret is not None
         }

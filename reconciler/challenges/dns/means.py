@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """A clock, and the way to a declared secret (raises Failed, and never shows it)."""
+    """A clock, and the way to the declared secret of a field (raises Failed, which names that and never shows it)."""
 
     clock: Clock
-    read_secret: Callable[[SecretRef], Secret]
+    read_secret: Callable[[SecretRef, str], Secret]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed, NamesFailed, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from reconciler.model.desired import Propagation
@@ -55,14 +55,16 @@ class Watcher:
 
     def __init__(self, rules: Propagation, clock: Clock, say: Callable[[str], None]) -> None:
         self._rules, self._clock, self._say = rules, clock, say
+        self._ours: dict[Record, None] = {}
 
     def lacking(self, records: Sequence[Record]) -> list[Lack]:
         """Ask every server for every record once, side by side."""
+        self._ours |= dict.fromkeys(replace(record, servers=()) for record in records)
         questions = [(record, server) for record in records for server in record.servers]
         if len(questions) == 1:
-            return [lack for lack in [_lack(*questions[0])] if lack]
+            return [lack for lack in [_lack(*questions[0], self._ours)] if lack]
         with ThreadPoolExecutor(min(_AT_ONCE, max(len(questions), 1)), "dns") as pool:
-            return [lack for lack in pool.map(lambda question: _lack(*question), questions) if lack]
+            return [lack for lack in pool.map(lambda one: _lack(one[0], one[1], self._ours), questions) if lack]
 
     def wait(self, records: Sequence[Record]) -> list[Lack]:
         """Ask again and again, for the declared timeout but half a minute at most; give who still lacks what.
@@ -131,7 +133,8 @@ def _only(records: Sequence[Record], lacks: Sequence[Lack]) -> list[Record]:
     return kept
 
 
-def _lack(record: Record, server: dns.NameServer) -> Lack | None:
+def _lack(record: Record, server: dns.NameServer, ours: Collection[Record]) -> Lack | None:
+    """Give what a server lacks; `ours` are all records that are watched, so that none of them counts as others'."""
     try:
         answer = dns.ask(server.endpoint, record.name, "TXT")
     except dns.DnsFailed as failure:
@@ -145,8 +148,13 @@ def _lack(record: Record, server: dns.NameServer) -> Lack | None:
         return _lacks(record, server, f"answers {answer.rcode} for {record.name}")
     if answer.alias is not None:
         return _lacks(record, server, f"has a CNAME at {record.name}, beside which no record can stand")
-    others = f", but {len(answer.records)} of others" if answer.records else ""
+    count = sum(not _is_ours(record.name, value, ours) for value in answer.records)
+    others = f", but {count} of others" if count else ""
     return _lacks(record, server, f"does not have {record.name} yet{others}")
+
+
+def _is_ours(name: str, value: str, ours: Collection[Record]) -> bool:
+    return any(one.fits(value) for one in ours if one.name == name)
 
 
 def _lacks(record: Record, server: dns.NameServer, why: str) -> Lack:

@@ -49,4 +49,5 @@ class Rfc2136:
 
     def _key(self) -> dns.TsigKey:
         tsig = self._spec.tsig
-        return dns.parse_key_file(tsig.name, tsig.algorithm, self._means.read_secret(tsig.secret))
+        secret = self._means.read_secret(tsig.secret, "tsig.secret")
+        return dns.parse_key_file(tsig.name, tsig.algorithm, secret)

@@ -56,7 +56,7 @@ _MENDS: Final = {
 }
 # a server that refused, or where nobody logged in, wrote nothing, so that nothing is left to be removed
 _NEVER_WRITTEN: Final = frozenset(
-    {"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions", "HttpFailed"}
+    {"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions", "HttpFailed", "SecretMissing"}
 )
 
 

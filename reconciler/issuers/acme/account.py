@@ -98,7 +98,7 @@ def _joined(session: Session, spec: Spec, means: Means, signer: Signer) -> str:
     if _contact(spec):
         wish["contact"] = _contact(spec)
     if spec.eab is not None:
-        hmac_key = means.read_secret(spec.eab.hmac_key)
+        hmac_key = means.read_secret(spec.eab.hmac_key, "eab.hmacKey")
         wish["externalAccountBinding"] = signer.external(spec.eab.kid, hmac_key, directory.new_account)
     return _new_account(session, wish, signer)
 

@@ -149,7 +149,8 @@ class Run:
             raise
         record = replace(record, finalize=order.finalize, expires=order.expires)
         self._desk.save(record)
-        self._desk.say(f"ordered {len(self._request.hostnames)} names")
+        count = len(self._request.hostnames)
+        self._desk.say(f"ordered {count} name{'' if count == 1 else 's'}")
         return record, order
 
     def _intent(self, profile: str | None) -> OrderRecord:

@@ -25,6 +25,9 @@ from reconciler.manifests.kinds.urls import parse_service
 from reconciler.manifests.rawtext import shown
 
 _ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
+_HASH: Final = re.compile(
+    r"(?:hmac-)?(?:md5|sha-?\d{1,3})(?:-\d{2,3})?(?:\.sig-alg\.reg\.int)?\.?", re.ASCII | re.IGNORECASE
+)
 _DOMAIN: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _SECRET_OPTION: Final = re.compile(r"token|secret|passw|passphrase|key|credential")
@@ -51,7 +54,9 @@ def _parse_algorithm(value: object) -> str:
     text = need_text(value, "an algorithm such as hmac-sha256")
     if text not in _ALGORITHMS:
         weak = " (MD5 and SHA-1 are not strong enough)" if re.search(r"md5|sha-?1$", text) else ""
-        raise ValueError(f"{shown(text)} is not taken{weak}: use one of {', '.join(_ALGORITHMS)}")
+        # its `hmac` looks as if it told of a secret
+        named = f"`{text}`" if _HASH.fullmatch(text) else shown(text)
+        raise ValueError(f"{named} is not taken{weak}: use one of {', '.join(_ALGORITHMS)}")
     return text
 
 
