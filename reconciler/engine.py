@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PASSES: Final = 5
 _SHOWN: Final = "view/names"
+# what was declared as a pass looked at some sites alone: `status` tells of those that none has looked at
+_DECLARED: Final = "view/declared"
 # the mark of a view lets who asks for the sites that are not Ready leave the texts of the others unread
 _READY: Final = '{"type":"Ready","status":"True"'
 _HELD: Final = "view/holds"
@@ -145,6 +147,7 @@ class Engine:
         """Keep what readers show, and which sites need no look until when."""
         self._keep_views(report)
         self._keep_holds(report)
+        self._keep_declared(report)
         self.keeping(report.declared, report.world)
         plan = report.plan
         busy = {change.site for change in plan.changes} | {hold.site for hold in plan.holds} | plan.stopped
@@ -183,6 +186,13 @@ class Engine:
         text = json.dumps([*still, *own], ensure_ascii=False)
         if text != kept:
             self.cache.put(_HELD, {"": ("", text)})
+
+    def _keep_declared(self, report: Report) -> None:
+        kept = self.cache.signatures(_DECLARED).get("")
+        if report.scope.full:
+            self.cache.put(_DECLARED, {}, drop=[""] if kept is not None else [])
+        elif kept != (names := _digest(report.declared.names)):
+            self.cache.put(_DECLARED, {"": (names, json.dumps(sorted(report.declared.names)))})
 
     @staticmethod
     def _still_held(former: list[Mapping[str, object]], report: Report) -> Iterator[Mapping[str, object]]:

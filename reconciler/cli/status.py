@@ -35,11 +35,13 @@ def status(sites: tuple[str, ...], settings: Settings) -> int:
     now = datetime.now(UTC)
     items = _items(sites, settings, screen, now)
     source = views.source(settings.state)
-    wide = views.wide(settings.state) if not sites and settings.selector is None else []
+    whole = not sites and settings.selector is None
+    wide = views.wide(settings.state) if whole else []
+    unseen = views.unseen(settings.state, items) if whole else 0
     if settings.output == "text":
-        screen.out(status_text(items, now, source, wide).rstrip("\n"))
+        screen.out(status_text(items, now, source, wide, unseen).rstrip("\n"))
     else:
-        write(screen, _value(items, source, wide), settings.output)
+        write(screen, _value(items, source, wide, unseen), settings.output)
     return 1 if any(hold["failed"] for hold in wide) else _code(items)
 
 
@@ -59,10 +61,10 @@ def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: date
     return [item for item in named if wanted.matches(at(item, "metadata", "labels"))]
 
 
-def _value(items: list[dict[str, Any]], source: str | None, wide: list[dict[str, Any]]) -> dict[str, Any]:
+def _value(items: list[dict[str, Any]], source: str | None, wide: list[dict[str, Any]], unseen: int) -> dict[str, Any]:
     counts = Counter(grade(item) for item in items)
     worse = [item for item in items if grade(item) != "ready"]
-    numbers = {"ready": counts["ready"], "waiting": counts["waiting"], "failing": counts["failing"]}
+    numbers = {**{word: counts[word] for word in ("ready", "waiting", "failing")}, "unseen": unseen}
     head = {"apiVersion": "certwright/v1", "kind": "Status", "source": source, "counts": numbers}
     return {**head, "holds": wide, "items": worse}
 

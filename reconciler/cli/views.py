@@ -20,6 +20,7 @@ from reconciler.report.times import parsed, rfc3339
 Item = dict[str, Any]
 _VIEW: Final = "SELECT key, payload FROM rows WHERE namespace = 'view' AND (SELECT version FROM writer) = ?"
 _HOLDS: Final = "SELECT payload FROM rows WHERE namespace = 'view/holds' AND (SELECT version FROM writer) = ?"
+_DECLARED: Final = "SELECT payload FROM rows WHERE namespace = 'view/declared' AND (SELECT version FROM writer) = ?"
 # a filter to save time alone: what it lets through is judged by what it says
 _NOT_READY: Final = " AND signature <> 'ready'"
 _EVENTS: Final = "SELECT site, reason, message, first, last, count FROM events ORDER BY last, id"
@@ -49,6 +50,15 @@ def _hold(one: Item) -> Item:
     until = parsed(one.get("until"))
     words = {name: one.get(name) for name in ("site", "target", "reason", "message")}
     return {**words, "until": rfc3339(until), "endsWhen": one.get("ends_when"), "failed": one.get("failed") is True}
+
+
+def unseen(state: str, items: list[Item]) -> int:
+    """Count the declared sites that no pass has looked at; `items` are those of all sites that one has."""
+    seen = {at(item, "metadata", "name") for item in items}
+    for row in _ask(f"{state}/index.sqlite", _DECLARED, (__version__,)):
+        with suppress(ValueError, RecursionError):
+            return len(frozenset(map(str, listed(json.loads(row[0])))) - seen)
+    return 0
 
 
 def not_ready(state: str) -> list[Item]:

@@ -49,14 +49,19 @@ def status_text(
     now: datetime,
     source: str | None = None,
     wide: Sequence[Mapping[str, Any]] = (),
+    unseen: int = 0,
 ) -> str:
-    """Give the text; `source` is the tree that the state follows, `wide` are holds that no declared site bears."""
+    """Give the text; `source` is the tree that the state follows, `wide` are holds that no declared site bears.
+
+    `unseen` sites are declared, and no pass has looked at them.
+    """
     grades = [grade(item) for item in items]
     counts = ", ".join(f"{grades.count(word)} {word}" for word in ("ready", "waiting", "failing"))
     sites = f"{len(items):,} site{'' if len(items) == 1 else 's'}"
     head = [f"source: {shown(source)}"] if source else []
     worst = sorted((item for item in items if grade(item) != "ready"), key=lambda item: _badness(item, now))[:_WORST]
-    lines = [*head, f"{sites}: {counts}", *(line for hold in wide for line in _wide_lines(hold, now))]
+    more = [f"{unseen:,} more not looked at yet; next: certwright apply"] if unseen else []
+    lines = [*head, f"{sites}: {counts}", *more, *(line for hold in wide for line in _wide_lines(hold, now))]
     return "\n".join([*lines, *(["", _table(worst, now).rstrip()] if worst else [])]) + "\n"
 
 

@@ -377,6 +377,18 @@ def test_an_empty_tree_is_told(program: Program) -> None:
         assert "holds no manifest" in told.stderr
 
 
+def test_status_tells_how_many_sites_no_pass_has_looked_at(applied: Program) -> None:
+    for name in ("a", "b", "c"):
+        applied.site(name)
+    assert applied("apply", "a").returncode == 0
+    told = applied("status").stdout
+    assert "2 sites: 2 ready, 0 waiting, 0 failing\n2 more not looked at yet; next: certwright apply\n" in told
+    assert applied.json("status")["counts"] == {"ready": 2, "waiting": 0, "failing": 0, "unseen": 2}
+    assert "not looked at" not in applied("status", "a").stdout
+    assert applied("apply").returncode == 0
+    assert "not looked at" not in applied("status").stdout
+
+
 def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
     """No declared site bears the guard's hold: who is woken at night finds it all the same, and what to do."""
     for name in ("a", "b", "c"):
