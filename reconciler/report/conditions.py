@@ -211,13 +211,16 @@ def _ready(parts: Sequence[Condition], holds: Sequence[Hold], *, has_targets: bo
 def _why(bad: Condition, holds: Sequence[Hold]) -> Hold | None:
     """Find the hold that keeps a part from becoming true.
 
-    Of the order for the first two, of a target for the others.
+    Of the order for the first two, of a target for the others. A suspended site waits in either, but what was seen to
+    be served wrongly is so for another reason.
     """
     of_target = bad.type in ("Installed", "Served")
+    seen = bad.type == "Served" and bad.status == "False"
+    either = _REFUSED if seen else (*_REFUSED, Reason.SUSPENDED)
     fits = (
         hold
         for hold in holds
-        if ((hold.target is not None) == of_target or hold.reason in _REFUSED) and not _is_wait(hold)
+        if ((hold.target is not None) == of_target or hold.reason in either) and not _is_wait(hold)
     )
     return next(fits, None)
 

@@ -30,11 +30,12 @@ def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     """Judge one site's item: Ready, waiting for what comes by itself or was asked for, or in need of a person or luck.
 
     A good certificate whose renewal fails, or waits because the state was moved, is in need too, long before it ends.
-    An order that a person took in hand is a wait, whatever failed before.
+    An order that a person took in hand is a wait, whatever failed before, and so is a site that a person suspended.
     """
     ready = condition(item, "Ready")
     failed = at(item, "status", "failures", "count")
-    has_failed = isinstance(failed, int) and failed > 0 and ready.get("reason") not in _BY_HAND
+    in_hand = ready.get("reason") in _BY_HAND or at(item, "spec", "suspend") is True
+    has_failed = isinstance(failed, int) and failed > 0 and not in_hand
     if ready.get("status") == "True":
         return "failing" if has_failed or _is_moved(item) else "ready"
     return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"

@@ -38,7 +38,7 @@ from reconciler.report.plan_text import plan_text
 from reconciler.report.reasons import SENTENCES, next_step
 from reconciler.report.rows import KINDS, rows_text
 from reconciler.report.site_json import list_json, site_item
-from reconciler.report.status_text import status_text
+from reconciler.report.status_text import grade, status_text
 from reconciler.report.times import human
 from tests.plan.world import COPY, DAY, LE, NOW, PLAIN, WEB, Small, declared, revision, site
 
@@ -101,6 +101,25 @@ def test_hold_gives_the_reason_and_stalled_only_where_nothing_we_do_helps() -> N
     assert (found[0].reason, len(found)) == (Reason.BACKOFF, 5)
     stalled = Hold(Reason.ACCOUNT_MISSING, "gone", site="a", ends_when="it is back", failed=True)
     assert conditions(A, _seen(live=NoRevision()), NOW, (stalled,))[-1].type == "Stalled"
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (_seen(live=revision(A, hostnames=("b.c",))), "Suspended"),
+        (_seen(on=CREATE), "Suspended"),
+        (_seen(on=replace(LOADED, files=(FileFact("/x", Part.CONFIG, FileChange.UPDATE),))), "Suspended"),
+        (_seen(on=replace(LOADED, inventory=Inventory("a", loaded="r0"))), "Suspended"),
+        (_seen(None), "Suspended"),
+        (_seen(BAD), "NothingListens"),
+    ],
+)
+def test_a_suspended_site_is_told_as_such_whatever_it_waits_for(observed: ObservedSite, reason: str) -> None:
+    hold = Hold(Reason.SUSPENDED, "changes are wanted", site="a", ends_when="`suspend` is taken out of the Site")
+    assert conditions(A, observed, NOW, (hold,))[0].reason == reason
+    item = site_item(replace(A, suspend=True), observed, NOW, (hold,))
+    item["status"]["failures"] = {"count": 2, "last": {"reason": "ChallengeFailed"}}
+    assert grade(item) == ("waiting" if reason == "Suspended" else "failing")
 
 
 def test_item_is_as_documented_and_keeps_transition_times() -> None:
