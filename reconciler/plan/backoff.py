@@ -36,6 +36,15 @@ _STEPS: Final[Mapping[str, tuple[timedelta, ...]]] = {
     Reason.NOT_INCLUDED: ELSEWHERE_STEPS,
     Reason.NAME_SERVED_ELSEWHERE: ELSEWHERE_STEPS,
 }
+_TARGETS_OWN: Final = (
+    Reason.REJECTED_BY_SERVER,
+    Reason.DISK_FULL,
+    Reason.READ_ONLY_FILESYSTEM,
+    Reason.PERMISSION_DENIED,
+    Reason.NO_SUCH_DIRECTORY,
+    Reason.DISK_ERROR,
+)
+"""What a site's files failed by in a target; anything else is the target's own trouble."""
 ASTRAY: Final = (Reason.UNROUTABLE, Reason.CAA_FORBIDS)
 GREATEST: Final = timedelta(days=1)
 GREATEST_WAIT: Final = timedelta(days=7)
@@ -169,7 +178,7 @@ def _of_issue(failures: Failures) -> Reason:
 
 def _of_target(failures: Failures) -> Reason:
     last = failures.last.reason if failures.last is not None else ""
-    return Reason.REJECTED_BY_SERVER if last == Reason.REJECTED_BY_SERVER else Reason.TARGET_BROKEN
+    return next((own for own in _TARGETS_OWN if own.value == last), Reason.TARGET_BROKEN)
 
 
 def _told(failures: Failures) -> str:

@@ -29,6 +29,10 @@ _CAUSES: Final = {
     errno.ENOENT: "a directory of the store is gone; was it deleted while certwright ran? Start again",
 }
 _EVERYWHERE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_ROOM: Final = 64 * 1024
+"""What one step of sqlite may ask for at once, its companions' first pages included."""
+_UNTOLD: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_READS: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
 _SQLITE: Final = (
     ("full", _CAUSES[errno.ENOSPC]),
     ("readonly", "it cannot be written by uid {uid}; run certwright as the user who owns the state directory"),
@@ -56,7 +60,24 @@ def database_failure(path: str, error: sqlite3.Error) -> StoreError:
         (remedy for word, remedy in _SQLITE if word in text),
         f"{clean(text)}; stop certwright, move the file away, start again",
     )
+    if _is_untold(error) and _is_full(os.path.dirname(path)):
+        why = _CAUSES[errno.ENOSPC]
     return StoreError(f"cannot use {clean(path, _LONGEST)}: {why.format(uid=os.geteuid())}")
+
+
+def _is_untold(error: sqlite3.Error) -> bool:
+    """Tell whether sqlite keeps to itself what the kernel said as it wrote or made a file."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _UNTOLD and code not in _READS
+
+
+def _is_full(directory: str) -> bool:
+    try:
+        facts = os.statvfs(directory)
+    except OSError:
+        return False
+    free = facts.f_bfree if os.geteuid() == 0 else facts.f_bavail
+    return free * facts.f_frsize < _ROOM or (facts.f_files > 0 and facts.f_ffree == 0)
 
 
 class told:  # noqa: N801  used as the function that it was: a generator costs three times as much, 50 times a site

@@ -89,6 +89,7 @@ def test_full_disk_of_the_target(stage: Stage) -> None:
         ]
         assert (install.status, install.reason) == ("failed", "DiskFull")
         assert str(out) in install.message
+        assert held(reports[-1])["one", "DiskFull"].message.endswith("free some space or inodes there")
         ballast.unlink()
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before, "nothing is half-written"
         assert [hold.site for hold in held(stage.diff()).values()] == ["one"]

@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
 from reconciler.model.changes import Reason
 from reconciler.model.desired import Renewal
-from reconciler.model.observed import Failures, LastFailure, Memory, NoRevision, ObservedSite, RenewalChoice
+from reconciler.model.names import Part
+from reconciler.model.observed import (
+    Failures,
+    FileChange,
+    FileFact,
+    LastFailure,
+    Memory,
+    NoRevision,
+    ObservedSite,
+    OnTarget,
+    RenewalChoice,
+)
 from reconciler.plan.backoff import GREATEST, after_failure, next_attempt
 from reconciler.plan.renewal import choose_renewal, renew_at
-from tests.plan.world import DAY, LE, NOW, one_plan, revision, site
+from tests.plan.world import DAY, LE, NOW, WEB, one_plan, revision, site
 
 A = site("a", issuers=(LE,))
 MINUTE = timedelta(minutes=1)
@@ -104,6 +115,23 @@ def test_holds_of_failures() -> None:
     stalled = after_failure(None, Stalled("NoMethod", "no way", "the manifest changes"), NOW, A.digest)
     assert _held(stalled) == [(Reason.STALLED, None)]
     assert _held(stalled, annotations={"certwright/retryAt": "1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        *((reason, reason) for reason in ("DiskFull", "ReadOnlyFilesystem", "PermissionDenied", "NoSuchDirectory")),
+        *(("RejectedByServer", "RejectedByServer"), ("DiskError", "DiskError"), ("NotLoaded", "TargetBroken")),
+    ],
+)
+def test_files_that_could_not_be_installed_are_held_by_the_reason_that_was_seen(seen: str, told: str) -> None:
+    desired = site("a", targets=(WEB,))
+    failures = after_failure(None, Failed(seen, f"cannot write /x: {seen}"), NOW, desired.digest)
+    on = OnTarget("web", (FileFact("/x", Part.CONFIG, FileChange.UPDATE),))
+    memory = Memory(failures={"target/web": failures})
+    [hold] = one_plan(desired, ObservedSite("a", revision(desired), memory=memory, on={"web": on})).holds
+    assert (hold.reason, hold.target, hold.failed) == (told, "web", True)
+    assert hold.message == f"1 attempt failed: cannot write /x: {seen}"
 
 
 def test_retry_never_releases_a_rate_limit() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from reconciler.errors import NewerStore, StoreError
 from reconciler.model.observed import Memory, NoRevision, Revision, Undo
 from reconciler.store.files import open_store
+from reconciler.store.trouble import database_failure
 from tests.builders import SteadyClock
 from tests.store.material import bundle, meta
 from tests.store.tree import check_modes, names
@@ -219,6 +221,25 @@ if how == "full":
         assert store.orders(["a"]) == {"a": order()} and len(store.revisions("a")) == 1
         own, = os.listdir(root + "/tmp")
         assert os.listdir(root + "/tmp/" + own) == []
+elif how == "little":
+    from reconciler.store import database
+    from reconciler.store.trouble import told_database
+    for pages in range(17):
+        path, filler = f"{root}/{pages}.sqlite", root + "/filler"
+        with open(filler, "wb") as file:
+            space = os.statvfs(root)
+            file.write(b"x" * (space.f_bfree - pages) * space.f_frsize)
+        def write():
+            with told_database(path):
+                connection = database.writer(path, ())
+                try:
+                    connection.execute("CREATE TABLE large (content)")
+                    connection.execute("INSERT INTO large VALUES (?)", ("x" * 65536,))
+                finally:
+                    connection.close()
+        show(write)
+        for name in os.listdir(root):
+            os.unlink(f"{root}/{name}")
 else:
     show(lambda: open_store(root, SteadyClock(), "0.1.0", write=True))
     with open_store(root, SteadyClock(), "0.1.0", write=False) as store:
@@ -244,6 +265,19 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(root: Path) -> None:
     for sentence in told:
         assert "cannot " in sentence
         assert "the file system is full; free some space" in sentence
+
+
+def test_a_database_that_finds_no_room_is_told_so_whichever_of_its_files_it_was_for(root: Path) -> None:
+    root.mkdir()
+    told = faulty(f'mount -t tmpfs -o size=1m,mode=0700 none "{root}"', root, "little").splitlines()
+    assert len(told) == 17
+    assert [sentence for sentence in told if "the file system is full; free some space" not in sentence] == []
+
+
+def test_a_disk_that_failed_is_blamed_where_there_is_room(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert "the disk failed; look at the kernel's log" in str(database_failure(str(tmp_path / "x"), error))
 
 
 def test_a_read_only_one_is_told_and_can_be_read(root: Path) -> None:
