@@ -240,7 +240,8 @@ class Loop:
         for name in report.declared.sites:
             self._timers.set(name, report.plan.due.get(name))
         for hold in report.plan.holds:
-            if hold.until is not None and hold.site not in report.declared.sites:
+            alone = hold.site not in report.declared.sites or hold.reason is Reason.HANDOVER_PENDING
+            if hold.until is not None and alone:
                 self._timers.sooner(EVERYTHING, hold.until)
 
     def _put_off(self, report: Report, dealt: Deal) -> None:

@@ -61,6 +61,8 @@ from reconciler.model.targets import (
     TargetSpec,
     Template,
     Verify,
+    directory_of,
+    has_outside,
 )
 
 __all__ = [  # the whole language of resolved manifests, whichever module holds a part
@@ -117,6 +119,8 @@ __all__ = [  # the whole language of resolved manifests, whichever module holds 
     "Values",
     "Verify",
     "Webroot",
+    "directory_of",
+    "has_outside",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -148,3 +149,14 @@ class ExecTarget(TargetBase):
 
 
 TargetSpec = ApacheTarget | DovecotTarget | ExecTarget | HaproxyTarget | NginxTarget | PostfixTarget | FilesTarget
+
+
+def has_outside(spec: TargetSpec, paths: Iterable[str]) -> bool:
+    """Tell whether any of these files of ours stands elsewhere than in the one directory that a server includes."""
+    directory = directory_of(spec)
+    return bool(directory) and not all(path.startswith(f"{directory}/") for path in paths)
+
+
+def directory_of(spec: TargetSpec) -> str:
+    """Give the directory that a server includes, "" for a target that has none."""
+    return "" if isinstance(spec, FilesTarget | ExecTarget) else spec.config_directory.rstrip("/")

@@ -46,7 +46,8 @@ class ObservedSite:
 class ObservedTarget:
     """What concerns a target as a whole: its record, its shared files compared, a switch left half-way.
 
-    `damage`: its record is damaged, and no manifest says what it is.
+    `damage`: its record is damaged, and no manifest says what it is. `behind`: the directory that its server includes
+    is another one now, and these declared sites, which the pass leaves out, still have their files elsewhere.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ObservedTarget:
     shared: OnTarget | None = None
     switching: bool = False
     damage: str = ""
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

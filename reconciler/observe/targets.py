@@ -9,7 +9,7 @@ from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
 from reconciler.observe.installed import Case, Holder, compared, leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from reconciler.model.observed import FileFact, Inventory, TargetRecord
     from reconciler.model.ports import Reader
@@ -23,10 +23,12 @@ def observed_targets(
     views: Mapping[str, TargetView],
     disk: Disk,
     gone: frozenset[str] | None,
+    behind: Callable[[TargetView], tuple[str, ...]],
 ) -> dict[str, ObservedTarget]:
     """Observe each target that has a record or a site of this pass.
 
     `gone` are known sites that are not declared; None in a pass that is not full, where nothing shared is taken away.
+    `behind` gives the sites that a target would leave behind by moving.
     """
     lost = reader.lost_targets()
     return {
@@ -36,6 +38,7 @@ def observed_targets(
             shared=_shared(view, records, disk, gone),
             switching=_is_switching(reader, name),
             damage=lost.get(name, "") if view.target is None else "",
+            behind=behind(view),
         )
         for name, view in views.items()
     }

@@ -12,6 +12,7 @@ from reconciler.model.observed import World
 from reconciler.model.ports import SiteOnTarget
 from reconciler.observe.abandoned import abandoned_sites
 from reconciler.observe.accounts import accounts_of
+from reconciler.observe.behind import Behind
 from reconciler.observe.disk import Disk
 from reconciler.observe.inheriting import inheritances
 from reconciler.observe.quiet import Calm, Quiet
@@ -80,11 +81,12 @@ class Observer:
         heirless = unknown if declared.complete else frozenset()
         with Disk() as disk:
             seen = observed_sites(reader, sites, views, disk, self._clock.now(), self._brought)
+            behind = Behind.of(declared, scope, seen, records)
             inherited = inheritances(reader, sites, seen, heirless)
             gone = unknown if scope.full else frozenset(one.site for one in inherited.values())
             world = World(
                 sites={**seen, **{name: replace(seen[name], inherits=one) for name, one in inherited.items()}},
-                targets=observed_targets(reader, records, views, disk, gone if scope.full else None),
+                targets=observed_targets(reader, records, views, disk, gone if scope.full else None, behind.on),
                 accounts=accounts,
                 orphaned_accounts=orphaned,
                 abandoned=abandoned_sites(reader, gone, views),

@@ -8,12 +8,15 @@ second alone: one reload.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
+from reconciler.model.desired import directory_of, has_outside
 from reconciler.model.observed import FileChange, Revision
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.handover import taking_hold
+from reconciler.plan.policies import some
 from reconciler.plan.targets import Work, leave_of, reloads, work_of
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from reconciler.model.observed import OnTarget, World
     from reconciler.model.ports import Limits
     from reconciler.plan.wish import Wish
+
+# a site that a worker has in hand is back within seconds
+_TOGETHER: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What holds targets as wholes: a broken one, and under the watch loop one that was reloaded a moment ago."""
+    """What holds targets as wholes: a broken one, one of which a part alone would move, one just reloaded (`run`)."""
 
     world: World
     limits: Limits
@@ -64,7 +70,7 @@ class Gate:
 
     def hold(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
         """Give the hold on a target for one of its sites (None: on what its sites share)."""
-        return self._broken(target, site) or self._delayed(target, spec, site)
+        return self._broken(target, site) or self._parted(target, site) or self._delayed(target, spec, site)
 
     def lost(self, target: str, site: str) -> Hold | None:
         """Hold what would be taken out of a target of which neither a manifest nor the store says what it is."""
@@ -83,6 +89,22 @@ class Gate:
             failures, failures.digest, self.now, site=site or "", released=False, kind="target", target=target
         )
         return replace(held, site=site, reason=Reason.TARGET_BROKEN, failed=True) if held else None
+
+    def _parted(self, target: str, site: str | None) -> Hold | None:
+        """Hold a target that moves to another directory while sites that this pass leaves out are in the old one.
+
+        Where the server includes the new one alone, a reload would take them down. Only the watch loop comes back to it
+        by itself.
+        """
+        seen = self.world.targets.get(target)
+        if seen is None or not seen.behind:
+            return None
+        message = f"{target} moves to another directory as a whole, and this pass leaves out {some(seen.behind)}"
+        until = self.now + _TOGETHER if self.limits.batching else None
+        return Hold(
+            Reason.HANDOVER_PENDING, message, site=site, target=target, until=until,
+            ends_when="one pass takes them all: certwright apply", failed=until is None,
+        )  # fmt: skip
 
     def _delayed(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
         seen = self.world.targets.get(target)
@@ -151,9 +173,20 @@ def _suspended(wish: Wish, works: list[Work]) -> Steps:
     wanted = wish.issue is not None or wish.activate is not None
     if not wanted and not any(work.files or work.reload or work.remove for work in works):
         return Steps(wish)
-    message = "suspended: changes are wanted and not made"
+    message = f"suspended: changes are wanted and not made{_staying(works)}"
     hold = Hold(Reason.SUSPENDED, message, site=wish.desired.name, ends_when="`suspend` is taken out of the Site")
     return Steps(replace(wish, activate=None, holds=(hold,)), holds=(hold,))
+
+
+def _staying(works: list[Work]) -> str:
+    """Say which files stay where the servers' other sites have none any more, so that they must still be included."""
+    specs = [work.spec for work in works if not work.remove and directory_of(work.spec)]
+    paths = [file.path for work in works if work.on.inventory is not None for file in work.on.inventory.files]
+    left = sorted(path for path in paths if specs and all(has_outside(spec, [path]) for spec in specs))
+    if not left:
+        return ""
+    wanted = " and ".join(sorted({directory_of(spec) for spec in specs}))
+    return f"; {some(tuple(left))} stays there and not in {wanted}, so let the server include it until then"
 
 
 def _rounds(

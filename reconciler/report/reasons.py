@@ -61,7 +61,7 @@ SENTENCES: Final[dict[str, str]] = {
     "NameFailed": "A declared hostname could not be proven and is left out of the certificate until it can be.",
     "InvalidManifest": "The manifest is not valid; its last valid meaning goes on.",
     "HostnameTaken": "Another site has this hostname on the same target.",
-    "HandoverPending": "A hostname changes sites: both are switched at once, when the new one has its certificate.",
+    "HandoverPending": "What moves to another site, target or directory waits until all of it is switched at once.",
     "TargetBroken": "The target's own test or reload fails, or its files cannot be written.",
     "RejectedByServer": "The server refused what was new, and the former files or certificate were put back.",
     "ServerEnded": "The server ended as it was to take up a new certificate; the former one is in place for its start.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from reconciler.model.ports import Scope
 from tests.journeys.stage import ca_site, copy_target, document
 from tests.servers.handshake import handshake
 from tests.servers.processes import until
@@ -93,6 +94,29 @@ def test_a_renamed_target_with_another_change(street: Street, what: str) -> None
     wanted = ["one.conf", "two.conf"]
     assert (left, there) == (([], wanted) if "configDirectory" in changes.get(what, {}) else (wanted, []))
     assert street.web.test().returncode == 0
+
+
+def test_a_part_of_the_sites_does_not_follow_the_directory_alone(street: Street) -> None:
+    """The server includes the new directory alone from its next reload on, so all move in one, and none before."""
+    write(street, "web")
+    street.stage.settle()
+    other = street.stage.root / "nginx" / "other.d"
+    other.mkdir()
+    config = street.web.config
+    config.write_text(config.read_text().replace(f"{street.web.include}/*.conf", f"{other}/*.conf"))
+    with Watch(street) as watch:
+        write(street, "web", configDirectory=str(other))
+        for scope in (Scope(sites=frozenset({"one"})), Scope(sites=frozenset({"two"}))):
+            [report] = street.stage.apply(scope)
+            assert (report.plan.changes, {hold.reason for hold in report.plan.holds}) == ((), {"HandoverPending"})
+            assert all(hold.failed for hold in report.plan.holds)
+        assert list(other.iterdir()) == []
+        street.stage.settle()
+    assert watch.lost == []
+    assert sorted(path.name for path in other.iterdir()) == ["one.conf", "two.conf"]
+    assert list(street.web.include.iterdir()) == []
+    street.stage.apply(Scope(sites=frozenset({"one"})))
+    street.stage.assert_calm()
 
 
 def test_a_new_target_that_cannot_be_tested_leaves_the_old_one_in_place(street: Street) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from reconciler.doors import x509
 from reconciler.model.desired import Http01, Webroot
 from reconciler.model.names import Part
-from reconciler.model.observed import AccountRecord, FileChange, NoRevision, Undo
+from reconciler.model.observed import AccountRecord, FileChange, NoRevision, TargetRecord, Undo
 from reconciler.model.ports import Scope, SiteOnTarget
 from tests.observe.ground import NOW
 
 if TYPE_CHECKING:
+    from reconciler.model.desired import NginxTarget
     from tests.observe.ground import Ground
 
 
@@ -90,6 +91,27 @@ def test_shared_files_stay_while_a_quiet_site_may_use_them(ground: Ground) -> No
         shared = world.targets["web"].shared
         assert shared is not None
         assert [fact.change for fact in shared.files] == [FileChange.REMOVE]
+
+
+def test_who_is_left_behind_by_a_target_that_moves_is_told_by_a_part_of_the_sites_alone(ground: Ground) -> None:
+    spec = ground.nginx()
+    there = ground.nginx(config_directory=f"{ground.installed}/b.d")
+    for name in ("a", "b"):
+        ground.install(ground.site(name, spec), spec)
+
+    def behind(moved: NginxTarget, *looked_at: str) -> tuple[str, ...]:
+        sites = [ground.site(name, moved) for name in ("a", "b", "new")]
+        scope = Scope(sites=frozenset(looked_at)) if looked_at else Scope(full=True)
+        return ground.observer.observe(ground.declared(*sites), scope).targets["web"].behind
+
+    assert behind(spec, "a") == ()
+    assert behind(there) == ()
+    assert behind(there, "a") == ("b",)
+    assert behind(there, "new") == ("a", "b")
+    assert behind(there, "a", "b") == ()
+    with ground.store.claim("target/web", "test", 5) as lease:
+        ground.store.put_target(lease, TargetRecord(there))
+    assert behind(there, "a") == ("b",), "what could not be installed there has gone back"
 
 
 def test_a_switch_left_half_way_is_told(ground: Ground) -> None:

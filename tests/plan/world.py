@@ -140,6 +140,7 @@ class Small:
     installed: dict[tuple[str, str], tuple[str, str | None, str | None]] = field(default_factory=dict)
     reloaded: dict[str, datetime] = field(default_factory=dict)
     archived: list[str] = field(default_factory=list)
+    behind: tuple[str, ...] = ()
     done: list[tuple[datetime, Change]] = field(default_factory=list)
     count: int = 0
 
@@ -160,7 +161,7 @@ class Small:
         return Abandoned(name, self.live[name].id, {target: entry for target, entry in entries.items() if entry})
 
     def _target(self, name: str, spec: TargetSpec) -> ObservedTarget:
-        return ObservedTarget(name, TargetRecord(spec, last_reload=self.reloaded.get(name)))
+        return ObservedTarget(name, TargetRecord(spec, last_reload=self.reloaded.get(name)), behind=self.behind)
 
     def _observed(self, name: str) -> ObservedSite:
         desired = self.tree.sites[name]

@@ -93,8 +93,9 @@ def _record(batch: Batch) -> TargetRecord:
 
 
 def target_failed(batch: Batch, reason: str, text: str) -> None:
-    """Count a failure of the target as a whole."""
-    batch.bench.memory.target_failed(batch.lease, _record(batch), reason, text)
+    """Count a failure of the target as a whole; what it was last installed as stays known."""
+    known = batch.bench.store.targets().get(batch.name) or TargetRecord(batch.spec)
+    batch.bench.memory.target_failed(batch.lease, known, reason, text)
 
 
 def outcome_of(batch: Batch, change: Change) -> Outcome:
