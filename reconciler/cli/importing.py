@@ -125,11 +125,13 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
 
 
 def _ask_for(app: App, site: str, pair: BroughtPair) -> None:
-    """Ask for a certificate that was handed over to a CA before: who brings it once more wants it back."""
-    from reconciler.model.observed import Brought, Revision
-    from reconciler.report.times import rfc3339
+    """Ask for a certificate that was handed over to a CA before: who brings it once more wants it back.
 
-    live, now = app.store.live([site])[site], rfc3339(app.clock.now())
+    Also in the second in which it was handed over: one request is told from another by its time.
+    """
+    from reconciler.model.observed import Brought, Revision
+
+    live, now = app.store.live([site])[site], f"{app.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
     if isinstance(live, Revision) and Brought(pair.facts).id in live.meta.requested:
         app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
 
