@@ -173,8 +173,12 @@ def _suspended(wish: Wish, works: list[Work]) -> Steps:
     wanted = wish.issue is not None or wish.activate is not None
     if not wanted and not any(work.files or work.reload or work.remove for work in works):
         return Steps(wish)
-    message = f"suspended: changes are wanted and not made{_staying(works)}"
-    hold = Hold(Reason.SUSPENDED, message, site=wish.desired.name, ends_when="`suspend` is taken out of the Site")
+    # no failure of ours, but a server that includes the other directory alone has lost its names
+    stays = _staying(works)
+    hold = Hold(
+        Reason.SUSPENDED, f"suspended: changes are wanted and not made{stays}",
+        site=wish.desired.name, ends_when="`suspend` is taken out of the Site", failed=bool(stays),
+    )  # fmt: skip
     return Steps(replace(wish, activate=None, holds=(hold,)), holds=(hold,))
 
 
