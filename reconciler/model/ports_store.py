@@ -66,6 +66,10 @@ class Reader(Protocol):
         """Give every site that has a live pointer, revisions, a meaning or an inventory."""
         ...
 
+    def pointers(self) -> frozenset[str]:
+        """Give every name with a live pointer, that of a renamed site too: a fifth of the cost of `sites`."""
+        ...
+
     def live(self, sites: Iterable[str]) -> Mapping[str, Live]:
         """Give what is in use, judged: pair, dates readable, complete."""
         ...

@@ -73,12 +73,13 @@ class Observer:
         Raises StoreError where the store cannot be read. A site that cannot be rendered has a `problem` instead.
         """
         reader, sites = self._reader, _within(scope, declared)
-        known, records = reader.sites(), reader.targets()
+        known = reader.sites() if scope.full else frozenset()
+        records = reader.targets()
         whole = declared.names <= sites.keys()
         views = self._views(declared, sites, records, whole=whole)
         accounts, orphaned = accounts_of(reader, declared.issuers.values())
-        unknown = known - declared.names if scope.full or scope.follows else frozenset()
-        heirless = unknown if declared.complete else frozenset()
+        unknown = known - declared.names
+        heirless = self._heirless(unknown, declared, scope)
         with Disk() as disk:
             seen = observed_sites(reader, sites, views, disk, self._clock.now(), self._brought)
             behind = Behind.of(declared, scope, seen, records)
@@ -99,6 +100,12 @@ class Observer:
             {name: traces_of(reader, sites[name], site, world.targets) for name, site in world.sites.items()}
         )
         return world
+
+    def _heirless(self, unknown: frozenset[str], declared: Declared, scope: Scope) -> frozenset[str]:
+        """Give the names whose certificates a site may inherit; a pass over a part looks at what is live alone."""
+        if not declared.complete or not (scope.full or scope.follows):
+            return frozenset()
+        return unknown if scope.full else self._reader.pointers() - declared.names
 
     def _views(
         self,

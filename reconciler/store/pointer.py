@@ -33,6 +33,10 @@ class Pointer(Revisions):
             found.update(reading.stems(reading.names(f"{inventory}/{target}/sites")))
         return frozenset(segments(found))
 
+    def pointers(self) -> frozenset[str]:
+        """Give every name with a live pointer, that of a renamed site too: a fifth of the cost of `sites`."""
+        return frozenset(segments(reading.names(self._layout.fixed("live"))))
+
     def live(self, sites: Iterable[str]) -> Mapping[str, Live]:
         """Give what is in use, judged: pair, dates readable, complete. About 0.15 ms a site."""
         return {site: self._live(site) for site in sites}

@@ -120,6 +120,14 @@ def test_one_edited_site_costs_that_one(stage: Stage) -> None:
     assert certificates == {"s1"}
 
 
+def test_a_look_at_one_site_lists_none_of_the_others(stage: Stage) -> None:
+    state = f"os.listdir {stage.state}"
+    listed = {text for text in run(stage, "diff", "s5").opened if text.startswith(state)}
+    assert f"{state}/live" in listed  # whose certificate a renamed site may take over
+    assert not listed & {f"{state}/certificates", f"{state}/desired"}
+    assert not [text for text in listed if text.endswith("/sites")]
+
+
 def test_without_the_index_the_plan_is_the_same(stage: Stage) -> None:
     stage.write("sites/s2.yaml", ca_site("s2", "other.s2.example.com"))
     (stage.manifests / "sites" / "s3.yaml").unlink()
