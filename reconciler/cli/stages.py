@@ -169,7 +169,7 @@ def _issuer(app: App, site: DesiredSite) -> IssuerSpec:
     """Give the issuer that a pass would ask now; raises UsageError where it asks for no proof."""
     from reconciler.errors import UsageError
     from reconciler.plan.case import Case
-    from reconciler.plan.site import pick_issuer
+    from reconciler.plan.picking import pick_issuer
 
     live, memory = app.store.live([site.name])[site.name], app.store.memory([site.name])[site.name]
     spec = pick_issuer(Case(site, live, memory, app.clock.now(), app.brought(site.brought)))

@@ -9,9 +9,10 @@ from reconciler.model.changes import Reason
 from reconciler.model.names import uncovered
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
 from reconciler.plan.case import Case, request_of
-from reconciler.plan.failover import choose, present
-from reconciler.plan.imports import candidates, change_of, is_brought
+from reconciler.plan.failover import present
+from reconciler.plan.imports import change_of, is_brought
 from reconciler.plan.names import left_out
+from reconciler.plan.picking import pick_issuer
 from reconciler.plan.renewal import choose_renewal, renewal_told
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import DesiredSite, IssuerSpec
 
-ALLOW_TRUST_LOSS: Final = "certwright/allow-trust-loss"
 _SHOWN: Final = 5
 
 
@@ -100,7 +100,7 @@ def _issuer(case: Case) -> str | None:
         return f"issued by {case.revision.meta.issuer}, which is no longer among the site's issuers"
     if case.desired.failover.back != "now":
         return None
-    chosen = choose(candidates(case), case.failures, case.now, case.desired.failover)
+    chosen = pick_issuer(case)
     order = list(case.desired.issuers)
     return f"back from {used.name} to {chosen.name}" if order.index(chosen) < order.index(used) else None
 

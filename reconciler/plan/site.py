@@ -11,12 +11,12 @@ from reconciler.model.observed import BrokenRevision, Revision
 from reconciler.plan.accounts import account_hold
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.case import Case
-from reconciler.plan.failover import choose
-from reconciler.plan.imports import candidates, change_of, held_by, note_of
+from reconciler.plan.imports import held_by, note_of
 from reconciler.plan.late import until_late
 from reconciler.plan.moved import moved_hold, moved_note
 from reconciler.plan.names import LATE_SHARE, left_out
-from reconciler.plan.policies import ALLOW_TRUST_LOSS, Finding, first_finding, lacking
+from reconciler.plan.picking import ALLOW_TRUST_LOSS, loses_trust, pick_issuer
+from reconciler.plan.policies import Finding, first_finding, lacking
 from reconciler.plan.refusals import refusals, refused_hold
 from reconciler.plan.renaming import renamed_finding, renaming
 from reconciler.plan.renewal import duration_text, lifetime
@@ -189,29 +189,13 @@ def _issue(wish: Wish, case: Case, finding: Finding, world: World) -> Wish:
     )
 
 
-def pick_issuer(case: Case) -> IssuerSpec:
-    """Choose among those issuers that would not lose trust; among all if that leaves none."""
-    issuers = candidates(case)
-    if change_of(case) is not None:
-        return issuers[0]
-    keep = tuple(issuer for issuer in issuers if not _loses_trust(case, issuer)) or issuers
-    meta = case.revision.meta if case.revision else None
-    return choose(keep, case.failures, case.now, case.desired.failover, meta)
-
-
-def _loses_trust(case: Case, issuer: IssuerSpec) -> bool:
-    if case.revision is None or case.desired.annotations.get(ALLOW_TRUST_LOSS) == "true":
-        return False
-    return issuer.trust.rank < case.revision.meta.trust.rank and case.now < case.revision.facts.not_after
-
-
 def _hold(case: Case, observed: ObservedSite, issuer: IssuerSpec, world: World) -> Hold | None:
     """Give the first of the reasons that hold the order back."""
     name = case.desired.name
     held = moved_hold(case, issuer, world) or (account_hold(issuer, name, world) if issuer.type == "acme" else None)
     if held is not None:
         return held
-    if _loses_trust(case, issuer) and case.revision is not None:
+    if loses_trust(case, issuer) and case.revision is not None:
         meta = case.revision.meta
         return Hold(
             Reason.WOULD_LOSE_TRUST,

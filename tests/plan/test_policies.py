@@ -199,6 +199,13 @@ def test_failover_never_loses_trust_and_a_lone_lesser_issuer_is_held() -> None:
     assert one_plan(lesser, expired).changes[0].issuer == "ca"
 
 
+def test_back_now_orders_nothing_where_going_back_would_lose_trust() -> None:
+    desired = site("a", issuers=(CA, LE), failover=Failover(back="now"))
+    assert not one_plan(desired, _observed(GOOD)).changes
+    allowed = replace(desired, annotations={"certwright/allow-trust-loss": "true"})
+    assert one_plan(allowed, _observed(GOOD)).changes[0].issuer == "ca"
+
+
 def test_order_in_flight_is_resumed_and_costs_nothing() -> None:
     order = OrderRecord(
         "le", LE.directory, "default", A.names, "Missing", A.digest, NOW, url="https://ca.example/order/1"
