@@ -131,13 +131,16 @@ def _last(error: CertwrightError, now: datetime) -> LastFailure:
 def waits_until(failures: Failures | None, digest: str | None, now: datetime) -> datetime | None:
     """Give the instant before which nothing is tried; None if it is due. `digest` None: whatever spec it happened to.
 
-    A stored instant beyond the greatest backoff comes from a wrong clock and counts as due.
+    A stored instant beyond the greatest backoff comes from a wrong clock and counts as due, unless the other side
+    wished it: it says so by its reason, or by a failure that was noted before now.
     """
     if failures is None or failures.next_attempt is None or failures.next_attempt <= now:
         return None
     if digest is not None and failures.digest not in ("", digest):
         return None
-    longest = GREATEST if (failures.last is None or _timed(failures.last.reason) is None) else GREATEST_WAIT
+    last = failures.last
+    wished = last is not None and (last.at <= now or _timed(last.reason) is not None)
+    longest = GREATEST_WAIT if wished else GREATEST
     return failures.next_attempt if failures.next_attempt <= now + longest else None
 
 

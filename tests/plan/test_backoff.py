@@ -23,7 +23,7 @@ from reconciler.model.observed import (
     OnTarget,
     RenewalChoice,
 )
-from reconciler.plan.backoff import GREATEST, after_failure, next_attempt
+from reconciler.plan.backoff import GREATEST, after_failure, next_attempt, waits_until
 from reconciler.plan.renewal import choose_renewal, renew_at
 from tests.plan.world import DAY, LE, NOW, WEB, one_plan, revision, site
 
@@ -92,6 +92,9 @@ def test_failures_count_by_blame_and_forget_another_spec() -> None:
 def test_the_other_side_wishes_a_time(error: CertwrightError, at: datetime, count: int) -> None:
     after = after_failure(None, error, NOW, "d")
     assert (after.next_attempt, after.count) == (at, count)
+    assert waits_until(after, "d", NOW + timedelta(seconds=1)) == at
+    a_year_ahead = after_failure(None, error, NOW + 365 * DAY, "d")
+    assert waits_until(a_year_ahead, "d", NOW) is None, "a wrong clock wrote it"
 
 
 def _held(failures: Failures, **more: object) -> list[tuple[Reason, datetime | None]]:
