@@ -99,7 +99,8 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
             return False  # its order may go on once it can be read
         order = world.sites[site].order
         return order is None or order.url is None or order.is_over(now)
-    return scope.sites is None and site not in declared.names
+    # only of a whole tree that the state follows, completely read, does it say anything that a site is missing
+    return scope.full and scope.sites is None and declared.complete and site not in declared.names
 
 
 def _clean_up(thing: Undo) -> Change:

@@ -141,6 +141,16 @@ def test_what_was_left_behind_is_cleaned_up_unless_its_order_goes_on() -> None:
     assert one_plan(desired, ObservedSite("a", revision(desired), order=order), undo=(thing,)).changes == ()
 
 
+@pytest.mark.parametrize(("scope", "complete"), [(Scope(), True), (FULL, False), (Scope(frozenset({"a"})), True)])
+def test_what_another_tree_may_have_left_stands(scope: Scope, complete: bool) -> None:  # noqa: FBT001
+    desired = site("a", issuers=(LE,))
+    other = World(
+        {"a": ObservedSite("a", revision(desired))}, undo=(Undo("u2", "of-another-tree", "token", "", "tok"),)
+    )
+    tree = replace(declared(desired), complete=complete)
+    assert make_plan(tree, other, now=NOW, limits=Limits(), scope=scope).changes == ()
+
+
 def test_holds_of_the_manifests_are_carried() -> None:
     hold = Hold(Reason.HOSTNAME_TAKEN, "b has it", site="x")
     tree = declared(site("a"), names=("x",), held=(hold,))
