@@ -37,7 +37,7 @@ class RevisionMeta:
     """Who made a revision, how and why. Goes to `meta.json`.
 
     `requested` are the requests of a person (annotation, `renew`, a certificate that was brought) that it answers:
-    known although memory was lost.
+    known although memory was lost. `account` is the account's URL, `account_name` what the Issuer calls it.
     """
 
     issuer: str
@@ -51,6 +51,7 @@ class RevisionMeta:
     at: datetime
     placeholder: bool = False
     requested: tuple[str, ...] = ()
+    account_name: str | None = None
     v: int = 1
 
 

@@ -8,7 +8,7 @@ from reconciler.model.desired import AcmeIssuer
 from reconciler.model.observed import Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from reconciler.model.desired import IssuerSpec
     from reconciler.model.observed import AccountRecord
@@ -25,17 +25,22 @@ def accounts_of(
     known = reader.accounts()
     acme = [issuer for issuer in issuers if isinstance(issuer, AcmeIssuer)]
     found = {issuer.name: known.get((issuer.directory, issuer.account)) for issuer in acme}
-    missing = {issuer.name: issuer.directory for issuer in acme if found[issuer.name] is None}
+    missing = [issuer for issuer in acme if found[issuer.name] is None]
     return found, _orphans(reader, missing, known.values()) if missing else {}
 
 
-def _orphans(reader: Reader, missing: Mapping[str, str], known: Iterable[AccountRecord]) -> dict[str, str]:
-    """Find the URL of a lost account by directory; the most recent revision that names one has the last word."""
+def _orphans(reader: Reader, missing: Iterable[AcmeIssuer], known: Iterable[AccountRecord]) -> dict[str, str]:
+    """Find the URL of a lost account by directory and name; the most recent revision that names one has the last word.
+
+    A revision that does not say what its account was called may have been made by any of the directory's.
+    """
     kept = {record.url for record in known}
     metas = [live.meta for live in reader.live(reader.sites()).values() if isinstance(live, Revision)]
     urls = {
-        meta.directory: meta.account
+        (meta.directory, meta.account_name): meta.account
         for meta in sorted(metas, key=lambda meta: meta.at)
         if meta.directory is not None and meta.account is not None and meta.account not in kept
     }
-    return {name: urls[directory] for name, directory in missing.items() if directory in urls}
+    wanted = ((issuer.name, issuer.directory, issuer.account) for issuer in missing)
+    found = ((name, urls.get((where, account)) or urls.get((where, None))) for name, where, account in wanted)
+    return {name: url for name, url in found if url is not None}

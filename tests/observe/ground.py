@@ -56,9 +56,12 @@ def brought(spec: ImportSpec) -> Brought:
     return look(spec, NOW, read_secret)
 
 
-def meta(at: datetime = NOW, account: str | None = None, directory: str | None = None) -> RevisionMeta:
+def meta(
+    at: datetime = NOW, account: str | None = None, directory: str | None = None, account_name: str | None = None
+) -> RevisionMeta:
     """Say how a revision was made."""
-    return RevisionMeta("self", Trust.TEST, directory, account, None, {}, "digest", "Missing", at)
+    made = RevisionMeta("self", Trust.TEST, directory, account, None, {}, "digest", "Missing", at)
+    return replace(made, account_name=account_name)
 
 
 @dataclass

@@ -142,6 +142,11 @@ def test_accounts_by_issuer_and_those_whose_key_is_lost(ground: Ground) -> None:
         "second": "https://ca.example/acct/1",
     }
 
+    ground.issue("b", account="https://ca.example/acct/2", directory="https://ca.example/dir", account_name="other")
+    orphans = ground.world(ground.site("a")).orphaned_accounts
+    assert orphans == {"first": "https://ca.example/acct/1", "second": "https://ca.example/acct/2"}
+    ground.acme("second", "a fresh one")
+
     record = AccountRecord("https://ca.example/dir", "default", "https://ca.example/acct/1")
     with ground.store.claim("account/ca.example/default", "test", 5) as lease:
         ground.store.put_account(lease, record, x509.new_key("ecdsa-p256"))

@@ -183,6 +183,7 @@ class SiteSteps:
             at=self.clock.now(),
             placeholder=placeholder,
             requested=() if placeholder else tuple(one for one in asked if one is not None),
+            account_name=spec.account if spec.type == "acme" else None,
         )
 
     def _activated(self, change: Change, site: DesiredSite, revision: str) -> Outcome:
