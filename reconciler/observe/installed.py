@@ -55,13 +55,17 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one comparison rests on. `live_directory` is where servers read the live revision's files."""
+    """What one comparison rests on. `live_directory` is where servers read the live revision's files.
+
+    `holder` tells whose a path is that stands there, `rival` who else wants one that is nobody's.
+    """
 
     live: Live
     live_directory: str
     adopt: bool
     holder: Callable[[str], Holder | None]
     site: str = ""
+    rival: Callable[[str], Holder | None] = lambda _path: None
 
 
 def compared(
@@ -206,9 +210,9 @@ def _revision(known: InstalledFile, live: Live) -> tuple[FileChange, str]:
 
 def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case) -> tuple[FileChange, str]:
     """Judge a path that is not in the site's inventory."""
-    if facts is None:
+    holder = (None if facts is None else case.holder(artifact.path)) or case.rival(artifact.path)
+    if holder is None and facts is None:
         return FileChange.CREATE, ""
-    holder = case.holder(artifact.path)
     if holder is not None and not holder.leaves:
         return FileChange.REFUSED, f"{artifact.path} is a file of {holder}; {_WAY_OUT[bool(holder.target)]}"
     if holder is not None:

@@ -68,7 +68,8 @@ class TargetView:
         return self._reader.inventory(self.name)
 
     @cached_property
-    def _owners(self) -> Mapping[str, tuple[str, ...]]:
+    def owners(self) -> Mapping[str, tuple[str, ...]]:
+        """Which sites have a path here, by inventory."""
         owners: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         for site, entry in self.inventories.items():
             for file in entry.files:
@@ -77,7 +78,8 @@ class TargetView:
         return owners
 
     @cached_property
-    def _wanted(self) -> Mapping[str, str]:
+    def wanting(self) -> Mapping[str, str]:
+        """Which site of this pass wants a path here."""
         pairs = [(site, files) for site, files in self.rendered.items() if not isinstance(files, Refusal)]
         return {artifact.path: site for site, files in pairs for artifact in files if not artifact.fragment}
 
@@ -106,11 +108,11 @@ class TargetView:
 
     def holder(self, site: str, path: str) -> Holder | None:
         """Tell which other site has a path: by its wish in this pass, else by inventory."""
-        wanting = self._wanted.get(path)
+        wanting = self.wanting.get(path)
         if wanting is not None and wanting != site:
             return Holder(wanting, leaves=False)
-        owners = [owner for owner in self._owners.get(path, ()) if owner != site]
-        staying = next((owner for owner in owners if self._stays(owner)), None)
+        owners = [owner for owner in self.owners.get(path, ()) if owner != site]
+        staying = next((owner for owner in owners if self.stays(owner)), None)
         if staying is not None:
             return Holder(staying, leaves=False)
         return Holder(owners[0], leaves=True) if owners else None
@@ -120,8 +122,8 @@ class TargetView:
         holder = self.holder(site, path)
         return None if holder is None or holder.leaves else holder
 
-    def _stays(self, owner: str) -> bool:
-        """Tell whether what a site has here remains its own: it is not looked at, or cannot be rendered now."""
+    def stays(self, owner: str) -> bool:
+        """Tell whether what a site has here remains its own: it uses the target, or this pass cannot tell."""
         if owner not in self._declared:
             return False
         return owner not in self._looked_at or isinstance(self.rendered.get(owner), Refusal)
@@ -137,9 +139,8 @@ class TargetView:
         artifacts = self.rendered[site]
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
-        case = Case(
-            live, seat.live, self.target.spec.existing == "adopt", lambda path: self._judge(site, path, artifacts), site
-        )
+        adopt = self.target.spec.existing == "adopt"
+        case = Case(live, seat.live, adopt, lambda path: self._judge(site, path, artifacts), site, self._rival)
         facts = compared(disk, artifacts, entry, case)
         if lost and not all(map(_heals, facts)):
             return self._refused(Refusal(Reason.STORE_DAMAGED, lost), None, now)
@@ -148,7 +149,7 @@ class TargetView:
     def _judge(self, site: str, path: str, artifacts: Collection[Artifact]) -> Holder | None:
         if not any(artifact.path == path for artifact in artifacts):
             return self.taken(site, path)
-        return self.holder(site, path) or self._own_elsewhere(site, path)
+        return self.holder(site, path) or self._own_elsewhere(site, path) or self._taken_elsewhere(path)
 
     def _own_elsewhere(self, site: str, path: str) -> Holder | None:
         """Tell which other target has a path for the same site; one that is still used gives nothing up here."""
@@ -157,6 +158,20 @@ class TargetView:
             if entry is not None and any(file.path == path for file in entry.files):
                 return Holder(site, leaves=site not in view.seats, target=view.name)
         return None
+
+    def _taken_elsewhere(self, path: str) -> Holder | None:
+        """Tell which site has a path on another target, and stays there."""
+        for view in self.beside:
+            wanting = view.wanting.get(path)
+            for owner in view.owners.get(path, ()):
+                if owner == wanting or view.stays(owner):
+                    return Holder(owner, leaves=False, target=view.name)
+        return None
+
+    def _rival(self, path: str) -> Holder | None:
+        """Tell who wants a path that is nobody's yet on another target, of two the one whose name comes first."""
+        found = ((view.wanting.get(path), view.name) for view in self.beside if view.name < self.name)
+        return next((Holder(site, leaves=False, target=name) for site, name in found if site is not None), None)
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
         kept = {path for view in self.beside for path in view.wants(site)}

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -280,3 +280,24 @@ def test_a_site_that_cannot_be_rendered_has_a_problem_and_keeps_its_files(ground
     assert on.files == ()
     assert on.problem is not None
     assert (on.problem.reason, "nothing" in on.problem.detail) == ("InvalidManifest", True)
+
+
+@pytest.mark.parametrize("existing", ["refuse", "adopt"])
+def test_a_path_that_two_targets_want_is_given_to_one(ground: Ground, existing: Literal["refuse", "adopt"]) -> None:
+    rules = (FileRule(Part.FULLCHAIN, f"{ground.installed}/same.pem", 0o644),)
+    first, second = (ground.copies(name=name, files=rules, existing=existing) for name in ("first", "second"))
+    ground.issue("a")
+    ground.issue("b")
+    a, b = ground.site("a", first), ground.site("b", second)
+    (mine,), (refused,) = ground.facts(a, "first", b), ground.facts(b, "second", a)
+    assert (mine.change, refused.change) == (FileChange.CREATE, FileChange.REFUSED)
+    assert "same.pem is a file of site a on target first; give each target a directory" in refused.message
+
+    ground.install(a, first)
+    for sites in ((b, a), (b,)):  # whether or not the other is looked at
+        world = ground.world(*sites, names=["a"])
+        (refused,) = world.sites["b"].on["second"].files
+        assert refused.change is FileChange.REFUSED
+        assert "is a file of site a on target first" in refused.message
+    (mine,) = ground.facts(a, "first", b)
+    assert mine.change is FileChange.NONE
