@@ -163,7 +163,7 @@ def _check(fits: bool, data: Any) -> Any:  # noqa: ANN401, FBT001
 def _scalar(hint: Any, data: Any) -> Any:  # noqa: ANN401
     try:
         if hint is datetime:
-            return datetime.fromisoformat(_check(isinstance(data, str), data))
+            return _instant(datetime.fromisoformat(_check(isinstance(data, str), data)))
         if hint is timedelta:
             return timedelta(seconds=_check(isinstance(data, int | float), data))
         if isinstance(hint, type) and issubclass(hint, Enum):
@@ -175,6 +175,13 @@ def _scalar(hint: Any, data: Any) -> Any:  # noqa: ANN401
     if hint is float and isinstance(data, int):
         return float(data)
     return _check(isinstance(data, hint) and (hint is bool or not isinstance(data, bool)), data)
+
+
+def _instant(made: datetime) -> datetime:
+    """Give it in UTC; what names no zone means a different instant on each machine, and compares with no other."""
+    if made.tzinfo is None:
+        raise _Misfit("a time without its zone")
+    return made if made.tzinfo is UTC else made.astimezone(UTC)
 
 
 def _union(args: tuple[Any, ...], data: Any) -> Any:  # noqa: ANN401

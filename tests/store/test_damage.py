@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Failed, NewerStore, StoreError
-from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, Revision
+from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, RenewalChoice, Revision
 from reconciler.store import records
 from tests.store.material import bundle, meta, order
 
@@ -143,6 +145,15 @@ def test_a_broken_revision_is_never_replaced_but_stored_anew(store: FileStore, r
         again = store.put_revision(lease, "a", given_, about)
         assert again == f"{name}-2"
         assert store.put_revision(lease, "a", given_, about) == again
+
+
+@pytest.mark.parametrize("text", ["2026-11-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_compares_with_no_other_is_damage(store: FileStore, root: Path, text: str) -> None:
+    store.remember("a", lambda memory: replace(memory, renewal=RenewalChoice("r1", datetime.now(UTC), "x")))
+    path = root / "status/a.json"
+    path.write_text(re.sub(r'"20[^"]*Z"', json.dumps(text), path.read_text()))
+    assert text in path.read_text()
+    assert store.memory(["a"]) == {"a": Memory()}
 
 
 def test_a_damaged_memory_is_empty_and_said_once(store: FileStore, root: Path) -> None:
