@@ -139,6 +139,7 @@ def steps_of(
     looks = [] if switched else [work for work in free if work.looks]
     free = [work for work in free if work not in looks]
     early, late, restored, holds = _rounds(wish, free, gate, pending, placeholder=placeholder)
+    holds += [work.waits for work in free if work.waits is not None and work not in early and work not in late]
     holds += [hold for on in _left(wish) if (hold := gate.lost(on.target, wish.desired.name)) is not None]
     delayed = {hold.target for hold in holds if hold.reason is Reason.RELOAD_DELAYED}
     postponed = (

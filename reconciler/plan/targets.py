@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, PlannedFile, Reason
@@ -39,7 +39,7 @@ class Work:
 
     `files` differ now; `material` is what a new certificate rewrites (copying targets only); `reload` says why the
     server must take up what is installed, were there nothing else; `looks`: it has done so, and is only to be looked at
-    again. `hold` stops all of it.
+    again. `hold` stops all of it; `waits` tells, where nothing else is done, when that is tried again.
     """
 
     target: str
@@ -53,6 +53,7 @@ class Work:
     looks: bool = False
     remove: bool = False
     hold: Hold | None = None
+    waits: Hold | None = None
     due: tuple[datetime, ...] = ()
 
     @property
@@ -88,6 +89,10 @@ def work_of(wish: Wish, spec: TargetSpec, now: datetime) -> Work:
     """Compare a site with one of its targets."""
     on = wish.observed.on.get(spec.name) or OnTarget(spec.name)
     files = tuple(planned(fact) for fact in on.files if fact.change in _DIFFERS)
+    reload = _reload(wish, spec, on) if not files else None
+    waits = _waits(wish, spec, now) if reload is not None else None
+    if waits is not None:
+        reload = None
     return Work(
         target=spec.name,
         spec=spec,
@@ -96,9 +101,10 @@ def work_of(wish: Wish, spec: TargetSpec, now: datetime) -> Work:
         files=files,
         material=_material(on),
         reason=install_reason(on),
-        reload=(reload := _reload(wish, spec, on, now) if not files else None),
+        reload=reload,
         looks=reload is not None and reload[0] is Reason.NOT_SERVED and _has_loaded(wish, spec),
         hold=file_hold(on, wish.desired.name) or _failed_before(wish, spec, bool(files), now),
+        waits=waits,
         due=_again(wish, spec.name, now),
     )
 
@@ -188,13 +194,20 @@ def _again(wish: Wish, target: str, now: datetime) -> tuple[datetime, ...]:
     return () if until is None else (until,)
 
 
-def _reload(wish: Wish, spec: TargetSpec, on: OnTarget, now: datetime) -> tuple[Reason, str] | None:
+def _waits(wish: Wish, spec: TargetSpec, now: datetime) -> Hold | None:
+    """Tell what failed and until when it is not tried again, though the files stand as they are wanted."""
+    failures = wish.observed.memory.failures.get(f"target/{spec.name}")
+    name, released = wish.desired.name, is_released(wish.desired, wish.observed)
+    held = hold_for(failures, wish.desired.digest, now, site=name, released=released, kind="target", target=spec.name)
+    if held is None or failures is None or failures.last is None or failures.last.reason not in _SEEN:
+        return held
+    return replace(held, reason=_known(failures.last.reason))
+
+
+def _reload(wish: Wish, spec: TargetSpec, on: OnTarget) -> tuple[Reason, str] | None:
     """Say why the server must take up what already stands there."""
     live = wish.live
     if not isinstance(live, Revision) or not reloads(spec):
-        return None
-    until = waits_until(wish.observed.memory.failures.get(f"target/{spec.name}"), wish.desired.digest, now)
-    if until is not None and not is_released(wish.desired, wish.observed):
         return None
     lacking = _not_loaded(spec.name, on.inventory, live)
     return _unproven(wish, spec, live) if lacking is None else (Reason.NOT_LOADED, lacking)

@@ -235,4 +235,5 @@ def test_proof_that_failed_is_tried_again_at_its_time_and_holds_no_files() -> No
         small.memory["a"] = Memory(served=bad, failures=failures)
         plan = small.plan()
         assert [change.reason for change in plan.changes] == [Reason.NOT_SERVED] * changes
-        assert not plan.holds
+        told = [(hold.reason, hold.target, hold.until, hold.failed) for hold in plan.holds]
+        assert told == [(Reason.NOT_INCLUDED, "web", at, True)] * (1 - changes), "the wait is told, never left unsaid"
