@@ -78,35 +78,32 @@ class Archive(Pointer, Orders, Memories, Meanings):
         if surplus:
             self._ledger.touched(site)
 
-    def sweep(self, now: datetime, needed: Collection[str]) -> int:
-        """Delete what was archived over 30 days ago, but no revision in `needed`; give how many."""
-        self._must_be_writable()
-        root, old = self._layout.fixed("archive"), [item for item in self.expired(now) if item[1] not in needed]
-        for site, name in old:
+    def sweep(self, lease: Lease, site: str, now: datetime, needed: Collection[str]) -> int:
+        """Delete what was archived of a site over 30 days ago, but no revision in `needed`; give how many."""
+        self._check(lease, f"site/{site}")
+        old = [name for name in self._expired_of(site, now) if name not in needed]
+        for name in old:
             if name:
-                atomic.remove_tree(f"{root}/{site}/{name}")
+                atomic.remove_tree(self._layout.archived(site, name))
             else:
                 atomic.remove(self._layout.live(site))
-        for site in {site for site, _ in old}:
-            atomic.remove_directory(f"{root}/{site}")
+        atomic.remove_directory(self._layout.archive(site))
         return len(old)
 
-    def expired(self, now: datetime) -> tuple[tuple[str, str], ...]:
-        """Give site and revision of what was archived over 30 days ago; opens nothing but directories.
-
-        Without a revision: the pointer of a site that was renamed then.
-        """
-        root, before = self._layout.fixed("archive"), (now - KEPT).timestamp()
-        found = (
-            (site, name, reading.changed_at(f"{root}/{site}/{name}"))
-            for site in segments(reading.names(root))
-            for name in filter(is_revision, reading.names(f"{root}/{site}"))
-        )
+    def expired(self, now: datetime) -> frozenset[str]:
+        """Give the sites of which something was archived over 30 days ago; opens nothing but directories."""
+        archived = frozenset(segments(reading.names(self._layout.fixed("archive"))))
         live = set(reading.names(self._layout.fixed("live")))
         renamed = segments(live - set(reading.names(self._layout.fixed("certificates"))))
-        pointers = ((site, "", reading.changed_at(self._layout.live(site))) for site in renamed if self.heir(site))
-        rows = (*found, *pointers)
-        return tuple((site, name) for site, name, since in rows if since is not None and since < before)
+        return frozenset(site for site in (archived | {*renamed}) if self._expired_of(site, now))
+
+    def _expired_of(self, site: str, now: datetime) -> list[str]:
+        """Give the revisions in the archive for over 30 days; an empty one is the pointer of a site renamed then."""
+        before, folder = (now - KEPT).timestamp(), self._layout.archive(site)
+        rows = [(name, reading.changed_at(f"{folder}/{name}")) for name in filter(is_revision, reading.names(folder))]
+        if self.heir(site) is not None:
+            rows.append(("", reading.changed_at(self._layout.live(site))))
+        return [name for name, since in rows if since is not None and since < before]
 
     def _put_away(self, site: str, name: str) -> None:
         atomic.make_directory(self._layout.archive(site))

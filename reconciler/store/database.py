@@ -18,6 +18,8 @@ _PATIENCE: Final = 10.0
 def writer(path: str, schema: Sequence[str]) -> sqlite3.Connection:
     """Open for writing, made if missing; every thread may use it, one at a time. Raises sqlite3.Error."""
     _must_be_plain(path)
+    if not reading.exists(path):
+        _without_companions(path)
     atomic.create_empty(path)
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
@@ -29,6 +31,11 @@ def writer(path: str, schema: Sequence[str]) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def stands(path: str, opened: tuple[int, int] | None) -> bool:
+    """Tell whether what was `opened` still is what stands there: another process may delete or move a database."""
+    return reading.identity(path) == opened
 
 
 def ask(path: str, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
@@ -66,9 +73,13 @@ def is_damaged(error: sqlite3.Error) -> bool:
 
 def discard(path: str, keep: str | None = None) -> None:
     """Delete a database with its companions, or move its main file to `keep`."""
-    for name in (f"{path}-wal", f"{path}-shm"):
-        atomic.remove(name, durable=False)
+    _without_companions(path)
     if keep is None:
         atomic.remove(path, durable=False)
     else:
         atomic.move(path, keep)
+
+
+def _without_companions(path: str) -> None:
+    for name in (f"{path}-wal", f"{path}-shm"):
+        atomic.remove(name, durable=False)

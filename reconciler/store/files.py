@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
+from reconciler.errors import HeldBy
 from reconciler.store import opening, scratch
 from reconciler.store.accounts import Accounts
 from reconciler.store.archive import Archive
@@ -60,10 +61,13 @@ class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, S
         return self._ledger.events(site)
 
     def tidy(self, now: datetime) -> None:
-        """Delete what has been in the archive for over 30 days and no target has loaded."""
+        """Delete what has been in the archive for over 30 days and no target has loaded; of a busy site tomorrow."""
         self._must_be_writable()
-        if self.expired(now):  # else what is loaded need not be read: a file for each site
-            self.sweep(now, self.loaded())
+        expired = sorted(self.expired(now))
+        needed = self.loaded() if expired else ()  # a file for each site
+        for site in expired:
+            with suppress(HeldBy), self.claim(f"site/{site}", "tidy", 0.0) as lease:
+                self.sweep(lease, site, now, needed)
         old = self.old_imports(now)
         if old and (abandoned := old - (known := self.sites())):
             self.sweep_imports(abandoned, self.meaning(known).values())

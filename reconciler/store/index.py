@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
 from reconciler.model.ports_store import Rewrite
-from reconciler.store import database
+from reconciler.store import database, reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -34,6 +34,7 @@ class Index:
         """Open nothing yet; `version` is the program's."""
         self._path, self._version, self._writable = path, version, writable
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._turn = threading.Lock()
 
     def signatures(self, namespace: str) -> Mapping[str, str]:
@@ -62,9 +63,12 @@ class Index:
     def close(self) -> None:
         """Give the file up."""
         with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _ask(self, query: str, values: tuple[str, ...]) -> Iterable[tuple[object, ...]]:
         try:
@@ -88,6 +92,8 @@ class Index:
         return False
 
     def _write(self, writes: Mapping[str, Rewrite], still: tuple[str, str, str | None] | None) -> bool:
+        if self._connection is not None and not database.stands(self._path, self._opened):
+            self._close()
         connection = self._connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -111,6 +117,7 @@ class Index:
                 raise
             database.discard(self._path)
             connection = database.writer(self._path, _SCHEMA)
+        self._opened = reading.identity(self._path)
         self._claim(connection)
         return connection
 
@@ -122,9 +129,7 @@ class Index:
         connection.execute("COMMIT")
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._close()
         if database.is_damaged(error):
             database.discard(self._path)
 

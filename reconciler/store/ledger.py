@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
 from reconciler.model.text import clean
-from reconciler.store import database
+from reconciler.store import database, reading
 from reconciler.store.trouble import told_database
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Ledger:
         """Open nothing yet."""
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._turn = threading.Lock()
         self._gathered: dict[str, int] = {}
 
@@ -98,21 +99,22 @@ class Ledger:
 
         Within `gathering` it tells by the way of what was written before it.
         """
-        when, told = at.timestamp(), clean(message)
-        with self._transaction() as connection:
+        with self._told_by_the_way(site), self._transaction() as connection:
             if self._gathered.get(site, 0) > 1:
                 connection.execute(_FEED, (site,))
                 self._gathered[site] = 1
-            last = connection.execute(_LAST, (site,)).fetchone()
-            if last is not None and last[1:] == (reason, told):
-                connection.execute("UPDATE events SET count = count + 1, last = ? WHERE id = ?", (when, last[0]))
-                return
-            connection.execute(
-                "INSERT INTO events (site, reason, message, first, last) VALUES (?, ?, ?, ?, ?)",
-                (site, reason, told, when, when),
-            )
-            connection.execute(_SURPLUS, (site, site, EVENTS_A_SITE))
-            connection.execute("DELETE FROM events WHERE last < ?", (when - EVENTS_KEPT.total_seconds(),))
+            _add(connection, site, reason, clean(message), at.timestamp())
+
+    @contextmanager
+    def _told_by_the_way(self, site: str) -> Iterator[None]:
+        """Count as told what a block tells of a site, unless its transaction comes to nothing."""
+        before = self._gathered.get(site, 0)
+        try:
+            yield
+        except BaseException:
+            if site in self._gathered:
+                self._gathered[site] = max(self._gathered[site], before)
+            raise
 
     def events(self, site: str | None = None) -> tuple[Event, ...]:
         """Give the events of one site or of all, oldest first."""
@@ -127,15 +129,25 @@ class Ledger:
 
     def _tell(self, site: str) -> None:
         with told_database(self._path):
-            self._connection = self._connection or self._open()
-            self._connection.execute(_FEED, (site,))
+            self._connected().execute(_FEED, (site,))
 
     def close(self) -> None:
         """Give the file up."""
         with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and not database.stands(self._path, self._opened):
+            self._close()
+        if self._connection is None:
+            self._connection = self._open()
+            self._opened = reading.identity(self._path)
+        return self._connection
 
     def _ask(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
         with told_database(self._path):
@@ -150,7 +162,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._turn, told_database(self._path):
-            connection = self._connection = self._connection or self._open()
+            connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -169,6 +181,19 @@ class Ledger:
                 raise
             database.discard(self._path, keep=f"{self._path}.broken")
             return database.writer(self._path, _SCHEMA)
+
+
+def _add(connection: sqlite3.Connection, site: str, reason: str, message: str, when: float) -> None:
+    last = connection.execute(_LAST, (site,)).fetchone()
+    if last is not None and last[1:] == (reason, message):
+        connection.execute("UPDATE events SET count = count + 1, last = ? WHERE id = ?", (when, last[0]))
+        return
+    connection.execute(
+        "INSERT INTO events (site, reason, message, first, last) VALUES (?, ?, ?, ?, ?)",
+        (site, reason, message, when, when),
+    )
+    connection.execute(_SURPLUS, (site, site, EVENTS_A_SITE))
+    connection.execute("DELETE FROM events WHERE last < ?", (when - EVENTS_KEPT.total_seconds(),))
 
 
 def _event(row: tuple[object, ...]) -> Event:

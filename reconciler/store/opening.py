@@ -32,8 +32,10 @@ def prepare(root: str) -> None:
         atomic.make_directory(root)
         found = os.geteuid(), 0o700
     _check_owner(root, found[0])
+    # the names first: of two processes that make it, the other may be between VERSION and the rest
+    names = frozenset(reading.names(root))
     empty = _format(root) is None
-    if empty and (strange := sorted(set(reading.names(root)) - _HARMLESS)):
+    if empty and (strange := sorted(names - _HARMLESS)):
         named = ", ".join(clean(name, 40) for name in strange[:3])
         why = f"{named} is there, VERSION is not"
         raise StoreError(f"{clean(root, 300)} is not empty and is no state directory ({why}); name another by --state")

@@ -89,6 +89,15 @@ def is_plain(path: str) -> bool:
         return True
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Give device and inode of what stands there; None if nothing does."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def signature(paths: Iterable[str], slack: int = _SLACK) -> tuple[int, ...] | None:
     """Give what tells that files are as they were: change time, inode, mode and size of each.
 

@@ -36,8 +36,22 @@ def test_the_archive_is_kept_for_thirty_days_and_longer_if_loaded(store: FileSto
     store.tidy(now + timedelta(days=31))
     assert names(root / "archive") == ["a"]
     assert names(root / "archive/a") == [loaded]
-    store.sweep(now + timedelta(days=31), ())
+    with store.claim("site/a", "test", 0) as lease:
+        store.tidy(now + timedelta(days=31))  # somebody is working on it: tomorrow is as well
+        assert store.sweep(lease, "a", now + timedelta(days=31), ()) == 1
     assert names(root / "archive") == []
+
+
+def test_a_former_name_that_is_used_again_keeps_its_pointer(store: FileStore, root: Path) -> None:
+    later = datetime.now(UTC) + timedelta(days=31)
+    with store.claim("site/a", "test", 0) as lease:
+        store.archive(lease, "a", "b")
+        name = store.put_revision(lease, "a", bundle(), meta())
+        store.tidy(later)
+        assert (root / "live/a").is_symlink()
+        store.activate(lease, "a", name, None)
+    store.tidy(later)
+    assert store.live_name("a") == name
 
 
 def test_the_pointer_is_gone_before_the_revision(store: FileStore, root: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.errors import NewerStore, StoreError
 from reconciler.model.observed import Memory, NoRevision, Revision, Undo
+from reconciler.store import reading
 from reconciler.store.files import open_store
 from reconciler.store.trouble import database_failure
 from tests.builders import SteadyClock
@@ -39,6 +40,20 @@ def test_it_is_made_on_first_use_and_then_only_checked(root: Path) -> None:
     before = [row for row in listing(root) if not row[0].endswith("/tmp")]
     opened(root)
     assert [row for row in listing(root) if not row[0].endswith("/tmp")] == before
+
+
+def test_another_process_may_make_it_at_the_same_moment(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = reading.read, iter(range(10))
+
+    def read(path: str, limit: int) -> bytes | None:
+        found = real(path, limit)
+        if path.endswith("/VERSION") and next(calls) == 0:
+            opened(root)  # right after we saw that there is none
+        return found
+
+    monkeypatch.setattr(reading, "read", read)
+    opened(root)
+    check_modes(str(root))
 
 
 def test_a_checkouts_folder_may_become_one(root: Path) -> None:
@@ -188,6 +203,7 @@ FAULTS = """
 import os, sys
 from reconciler.errors import StoreError
 from reconciler.model.observed import Memory, NoRevision
+from reconciler.store import reading
 from reconciler.store.files import open_store
 from tests.builders import SteadyClock
 from tests.store.material import bundle, meta, order

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.errors import StoreError
 from reconciler.model.ports import Rewrite
+from reconciler.store import ledger
 from reconciler.store.index import Index
 from reconciler.store.ledger import EVENTS_A_SITE
 from tests.store.material import NOW
@@ -172,3 +173,34 @@ def test_a_busy_cache_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     other.close()
     assert cache.rows("n") == {"a": ("1", "x")}
     cache.close()
+
+
+@pytest.mark.parametrize("also", [("-wal", "-shm"), ()])
+def test_databases_that_are_deleted_under_a_process_are_made_anew(
+    store: FileStore, root: Path, also: tuple[str, ...]
+) -> None:
+    cache = store.cache()
+    for number in range(2):
+        cache.put("view", {f"s{number}": ("", "{}")})
+        store.event(f"s{number}", "Issued", "x", NOW)
+        assert list(index(root).rows("view")) == [f"s{number}"]
+        assert [event.site for event in store.events()] == [f"s{number}"]
+        for path in (root / f"{name}.sqlite{end}" for name in ("index", "ledger") for end in ("", *also)):
+            path.unlink()
+
+
+def test_what_a_failed_event_would_have_told_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = ledger.Ledger(str(tmp_path / "ledger.sqlite"))
+    with books.gathering("a"):
+        books.touched("a")
+        _, cursor = books.changes(0)
+        books.touched("a")
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "clean", lambda _text: object())  # what no database takes
+            with pytest.raises(StoreError):
+                books.event("a", "Issued", "x", NOW)
+        assert books.changes(cursor)[0] == frozenset()
+    assert books.changes(cursor)[0] == frozenset({"a"})
+    books.close()
