@@ -162,7 +162,7 @@ class Engine:
         before = self.cache.rows("view", list(report.declared.sites))
         rows = {}
         for name in report.declared.sites:
-            former = json.loads(before[name][1]) if name in before else None
+            former = _item(before[name][1]) if name in before else None
             item = self.viewing(name, report, former)
             if item != former:
                 text = json.dumps(item, separators=(",", ":"), ensure_ascii=False)
@@ -182,7 +182,7 @@ class Engine:
         """Keep the holds that no declared site bears, which no site's item could show."""
         kept = self.cache.rows(_HELD).get("", ("", "[]"))[1]
         own = [to_plain(hold) for hold in report.plan.holds if hold.site not in report.declared.names]
-        still = [hold for hold in self._still_held(json.loads(kept), report) if hold not in own]
+        still = [hold for hold in self._still_held(_held(kept), report) if hold not in own]
         text = json.dumps([*still, *own], ensure_ascii=False)
         if text != kept:
             self.cache.put(_HELD, {"": ("", text)})
@@ -202,6 +202,22 @@ class Engine:
             is_over = of_target or hold["site"] in report.declared.names
             if not is_over and hold["reason"] != Reason.TOO_MANY_REISSUES:
                 yield hold
+
+
+def _item(text: str) -> Mapping[str, object] | None:
+    """Read what was kept of a site; what cannot be read was not kept."""
+    try:
+        item = json.loads(text)
+    except ValueError:
+        return None
+    return item if isinstance(item, dict) and "status" in item else None
+
+
+def _held(text: str) -> list[Mapping[str, object]]:
+    try:
+        return [hold for hold in json.loads(text) if hold.keys() >= {"site", "target", "reason"}]
+    except (ValueError, TypeError, AttributeError):
+        return []
 
 
 def _digest(names: Collection[str]) -> str:

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import __version__
+from reconciler.describing import view
 from reconciler.doors.clock import SystemClock
 from reconciler.engine import Engine
 from reconciler.manifests.settings import Settings
 from reconciler.manifests.tree import ManifestTree
-from reconciler.model.observed import Revision
 from reconciler.observe.world import Observer
 from reconciler.plan import backoff, names, renewal
 from reconciler.plugins import ISSUERS, TARGETS
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from reconciler.engine import Report
     from reconciler.execute.executor import Executor, Pace
     from reconciler.model.changes import Change, Plan
     from reconciler.model.desired import DesiredSite, ImportSpec, IssuerSpec, TargetSpec
@@ -256,17 +255,6 @@ def _placeholder(site: DesiredSite, key: Secret, now: datetime) -> Issued:
     from reconciler.issuers.self_signed import placeholder
 
     return placeholder(site, key, now)
-
-
-def view(name: str, report: Report, former: Mapping[str, object] | None) -> Mapping[str, object]:
-    """Describe a site the way `get sites -o json` does."""
-    from reconciler.report.site_json import site_item
-
-    desired, observed = report.declared.sites[name], report.world.sites[name]
-    choice = None
-    if isinstance(observed.live, Revision) and not observed.live.meta.placeholder:
-        choice = renewal.choose_renewal(name, observed.live, desired.renewal, observed.memory.renewal)
-    return site_item(desired, observed, report.now, report.plan.holds, former, choice)
 
 
 def read_template(path: str) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.observed import Revision
+from reconciler.model.changes import Reason
+from reconciler.model.observed import ObservedSite, Revision
+from reconciler.model.outcomes import Condition
 from reconciler.model.plain import to_plain
 from reconciler.report.conditions import conditions, is_installed, missing_hostnames
 from reconciler.report.times import rfc3339
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.changes import Hold
     from reconciler.model.desired import DesiredSite
-    from reconciler.model.observed import Failures, ObservedSite, RenewalChoice
-    from reconciler.model.outcomes import Condition
+    from reconciler.model.observed import Failures, RenewalChoice
 
 Json = dict[str, Any]
 API_VERSION = "certwright/v1"
@@ -49,6 +50,15 @@ def site_item(
             **_facts(desired, observed, own, renewal),
         },
     }
+
+
+def bug_item(desired: DesiredSite, bug: Exception, now: datetime, previous: Mapping[str, Any] | None) -> Json:
+    """Give the item of a site that cannot be described: what was known of it before, and that it is not Ready."""
+    item = previous or site_item(desired, ObservedSite(desired.name), now)
+    text = f"{type(bug).__name__} while describing; this is a bug of certwright"
+    ready = _condition(Condition("Ready", "False", Reason.BUG, text), now, previous)
+    others = [one for one in item["status"]["conditions"] if one["type"] != "Ready"]
+    return {**item, "status": {**item["status"], "conditions": [ready, *others]}}
 
 
 def list_json(items: Sequence[Mapping[str, Any]]) -> Json:
