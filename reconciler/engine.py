@@ -101,12 +101,6 @@ class Engine:
         plan = make_plan(declared, world, now=now, limits=limits, scope=scope)
         return Report(declared, world, plan, now, scope, quiet=len(names) - len(loud))
 
-    def reconcile(
-        self, scope: Scope, execute: Execute, limits: Limits, tell: Callable[[Outcome], None] = lambda _outcome: None
-    ) -> Report:
-        """Make one pass and do what `execute` does with its plan; `tell` hears of each outcome as it comes."""
-        return self.done(self.look(scope, limits), execute, tell)
-
     @staticmethod
     def done(report: Report, execute: Execute, tell: Callable[[Outcome], None]) -> Report:
         """Do a report's plan; give the report with its outcomes. Of a plan without changes `execute` does not hear."""
@@ -145,7 +139,7 @@ class Engine:
 
     def note(self, report: Report) -> None:
         """Keep what readers show, and which sites need no look until when."""
-        self._keep_views(report)
+        shown = self._keep_views(report)
         self._keep_holds(report)
         self._keep_declared(report)
         self.keeping(report.declared, report.world)
@@ -156,9 +150,11 @@ class Engine:
         for name, site in report.declared.sites.items():
             if name not in busy and not targets & {use.spec.name for use in site.targets}:
                 calm[name] = plan.due.get(name)
-        self.observer.settle(report.declared, calm)
+        if shown:  # else what readers see is older, and only a further look can mend it
+            self.observer.settle(report.declared, calm)
 
-    def _keep_views(self, report: Report) -> None:
+    def _keep_views(self, report: Report) -> bool:
+        """Write what changed; False if it could not be."""
         before = self.cache.rows("view", list(report.declared.sites))
         rows = {}
         for name in report.declared.sites:
@@ -171,12 +167,13 @@ class Engine:
         # to ask ten thousand rows for their names alone costs a fifth of a pass in which nothing is to do
         same = self.cache.signatures(_SHOWN).get("") == names
         gone = set() if same or not names else set(self.cache.signatures("view")) - report.declared.names
-        if rows or gone:
-            self.cache.put("view", rows, drop=gone)
+        if not self.cache.put("view", rows, drop=gone):
+            return False
         if names and not same:
             self.cache.put(_SHOWN, {"": (names, "")})
         elif rows and not names:
             self.cache.put(_SHOWN, {}, drop=[""])
+        return True
 
     def _keep_holds(self, report: Report) -> None:
         """Keep the holds that no declared site bears, which no site's item could show."""

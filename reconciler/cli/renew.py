@@ -63,7 +63,7 @@ def _wished(
     with opened(settings, screen, name) as app, stopping(app, screen) as caught:
         chosen = scope_of(app, settings, sites, screen)
         names = frozenset(app.tree.glance()) if chosen.sites is None else chosen.sites
-        scope = Scope(sites=names, follows=chosen.follows, selector=settings.selector)
+        scope = Scope(sites=names, follows=chosen.follows)
         wish(app, scope)
         results = Run(app, settings, screen).converge(scope, Limits(reissues=len(names)))
         code = results.code(not_ready(settings, app, scope))

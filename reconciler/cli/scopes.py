@@ -38,7 +38,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     _tell_moved(app, screen)
     if settings.selector is not None:
         chosen = selected(app, settings, sites or digests)
-        return Scope(sites=frozenset(chosen), follows=_is_followed(app, settings), selector=settings.selector)
+        return Scope(sites=frozenset(chosen), follows=_is_followed(app, settings))
     if sites:
         return Scope(sites=frozenset(sites), follows=_is_followed(app, settings))
     full = _follows(app, settings, screen)

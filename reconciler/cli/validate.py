@@ -32,9 +32,10 @@ class NoCache:
         del namespace, keys
         return {}
 
-    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> bool:
         """Keep none."""
         del namespace, rows, drop
+        return False
 
     def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
         """Keep none."""

@@ -5,8 +5,7 @@ run as one batch under the target's lease and never take a site's. What an attem
 before its outcome is told.
 
 `executor` hands a plan's changes on by `schedule`: to `sites`, what is done for one site, and to `batches`, what is
-done on one target; `preview` is the executor of `diff`. What these ask the network stands in `probes`, the checklist in
-`preflight`.
+done on one target. What these ask the network stands in `probes`, the checklist in `preflight`.
 
 Must not do: add a change, decide whether something is wanted, print.
 """

@@ -72,11 +72,6 @@ class Loop:
         return len(self._tree.refresh())
 
     @property
-    def in_flight(self) -> int:
-        """How many plans are being executed."""
-        return self._flights.count
-
-    @property
     def at_a_server(self) -> bool:
         """Whether a target is being worked on."""
         return bool(self._flights.targets)

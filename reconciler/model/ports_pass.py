@@ -46,7 +46,6 @@ class Scope:
     sites: frozenset[str] | None = None
     full: bool = False
     follows: bool = False
-    selector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Limits:
 
 
 class Execute(Protocol):
-    """What is done with a plan: `preview` nothing, the executor everything."""
+    """What does a plan: the executor. `diff` has none."""
 
     def __call__(self, plan: Plan, declared: Declared) -> Iterator[Outcome]:
         """Give each change's outcome as it comes."""

@@ -286,8 +286,8 @@ class Cache(Protocol):
         """Give signature and payload by key; of all keys if None."""
         ...
 
-    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
-        """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> bool:
+        """Write rows and drop others in one transaction; False where the cache cannot be written."""
         ...
 
     def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT: Final = 500
 _SHORT: Final = "\n\r\t"
@@ -21,6 +24,12 @@ def clean(text: str, limit: int = LIMIT) -> str:
         return cut if len(cut) <= limit else cut[: limit - 1] + "…"
     safe = "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in cut)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def some(names: Sequence[str], shown: int = 5) -> str:
+    """List a few names and count the rest."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _escaped(char: str) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import Proven, Revision
+from reconciler.model.text import some
 from reconciler.plan.case import RENEW_AT
 from reconciler.plan.digests import digest_of
 from reconciler.plan.names import left_out, ordered_names, ways
-from reconciler.plan.policies import lacking, some, wanted_profile
+from reconciler.plan.policies import lacking, wanted_profile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.names import uncovered
+from reconciler.model.text import some
 from reconciler.plan.case import request_of
 from reconciler.plan.failover import present
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from reconciler.plan.case import Case
 
 _CLOCK_SLACK: Final = timedelta(minutes=5)
-_SHOWN: Final = 5
 
 
 def is_brought(desired: DesiredSite, revision: Revision) -> bool:
@@ -39,8 +39,7 @@ def flaw_of(desired: DesiredSite, brought: Brought, now: datetime) -> str | None
         return brought.problem
     lacks = uncovered(desired.names, facts.hostnames)
     if lacks:
-        rest = f" and {len(lacks) - _SHOWN} more" if len(lacks) > _SHOWN else ""
-        return f"{_place(desired)}: the certificate does not cover {', '.join(lacks[:_SHOWN])}{rest}"
+        return f"{_place(desired)}: the certificate does not cover {some(lacks)}"
     if facts.not_after <= now:
         return f"{_place(desired)}: the certificate expired at {_time(facts.not_after)}"
     if facts.not_before > now + _CLOCK_SLACK:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Reason
 from reconciler.model.names import uncovered
 from reconciler.model.observed import BrokenRevision, NoRevision, Revision
+from reconciler.model.text import some
 from reconciler.plan.case import Case, request_of
 from reconciler.plan.failover import present
 from reconciler.plan.imports import change_of, is_brought
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.model.desired import DesiredSite, IssuerSpec
-
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,6 @@ def lacking(desired: DesiredSite, revision: Revision) -> tuple[tuple[str, ...], 
     if is_brought(desired, revision):
         return uncovered(wanted, has), ()
     return tuple(sorted(set(wanted) - set(has))), tuple(sorted(set(has) - set(wanted)))
-
-
-def some(names: tuple[str, ...]) -> str:
-    """List a few names and count the rest."""
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _hostnames(case: Case) -> str | None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.addresses import publishes_own, wanted_addresses
 from reconciler.model.changes import Change, Hold, Reason, Verb
+from reconciler.model.text import some
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.digests import digest_of
 from reconciler.plan.moved import publishing_hold
-from reconciler.plan.policies import some
 from reconciler.plan.wish import is_released
 
 if TYPE_CHECKING:

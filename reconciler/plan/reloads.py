@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Change, PlannedFile, Reason, Verb
 from reconciler.model.observed import FileChange
+from reconciler.plan.certificates import live_id
 from reconciler.plan.digests import digest_of
 from reconciler.plan.targets import Work, reloads
 
@@ -79,7 +80,7 @@ class Batch:
         reload.rank = min(reload.rank, wish.rank)
         if not work.files and not work.remove:
             reload.after.extend(after)
-            reload.states.append(f"{wish.desired.name}:{_loaded(work.on.inventory)}:{live_text(wish)}")
+            reload.states.append(f"{wish.desired.name}:{_loaded(work.on.inventory)}:{live_id(wish.live)}")
             reload.causes.append(work.reload or (Reason.CERTIFICATE_CHANGED, "takes up the certificate in use"))
             return
         change = replace(self._install(work, f"site/{wish.desired.name}", after, wish), heirs=heirs)
@@ -94,7 +95,7 @@ class Batch:
             reason=work.reason,
             message=f"{_sentence(work)}: {_counts(work.files)}",
             desired_digest=wish.desired.digest if wish is not None else "",
-            decided_on=digest_of(self.name, _facts(work.files), live_text(wish) if wish is not None else ""),
+            decided_on=digest_of(self.name, _facts(work.files), live_id(wish.live) if wish is not None else ""),
             after=after,
             site=work.site,
             target=work.target,
@@ -220,16 +221,11 @@ def look_change(work: Work, wish: Wish) -> Change:
         reason=Reason.NOT_SERVED,
         message=work.reload[1] if work.reload else "",
         desired_digest=wish.desired.digest,
-        decided_on=digest_of(live_text(wish)),
+        decided_on=digest_of(live_id(wish.live)),
         site=wish.desired.name,
         target=work.target,
         rank=3,
     )
-
-
-def live_text(wish: Wish) -> str:
-    """Give the revision in use, for a digest."""
-    return "none" if wish.live.type == "none" else wish.live.id
 
 
 def _sentence(work: Work) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Change, Hold, Reason, Verb
+from reconciler.model.text import some
 from reconciler.plan.digests import digest_of
-from reconciler.plan.policies import some
 from reconciler.plan.site import damage_hold
 
 if TYPE_CHECKING:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Hold, Reason
+from reconciler.model.text import some
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from reconciler.model.desired import DesiredSite
     from reconciler.model.observed import OrderRecord
     from reconciler.plan.case import Case
-
-_SHOWN: Final = 5
 
 
 def is_open(order: OrderRecord, now: datetime) -> bool:
@@ -49,16 +47,11 @@ def _waits(order: OrderRecord, desired: DesiredSite) -> Hold:
         words = f"all names of {begun} are proven ({len(order.proven)} of {len(order.hostnames)})"
         ends = f"`certwright request {name}` is called"
         return Hold(Reason.WAITING_FOR_REQUEST, words, site=name, until=order.over_at, ends_when=ends)
-    words = f"{begun} waits for names to be proven: {_listed(missing)}"
+    words = f"{begun} waits for names to be proven: {some(missing)}"
     if order.proven:
         words += f" ({len(order.proven)} of {len(order.hostnames)} are)"
     ends = f"`certwright solve {name}` has proven them and `certwright request {name}` is called"
     return Hold(Reason.WAITING_FOR_SOLVE, words, site=name, until=order.over_at, ends_when=ends)
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{rest}"
 
 
 def stops(case: Case, order: OrderRecord | None) -> bool:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.desired import directory_of, has_outside
 from reconciler.model.observed import FileChange, Revision
+from reconciler.model.text import some
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.handover import taking_hold
-from reconciler.plan.policies import some
 from reconciler.plan.targets import Work, leave_of, reloads, work_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Hold, PlannedFile, Reason
 from reconciler.model.names import Part, Switch
 from reconciler.model.observed import FileChange, OnTarget, Revision
+from reconciler.model.text import some
 from reconciler.plan.backoff import hold_for, waits_until
-from reconciler.plan.policies import some
 from reconciler.plan.wish import is_released
 
 if TYPE_CHECKING:
@@ -55,11 +55,6 @@ class Work:
     hold: Hold | None = None
     waits: Hold | None = None
     due: tuple[datetime, ...] = ()
-
-    @property
-    def copies(self) -> bool:
-        """Tell whether the target holds copies of key and certificate."""
-        return self.on.copies
 
     @property
     def stays(self) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.model.observed import NoRevision
 from reconciler.plan.names import RETRY_AT
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from reconciler.model.changes import Hold
     from reconciler.model.desired import DesiredSite, IssuerSpec
     from reconciler.model.observed import Live, ObservedSite, Revision
@@ -39,7 +37,6 @@ class Wish:
     stops: bool = False
     counted: bool = False
     rank: int = 2
-    due: tuple[datetime, ...] = field(default=())
 
     @property
     def issues(self) -> bool:

@@ -12,6 +12,7 @@ from reconciler.model.changes import Reason
 from reconciler.model.names import Switch, uncovered
 from reconciler.model.observed import BrokenRevision, FileChange, NoRevision, OnTarget, Revision
 from reconciler.model.outcomes import Condition
+from reconciler.model.text import some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from reconciler.model.observed import ObservedSite
 
 _Kind = Literal["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]
-_SHOWN: Final = 5
 _CLOCK_SLACK: Final = timedelta(minutes=5)
 _REFUSED: Final = (Reason.REJECTED_BY_SERVER, Reason.SERVER_ENDED)
 _STOPPED: Final = frozenset(
@@ -105,10 +105,9 @@ def _covered(desired: DesiredSite, observed: ObservedSite) -> Condition:
         return _true("Covered", Reason.COVERED, "the certificate has all declared hostnames")
     if not isinstance(observed.live, Revision) or observed.live.meta.placeholder:
         return _false("Covered", Reason.MISSING, "there is no certificate yet")
-    rest = f" and {len(lacks) - _SHOWN} more" if len(lacks) > _SHOWN else ""
     if all(name in observed.memory.names and observed.memory.names[name].dropped for name in lacks):
-        return _false("Covered", Reason.NAME_FAILED, f"left out: {', '.join(lacks[:_SHOWN])}{rest}")
-    return _false("Covered", Reason.HOSTNAMES_DIFFER, f"certificate lacks {', '.join(lacks[:_SHOWN])}{rest}")
+        return _false("Covered", Reason.NAME_FAILED, f"left out: {some(lacks)}")
+    return _false("Covered", Reason.HOSTNAMES_DIFFER, f"certificate lacks {some(lacks)}")
 
 
 def _installed(desired: DesiredSite, observed: ObservedSite, holds: Sequence[Hold]) -> Condition:

@@ -77,11 +77,6 @@ class FileStore(Archive, Undoing, Inventories, Accounts, Authorities, Imports, S
         return Index(self._layout.fixed("index.sqlite"), self._ground.version, writable=self.writable)
 
     @property
-    def tokens_directory(self) -> str:
-        """Give the directory of http-01 answers; who listens needs nothing else of the store."""
-        return self._layout.fixed("tokens")
-
-    @property
     def listener_directory(self) -> str:
         """Give the directory of the listeners' lock files."""
         return self._layout.fixed("locks/listener")

@@ -51,10 +51,9 @@ class Index:
         wanted = None if keys is None else frozenset(keys)
         return {str(key): (str(mark), str(text)) for key, mark, text in found if wanted is None or key in wanted}
 
-    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
-        """Write rows and drop others in one transaction; does nothing where the cache cannot be written."""
-        if rows or drop:
-            self._try({namespace: Rewrite(rows, drop)}, None)
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> bool:
+        """Write rows and drop others in one transaction; False where the cache cannot be written."""
+        return self._try({namespace: Rewrite(rows, drop)}, None) if rows or drop else True
 
     def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
         """Write several namespaces in one transaction if the `row` is as it was `seen`; tell whether it was done."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.report import site_json
+from reconciler.store.index import Index
 from tests.journeys.stage import Stage, ca_site, copy_target, document
 
 if TYPE_CHECKING:
@@ -58,3 +60,24 @@ def test_a_bug_of_one_site_is_told_of_that_site_alone(stage: Stage, monkeypatch:
         assert stage.apply()[-1].plan.changes == ()
     assert ready(stage) == {"a": "Bug", "b": "Installed"}
     assert stage.live("a").facts.hostnames == names["a"]
+
+
+def test_a_site_whose_item_could_not_be_written_is_looked_at_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.write("sites.yaml", ca_site("a", "a.example.com", "www.a.example.com"), ca_site("b"))
+    real = Index.put
+
+    def full(self: Index, namespace: str, *rest: Any, **more: Any) -> bool:  # noqa: ANN401
+        return namespace != "view" and real(self, namespace, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "put", full)
+        stage.apply()
+    assert stage.diff().quiet == 0
+    for _ in range(3):
+        time.sleep(0.03)  # what is younger than a tick of the kernel's clock is looked at once more
+        stage.settle()
+    assert stage.diff().quiet == 2
+    with stage.app(read_only=True) as app:
+        assert "www.a.example.com" in app.cache.rows("view")["a"][1]

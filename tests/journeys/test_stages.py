@@ -328,7 +328,7 @@ def test_an_order_that_expires_in_a_persons_hands(tmp_path: Path, dns: Challtest
         assert "expired before it was ended" in told_holds(stage.diff())["one", "StageExpired"].message, "half is left"
         stage.shift = timedelta(minutes=45)
         with stage.app() as app:
-            report = app.engine.reconcile(FULL, app.executor(), Limits())
+            report = app.engine.done(app.engine.look(FULL, Limits()), app.executor(), lambda _outcome: None)
         assert [(one.change.verb, one.change.reason, one.status) for one in report.outcomes] == [
             ("issue", "RenewalDue", "done"),
             ("install", "CertificateChanged", "done"),

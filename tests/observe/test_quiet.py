@@ -251,9 +251,10 @@ class MemoryCache:
         assert (namespace, keys) == (NAMESPACE, None)
         return self.kept
 
-    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> bool:
         assert (namespace, list(drop)) == (NAMESPACE, [])
         self.kept.update(rows)
+        return True
 
     def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
         raise NotImplementedError

@@ -37,11 +37,12 @@ class MemoryCache:
         del namespace, keys
         return dict(self.kept)
 
-    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> None:
+    def put(self, namespace: str, rows: Mapping[str, tuple[str, str]], *, drop: Collection[str] = ()) -> bool:
         del namespace
         self.kept.update(rows)
         for key in drop:
             self.kept.pop(key, None)
+        return True
 
     def put_all(self, writes: Mapping[str, Rewrite], row: tuple[str, str], seen: str | None) -> bool:
         raise NotImplementedError
