@@ -76,11 +76,13 @@ class Loop:
         """Whether a target is being worked on."""
         return bool(self._flights.targets)
 
-    def drain(self) -> None:
-        """Take the last words, once `step` is called no more."""
-        for word in self.mail.collect():
+    def drain(self) -> Exception | None:
+        """Take the last words, once `step` is called no more; give the bug that one of them told of, if any did."""
+        words = self.mail.collect()
+        for word in words:
             if isinstance(word, Came):
                 self._hear(word)
+        return next((word.error for word in words if isinstance(word, Broke)), None)
 
     def next_due(self) -> str:
         """Say when a site is due next, for people."""

@@ -171,12 +171,12 @@ class _Runner:
         threads = [worker, *self._threads]
         while any(thread.is_alive() for thread in threads):
             if not worker.is_alive():
-                loop.drain()
+                self._crash = self._crash or loop.drain()
             if now() >= (patient if loop.at_a_server else polite):
                 self.left = True
                 return
             next((thread for thread in threads if thread.is_alive()), worker).join(_LOOK)
-        loop.drain()
+        self._crash = self._crash or loop.drain()
 
 
 class _Bell:

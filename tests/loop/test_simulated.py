@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reconciler.model.changes import Plan
+
 
 def issuer(name: str, lifetime: str) -> str:
     spec = f"{{type: ca, lifetime: {lifetime}}}"
@@ -176,3 +178,16 @@ def test_a_broken_target_takes_no_site_out_of_it(street: Street, simulation: Sim
     assert not simulation.app.tree.declared(names).held
     assert {name: street.installed(name).read_bytes() for name in names} == before
     assert len(simulation.done(Verb.ISSUE)) == 4
+
+
+def test_a_bug_that_is_told_of_during_the_stop_is_not_lost(street: Street, simulation: Simulation) -> None:
+    def breaks(_plan: Plan) -> None:
+        raise ZeroDivisionError
+
+    simulation.slow = breaks
+    street.write("site", site("one"))
+    simulation.loop.start()
+    while simulation.loop.idle_until() == 0.0:  # its plan is handed on in this step, its end is not yet heard of
+        simulation.loop.step()
+    assert isinstance(simulation.loop.drain(), ZeroDivisionError)
+    assert simulation.loop.drain() is None
