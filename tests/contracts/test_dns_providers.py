@@ -34,6 +34,7 @@ SECRETS = {
     "tsig": SECRET,
     "block": key_block(),
     "api": API_KEY,
+    "odd": "a secret/+ of CANARY é",
 }
 SERVERS = {"knot": knot, "bind": bind, "pdns": pdns}
 HOOK = """#!{python} -I
@@ -245,6 +246,23 @@ def test_lexicon_never_shows_a_secret(servers: dict[str, NameServer]) -> None:
         made(Lexicon("powerdns", wrong)).add("one.test", NAME, "x", 30)
     assert "401" in str(failure.value)
     assert SECRET not in str(failure.value)
+
+
+def test_lexicon_shows_no_secret_that_stands_in_a_url(servers: dict[str, NameServer]) -> None:
+    """The whole URL is in what the library of HTTP says, its characters quoted as it sees fit."""
+    server = servers["pdns"]
+    assert isinstance(server, Pdns)
+    in_the_path = (
+        LexiconOption("auth_token", secret=SecretRef(file="api")),
+        LexiconOption("pdns_server", text=server.api),
+        LexiconOption("pdns_server_id", secret=SecretRef(file="odd")),
+    )
+    in_the_query = (*in_the_path[:2], LexiconOption("pdns_server_id", text=f"no?login={SECRETS['odd']}&x=CANARY"))
+    for options in (in_the_path, in_the_query):
+        with pytest.raises(Failed) as failure:
+            made(Lexicon("powerdns", options)).add("one.test", NAME, "x", 30)
+        assert "404" in str(failure.value)
+        assert all(part not in str(failure.value) for part in ("CANARY", "%20", "%C3"))
 
 
 def test_without_the_extra_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.challenges.dns.command import record_type
+from reconciler.challenges.dns.telling import without_secrets
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
 from reconciler.model.text import clean
@@ -66,9 +67,7 @@ class Lexicon:
             raise self._failure(outcome, secrets)
 
     def _failure(self, outcome: dict[str, Any], secrets: dict[str, str]) -> Failed:
-        words = str(outcome.get("words", ""))
-        for secret in secrets.values():
-            words = words.replace(secret, "***")
+        words = without_secrets(str(outcome.get("words", "")), secrets.values())
         status, name = outcome["status"], self._spec.name
         if status == "missing":
             more = "" if words.startswith("lexicon") else f" 'dns-lexicon[{name}]'"
