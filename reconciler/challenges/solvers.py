@@ -54,7 +54,10 @@ class Solvers:
         return Addresses(method, self._dns)
 
     def clean_up(self, thing: Undo) -> None:
-        """Undo one thing, also of a method that is no longer declared. Raises Failed where it cannot be done now."""
+        """Undo one thing, also of a method that is no longer declared.
+
+        Raises Failed where it cannot be done now, Waiting where the process stops.
+        """
         match thing.kind:
             case "token":
                 self._published.drop_token(thing.name)

@@ -172,7 +172,10 @@ class Solver(Protocol):
 
 
 class DnsProvider(Protocol):
-    """Who writes TXT records: adds and removes single values, never a whole set, and knows no other record."""
+    """Who writes TXT records: adds and removes single values, never a whole set, and knows no other record.
+
+    All raise Waiting(InFlight) where the process stops.
+    """
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:
         """Add a value beside those that are there; one that is there already is as good. Raises Failed."""
@@ -207,7 +210,7 @@ class AddressBook(Protocol):
         ...
 
     def settle(self, things: Sequence[Undo], say: Callable[[str], None]) -> None:
-        """Wait until every name server has them. Raises Failed(NotPropagated)."""
+        """Wait until every name server has them. Raises Failed(NotPropagated), Waiting where the process stops."""
         ...
 
     def stands(self, thing: Undo) -> bool:
@@ -245,5 +248,8 @@ class Challenges(Protocol):
         ...
 
     def clean_up(self, thing: Undo) -> None:
-        """Undo one thing, also of a method that is no longer declared; raises Failed where it cannot be done now."""
+        """Undo one thing, also of a method that is no longer declared.
+
+        Raises Failed where it cannot be done now, Waiting where the process stops.
+        """
         ...

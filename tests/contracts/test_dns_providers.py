@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import stat
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.challenges.dns.making import address_writer, provider_of
 from reconciler.challenges.dns.means import Means
-from reconciler.errors import Failed
+from reconciler.errors import Failed, Waiting
 from reconciler.model.desired import AcmeDns, ExecProvider, Lexicon, LexiconOption, ManualDns, Rfc2136, SecretRef, Tsig
 from reconciler.model.text import Secret
 from tests.builders import SteadyClock
@@ -21,7 +25,7 @@ from tests.servers.pdns import API_KEY, Pdns, pdns
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconciler.model.desired import DnsProviderSpec
@@ -174,7 +178,7 @@ def script(directory: Path, body: str) -> DnsProvider:
         ("echo 'no such zone'; exit 1", "ProviderFailed", "ended with 1: no such zone"),
         ("echo busy; exit 75", "ProviderBusy", "asks to try again later: busy"),
         ("sleep 60", "ProviderFailed", "did not end within 1 s and was killed"),
-        ("yes", "ProviderFailed", "and was killed"),
+        ("yes", "ProviderFailed", "printed more than 16 MiB and was killed"),
         ("printf '\\033[31mred\\033[0m\\377'; exit 3", "ProviderFailed", "ended with 3"),
         ("kill -9 $$", "ProviderFailed", "ended with -9"),
     ],
@@ -184,6 +188,47 @@ def test_what_a_command_does_wrong_is_told(tmp_path: Path, body: str, reason: st
         script(tmp_path, body).add("one.test", NAME, "x", 30)
     assert (failure.value.reason, words in str(failure.value)) == (reason, True), str(failure.value)
     assert str(failure.value).isprintable()
+
+
+def stopped(clock: SteadyClock, begun: Callable[[], bool]) -> threading.Thread:
+    """Stop the process once something has begun."""
+
+    def watch() -> None:
+        while not begun():
+            time.sleep(0.01)
+        clock.stop()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_stop_is_no_failure_of_a_command_and_the_next_is_not_begun(tmp_path: Path) -> None:
+    program, ran, clock = tmp_path / "hook", tmp_path / "ran", SteadyClock()
+    program.write_text(f"#!/bin/sh\necho ran >> {ran}\nexec sleep 60\n")
+    program.chmod(stat.S_IRWXU)
+    provider = provider_of(ExecProvider((str(program),)), Means(clock, lambda _ref, _field: Secret(b"")))
+    thread = stopped(clock, ran.exists)
+    with pytest.raises(Waiting) as wait:
+        provider.add("one.test", NAME, "x", 30)
+    thread.join()
+    assert (wait.value.reason, "the process stops" in str(wait.value)) == ("InFlight", True)
+    with pytest.raises(Waiting):
+        provider.remove("one.test", NAME, "x")
+    assert ran.read_text() == "ran\n", "a child that is killed at once takes nothing away"
+
+
+def test_a_stop_is_no_failure_of_lexicon() -> None:
+    clock = SteadyClock()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        options = (LexiconOption("pdns_server", text=api), LexiconOption("auth_token", text="x"))
+        provider = provider_of(Lexicon("powerdns", options), Means(clock, lambda _ref, _field: Secret(b"")))
+        thread = stopped(clock, lambda: bool(select.select([silent], [], [], 0)[0]))
+        with pytest.raises(Waiting) as wait:
+            provider.add("one.test", NAME, "x", 30)
+        thread.join()
+    assert wait.value.reason == "InFlight"
 
 
 def test_what_a_command_gets(tmp_path: Path) -> None:

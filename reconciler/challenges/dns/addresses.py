@@ -67,14 +67,19 @@ class Addresses:
         return False
 
     def settle(self, things: Sequence[Undo], say: Callable[[str], None]) -> None:
-        """Ask every name server until each has them, for half a minute at most. Raises Failed(NotPropagated)."""
+        """Ask every name server until each has them, for half a minute at most.
+
+        Raises Failed(NotPropagated), Waiting where the process stops.
+        """
         wait = self._spec.propagation
         if wait.mode == "off":
             return
         clock = self._means.clock
         end = clock.monotonic() + min(wait.timeout.total_seconds(), _AT_MOST)
         left = self._lacking(things)
-        while left and clock.monotonic() < end and not clock.wait(min(wait.interval.total_seconds(), 1.0)):
+        while left and clock.monotonic() < end:
+            if clock.wait(min(wait.interval.total_seconds(), 1.0)):
+                raise self._means.stopped()
             left = self._lacking(things)
         if left and wait.mode == "enforce":
             raise Failed("NotPropagated", f"not at every name server yet: {'; '.join(left[:3])}")

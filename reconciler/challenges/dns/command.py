@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.processes import api as processes
-from reconciler.errors import Failed
+from reconciler.errors import Failed, Waiting
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
@@ -32,37 +32,49 @@ class Command:
         self._spec, self._means = spec, means
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:
-        """Have a value added. Raises Failed: ProviderBusy, ProviderFailed, CommandMissing, CommandRefused."""
+        """Have a value added. Raises Waiting where the process stops.
+
+        Raises Failed: ProviderBusy, ProviderFailed, CommandMissing, CommandRefused.
+        """
         self._run("add", zone, name, value, ttl)
 
     def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
-        """Have an A or AAAA record added. Raises Failed."""
+        """Have an A or AAAA record added. Raises Failed, Waiting."""
         self._run("add", zone, name, address, ttl, record_type(address))
 
     def remove_address(self, zone: str, name: str, address: str) -> None:
-        """Have this A or AAAA record removed. Raises Failed."""
+        """Have this A or AAAA record removed. Raises Failed, Waiting."""
         self._run("remove", zone, name, address, None, record_type(address))
 
     def remove(self, zone: str, name: str, value: str) -> None:
-        """Have a value removed. Raises Failed."""
+        """Have a value removed. Raises Failed, Waiting."""
         self._run("remove", zone, name, value, None)
 
     def _run(self, action: str, zone: str, name: str, value: str, ttl: int | None, kind: str = "TXT") -> None:
         task = {"action": action, "type": kind, "name": name, "value": value, "ttl": ttl, "zone": zone or None}
         clock, seconds = self._means.clock, self._spec.timeout.total_seconds()
         stdin = json.dumps(task).encode() + b"\n"
+        self._means.check_stop()
         finished = processes.run(self._spec.command, stdin=stdin, timeout=seconds, stop=clock.stopping)
-        if finished.ok:
-            return
-        program = clean(self._spec.command[0], 80)
+        if not finished.ok:
+            raise self._failure(f"{clean(self._spec.command[0], 80)} ({action} {name})", finished)
+
+    def _failure(self, what: str, finished: processes.Finished) -> Failed | Waiting:
         words = first_line(finished.output)
-        what = f"{program} ({action} {name})"
-        if finished.ended != "exit":
-            cause = {"deadline": f"did not end within {seconds:g} s"}.get(finished.ended, "printed too much")
-            raise Failed("ProviderFailed", f"{what} {cause} and was killed")
-        if finished.returncode == TRY_LATER:
-            raise Failed("ProviderBusy", f"{what} asks to try again later{words}", until=clock.now() + _LATER)
-        raise Failed("ProviderFailed", f"{what} ended with {finished.returncode}{words}")
+        match finished.ended:
+            case "stop":
+                return self._means.stopped()
+            case "deadline":
+                seconds = self._spec.timeout.total_seconds()
+                return Failed("ProviderFailed", f"{what} did not end within {seconds:g} s and was killed")
+            case "flood":
+                most = processes.FLOOD_LIMIT >> 20
+                return Failed("ProviderFailed", f"{what} printed more than {most} MiB and was killed")
+            case "exit" if finished.returncode == TRY_LATER:
+                until = self._means.clock.now() + _LATER
+                return Failed("ProviderBusy", f"{what} asks to try again later{words}", until=until)
+            case "exit":
+                return Failed("ProviderFailed", f"{what} ended with {finished.returncode}{words}")
 
 
 def record_type(address: str) -> str:

@@ -34,19 +34,19 @@ class Lexicon:
         self._spec, self._means = spec, means
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:
-        """Add a value. Raises Failed: LexiconMissing, LexiconOptions, HttpFailed, ProviderFailed."""
+        """Add a value. Raises Failed: LexiconMissing, LexiconOptions, HttpFailed, ProviderFailed; Waiting at a stop."""
         self._run("create", zone, name, value, ttl)
 
     def remove(self, zone: str, name: str, value: str) -> None:
-        """Remove this value. Raises Failed."""
+        """Remove this value. Raises Failed, Waiting."""
         self._run("delete", zone, name, value, 0)
 
     def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
-        """Add an A or AAAA record. Raises Failed."""
+        """Add an A or AAAA record. Raises Failed, Waiting."""
         self._run("create", zone, name, address, ttl, record_type(address))
 
     def remove_address(self, zone: str, name: str, address: str) -> None:
-        """Remove this A or AAAA record. Raises Failed."""
+        """Remove this A or AAAA record. Raises Failed, Waiting."""
         self._run("delete", zone, name, address, 0, record_type(address))
 
     def _run(self, action: str, zone: str, name: str, value: str, ttl: int, kind: str = "TXT") -> None:
@@ -59,9 +59,12 @@ class Lexicon:
         task = {"action": action, "provider": self._spec.name, "zone": zone, "type": kind, "name": name, "value": value}
         stdin = json.dumps({**task, "ttl": ttl, "options": options}).encode()
         with _lock(self._spec.name, zone):
+            self._means.check_stop()
             finished = processes.run(
                 [sys.executable, "-I", str(_CHILD)], stdin=stdin, timeout=_SECONDS, stop=self._means.clock.stopping
             )
+        if finished.ended == "stop":
+            raise self._means.stopped()
         outcome = _outcome(finished)
         if outcome["status"] != "done":
             raise self._failure(outcome, secrets)
@@ -78,6 +81,8 @@ class Lexicon:
 def _outcome(finished: processes.Finished) -> dict[str, Any]:
     if finished.ended == "deadline":
         return {"status": "failed", "words": f"did not end within {_SECONDS:g} s and was killed"}
+    if finished.ended == "flood":
+        return {"status": "failed", "words": f"printed more than {processes.FLOOD_LIMIT >> 20} MiB and was killed"}
     lines = finished.output.strip().splitlines()
     try:
         outcome = json.loads(lines[-1]) if lines else None

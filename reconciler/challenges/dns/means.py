@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.errors import Waiting
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,3 +21,12 @@ class Means:
 
     clock: Clock
     read_secret: Callable[[SecretRef, str], Secret]
+
+    def stopped(self) -> Waiting:
+        """Make what is raised where the process stops: no failure of anybody, and taken up when it starts again."""
+        return Waiting("InFlight", "the process stops; this goes on when it starts again", self.clock.now())
+
+    def check_stop(self) -> None:
+        """Raise Waiting(InFlight) if the process is asked to stop: no child is started that is killed at once."""
+        if self.clock.stopping():
+            raise self.stopped()

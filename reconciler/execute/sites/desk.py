@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed, NamesFailed
+from reconciler.errors import Failed, NamesFailed, Waiting
 from reconciler.execute.probes.names import Names
 from reconciler.execute.sites.testing import Shown, run_tests
 from reconciler.model.changes import Reason
@@ -126,8 +127,9 @@ class SiteDesk:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""
         for thing in self._store.undo():
             if thing.site == self._site and thing.kind != "address":
-                undo(self._store, self._challenges, thing)
-                self._withdrawn.append(thing)
+                with suppress(Waiting):  # the process stops: it is taken away when it starts again
+                    undo(self._store, self._challenges, thing)
+                    self._withdrawn.append(thing)
 
     @property
     def to_take_away(self) -> str:
@@ -177,7 +179,10 @@ def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:
 
 
 def undo(store: Store, challenges: Challenges, thing: Undo) -> str | None:
-    """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then)."""
+    """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then).
+
+    Raises Waiting where the process stops; it stays written down then, too.
+    """
     try:
         challenges.clean_up(thing)
     except Failed as failure:
