@@ -37,6 +37,18 @@ class LockFiles:
         finally:
             os.close(descriptor)
 
+    def names(self) -> tuple[str, ...]:
+        """Give the names of all lock files there are, held or not. Raises FileFailed."""
+        return files.list_directory(self._path)
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether somebody holds a lock file now, this process too; for a moment nobody else gets it."""
+        try:
+            with self.held(name, fcntl.LOCK_SH | fcntl.LOCK_NB):
+                return False
+        except BlockingIOError:
+            return True
+
     def close(self) -> None:
         """Give the directory up; the next lock opens it again."""
         with self._turn:

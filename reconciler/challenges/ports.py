@@ -1,8 +1,8 @@
 """Who listens: one certwright process at a time holds a port, opened while an answer is published and no longer.
 
-Two lock files a port under `locks/listener/` (settled for all processes of a store): `PORT` is held for milliseconds,
-shared to publish a token, exclusive to open or close; `PORT.holder` is held exclusively by the process whose port is
-open, and given up by the kernel when it dies. A process with a published token and no port waits to take over.
+Two lock files under `locks/listener/` (settled for all processes of a store): `PORT` is held for milliseconds, shared
+to publish a token, exclusive to open or close; `PORT.ADDRESS.TYPE.holder` is held exclusively by the process that
+listens there, and given up by the kernel when it dies. A process with a published token and no port waits to take over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.challenges.answers import Answers
+from reconciler.challenges.holders import holder, named
 from reconciler.challenges.lock_files import LockFiles
 from reconciler.challenges.sockets import listening_sockets
 from reconciler.errors import CertwrightError, Failed
@@ -88,6 +89,7 @@ class Port:
         kind: str,
     ) -> None:
         self.address, self.port, self._answers, self._kind = address, port, answers, kind
+        self._holder = holder(address, port, kind)
         self._published, self._locks, self._clock = published, locks, clock
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -102,7 +104,7 @@ class Port:
     def ensure(self) -> None:
         """See to it that this port is served, by us or by another process of this store.
 
-        Raises Failed: PortTaken (a stranger has it), PortNotAllowed, PortUnusable.
+        Raises Failed: PortTaken (by a stranger, or another listener of ours), PortNotAllowed, PortUnusable.
         """
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
@@ -132,15 +134,31 @@ class Port:
             return True
 
     def _opened(self) -> tuple[ExitStack, Server | TlsServer] | None:
-        """Become the holder and open the port; None if another process is the holder."""
+        """Become the holder and open the port; None if another process is, or who listens more widely answers here."""
         with self._locks.held(str(self.port), fcntl.LOCK_EX), ExitStack() as stack:
             try:
-                stack.enter_context(self._locks.held(f"{self.port}.holder", fcntl.LOCK_EX | fcntl.LOCK_NB))
+                stack.enter_context(self._locks.held(self._holder.lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
+                return None
+            if self._answered_more_widely():
                 return None
             server = self._answers.server(self._kind, listening_sockets(self.address, self.port))
             stack.callback(server.close)
             return stack.pop_all(), server
+
+    def _answered_more_widely(self) -> bool:
+        """Tell whether one of ours at more addresses answers here. Raises Failed(PortTaken) for one in the way."""
+        mine = self._holder
+        for other in filter(None, map(named, self._locks.names())):
+            in_the_way = other != mine and (other.covers(mine) or mine.covers(other))
+            if not in_the_way or not self._locks.is_taken(other.lock):
+                continue
+            if other.kind == mine.kind and other.covers(mine):
+                return True
+            mend = "both methods the same address" if other.kind == mine.kind else "one of the two another port"
+            message = f"port {mine.port} for {mine} is taken by another listener of certwright ({other}); give {mend}"
+            raise Failed("PortTaken", message)
+        return False
 
     def _run(self, held: tuple[ExitStack, Server | TlsServer] | None) -> None:
         idle_since = looked = self._clock.monotonic()

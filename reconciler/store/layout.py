@@ -73,7 +73,7 @@ ROWS: Final = (
     *_directories("archive/<site>", "archive/<site>/<revision>"),
     *_files(*(f"archive/<site>/<revision>/{name}" for name in REVISION_FILES)),
     *_files("locks/run", "locks/site/<site>", "locks/target/<target>", "locks/status/<shard>"),
-    *_files("locks/listener/<port>", "locks/listener/<port>.holder"),
+    *_files("locks/listener/<port>", "locks/listener/<port>.<address>.<type>.holder"),
     *_directories("locks/account/<directory>"),
     *_files("locks/account/<directory>/<account>"),
     *_directories("tmp/<process>"),

@@ -143,6 +143,70 @@ def test_an_address_that_is_not_ours(ports: Ports) -> None:
     assert caught.value.reason == "PortUnusable"
 
 
+def _answers(port: int, address: str) -> bool:
+    try:
+        return _get(port, address=address) == (200, PROOF.encode())
+    except OSError:
+        return False
+
+
+def test_listeners_at_two_addresses_of_one_port_are_both_open(ports: Ports, tmp_path: Path) -> None:
+    port = free_port()
+    other = Ports(_store(ports), str(tmp_path / "locks"), SteadyClock())
+    try:
+        for who, address in ((ports, "127.0.0.1"), (ports, "127.0.0.2"), (other, "127.0.0.3")):
+            solver = _solver(who, port, address)
+            solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+            assert _answers(port, address), address
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (("127.0.0.1", "http-01"), ("127.0.0.1", "tls-alpn-01"), "http-01 at 127.0.0.1"),
+        (("127.0.0.1", "http-01"), (None, "tls-alpn-01"), "http-01 at 127.0.0.1"),
+        ((None, "tls-alpn-01"), ("127.0.0.1", "http-01"), "tls-alpn-01 at all addresses"),
+        (("127.0.0.1", "http-01"), (None, "http-01"), "http-01 at 127.0.0.1"),
+        (("::1", "http-01"), ("::", "http-01"), "http-01 at ::1"),
+    ],
+)
+def test_listeners_that_get_in_each_others_way_are_refused(
+    ports: Ports,
+    tmp_path: Path,
+    elsewhere: bool,  # noqa: FBT001
+    first: tuple[str | None, str],
+    second: tuple[str | None, str],
+    words: str,
+) -> None:
+    port = free_port()
+    other = Ports(_store(ports), str(tmp_path / "locks"), SteadyClock()) if elsewhere else ports
+    _store(ports).put_token(TOKEN, PROOF)
+    ports.get(first[0], port, first[1]).ensure()
+    try:
+        with pytest.raises(Failed, match=words) as caught:
+            other.get(second[0], port, second[1]).ensure()
+        assert (caught.value.reason, "another listener of certwright" in str(caught.value)) == ("PortTaken", True)
+    finally:
+        other.close()
+
+
+def test_a_listener_at_all_addresses_serves_one_of_them_and_is_followed_by_it(ports: Ports, tmp_path: Path) -> None:
+    port = free_port()
+    wide = Ports(_store(ports), str(tmp_path / "locks"), SteadyClock())
+    solver = _solver(wide, port, address=None)
+    solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+    narrow = _solver(ports, port)
+    narrow.present(narrow.prepare("site", "a.test", TOKEN), PROOF)
+    assert _answers(port, "127.0.0.1")
+    assert _answers(port, "127.0.0.2")
+    wide.close()
+    assert _until(lambda: _answers(port, "127.0.0.1"))
+    assert not _answers(port, "127.0.0.2")
+
+
 def test_a_second_process_serves_through_the_first_and_takes_over(ports: Ports, tmp_path: Path) -> None:
     """Two `Ports` over one store and one directory of locks are two processes as far as flock can tell."""
     port = free_port()
