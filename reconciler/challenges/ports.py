@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reconciler.challenges.answers import Answers
 from reconciler.challenges.holders import holder, named
 from reconciler.challenges.lock_files import LockFiles
-from reconciler.challenges.sockets import listening_sockets
+from reconciler.challenges.sockets import listening_sockets, unusable
 from reconciler.errors import CertwrightError, Failed
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Ports:
     """The ports of this process. `locks` is the directory for lock files; it is made if missing."""
 
     def __init__(self, published: Published, locks: str, clock: Clock) -> None:
-        self._published, self._locks, self._clock = published, LockFiles(locks), clock
+        self._published, self._locks, self._clock = published, LockFiles(locks, clock), clock
         self._lock = threading.Lock()
         self._answers = Answers(published, clock)
         self._ports: dict[tuple[str | None, int, str], Port] = {}
@@ -142,9 +142,25 @@ class Port:
                 return None
             if self._answered_more_widely():
                 return None
-            server = self._answers.server(self._kind, listening_sockets(self.address, self.port))
+            server = self._server()
             stack.callback(server.close)
             return stack.pop_all(), server
+
+    def _server(self) -> Server | TlsServer:
+        sockets = listening_sockets(self.address, self.port)
+        try:
+            return self._answers.server(self._kind, sockets)
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise unusable(self.address, self.port, error) from None
+
+    def _serve(self, server: Server | TlsServer) -> None:
+        try:
+            server.turn(_TURN)
+        except OSError:
+            # the machine is short of something: who asks later is served
+            self._closing.wait(_TURN)
 
     def _answered_more_widely(self) -> bool:
         """Tell whether one of ours at more addresses answers here. Raises Failed(PortTaken) for one in the way."""
@@ -167,10 +183,10 @@ class Port:
                 if held is None:
                     self._closing.wait(_TURN)
                     # somebody else's port is not ours to complain about: it is tried again
-                    with suppress(Failed):
+                    with suppress(CertwrightError):
                         held = self._opened()
                 else:
-                    held[1].turn(_TURN)
+                    self._serve(held[1])
                 now = self._clock.monotonic()
                 if now - looked < _TURN:
                     continue
@@ -178,7 +194,7 @@ class Port:
                 if self._waited_for():
                     idle_since = now
                     continue
-                with suppress(Failed):
+                with suppress(CertwrightError):
                     if now - idle_since > _LINGER and self._over(held):
                         held = None
                         return

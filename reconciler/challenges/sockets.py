@@ -28,7 +28,7 @@ def listening_sockets(address: str | None, port: int) -> list[socket.socket]:
     except OSError as error:
         for sock in opened:
             sock.close()
-        raise _unusable(address, port, error) from None
+        raise unusable(address, port, error) from None
     if not opened:
         raise Failed("PortUnusable", f"this machine has no address to listen on for port {port}")
     return opened
@@ -43,6 +43,8 @@ def _listening(address: str, port: int) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
+        if error.errno not in _NO_FAMILY:
+            raise
         raise _MissingFamilyError from error
     try:
         # a port in TIME_WAIT may be taken again; never SO_REUSEPORT, which would take visitors from a web server
@@ -62,7 +64,8 @@ def _listening(address: str, port: int) -> socket.socket:
     return sock
 
 
-def _unusable(address: str | None, port: int, error: OSError) -> Failed:
+def unusable(address: str | None, port: int, error: OSError) -> Failed:
+    """Tell why a port cannot be listened at, and what mends it."""
     place = f"port {port}" if address is None else f"port {port} of {address}"
     if error.errno == errno.EADDRINUSE:
         owner = who_listens(port)

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.challenges import lock_files
 from reconciler.challenges.http01 import ListenerSolver
 from reconciler.challenges.owner import who_listens
 from reconciler.challenges.ports import Ports
-from reconciler.errors import Failed
+from reconciler.errors import Failed, Waiting
 from reconciler.model.desired import Listener
 from tests.builders import MemoryStore, SteadyClock
 from tests.servers.ports import free_port
@@ -205,6 +209,76 @@ def test_a_listener_at_all_addresses_serves_one_of_them_and_is_followed_by_it(po
     wide.close()
     assert _until(lambda: _answers(port, "127.0.0.1"))
     assert not _answers(port, "127.0.0.2")
+
+
+@contextmanager
+def _descriptors(more: int) -> Iterator[None]:
+    """Let this process open so many more files, or fewer where there are gaps."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_whatever_has_no_descriptor_left_is_a_failure_and_no_bug(ports: Ports) -> None:
+    """With one descriptor more each time: nearly every step is once the one that gets none."""
+    solver = _solver(ports, free_port())
+    thing = solver.prepare("site", "a.test", TOKEN)
+    for more in range(5):
+        with _descriptors(more), pytest.raises(Failed, match="too many open files"):
+            solver.present(thing, PROOF)
+        with _descriptors(min(more, 1)), pytest.raises(Failed, match="Too many open files"):
+            ports.get("127.0.0.1", solver._way.port)._server()
+    solver.present(thing, PROOF)
+    assert _answers(solver._way.port, "127.0.0.1")
+
+
+def test_a_link_in_place_of_a_lock_is_a_failure(ports: Ports, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / str(port)).symlink_to(tmp_path / "elsewhere")
+    solver = _solver(ports, port)
+    with pytest.raises(Failed, match="symbolic link"):
+        solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+
+
+def test_a_lock_is_waited_for_until_a_deadline_or_a_stop(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_files, "PATIENCE", 0.2)
+    port = free_port()
+    solver = _solver(ports, port)
+    thing = solver.prepare("site", "a.test", TOKEN)
+    with ports._locks.held(str(port), fcntl.LOCK_EX):
+        start = time.monotonic()
+        with pytest.raises(Failed, match="held by another process"):
+            solver.present(thing, PROOF)
+        assert 0.2 <= time.monotonic() - start < 2
+        assert isinstance(ports._clock, SteadyClock)
+        ports._clock.stop()
+        with pytest.raises(Waiting, match="the process stops"):
+            solver.present(thing, PROOF)
+
+
+def test_who_waits_to_take_over_outlives_a_lock_that_is_odd_for_a_while(ports: Ports, tmp_path: Path) -> None:
+    port, waits = free_port(), SteadyClock()
+    second = Ports(_store(ports), str(tmp_path / "locks"), waits)
+    solver = _solver(ports, port)
+    solver.present(solver.prepare("a", "a.test", TOKEN), PROOF)
+    try:
+        second.get("127.0.0.1", port).ensure()
+        lock, aside = tmp_path / "locks" / str(port), tmp_path / "aside"
+        lock.rename(aside)
+        lock.symlink_to(aside)
+        time.sleep(0.6)
+        ports.close()
+        lock.unlink()
+        aside.rename(lock)
+        assert _until(lambda: _answers(port, "127.0.0.1"))
+    finally:
+        second.close()
 
 
 def test_a_second_process_serves_through_the_first_and_takes_over(ports: Ports, tmp_path: Path) -> None:

@@ -237,7 +237,9 @@ class _Walk:
             os.close(fd)
 
     def _root(self) -> None:
-        self._push(os.open("/", _STEP), "/")
+        with told("open", "/"):
+            fd = os.open("/", _STEP)
+        self._push(fd, "/")
 
     def _back(self) -> None:
         if self.here.tenant is not None:
