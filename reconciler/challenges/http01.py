@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.challenges.identity import checked_hostname, checked_token, proves, undo_for
+from reconciler.challenges.identity import begins_proof, checked_hostname, checked_token, proves, undo_for
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
 
@@ -77,6 +77,9 @@ class WebrootSolver:
             files.open_directory(_BELOW, base=base, make=True, mode=_DIRECTORY_MODE) as directory,
         ):
             there = files.stat_file(thing.name, base=directory)
+            if there is not None and self._is_begun(thing, there, content, directory):
+                files.remove_file(thing.name, base=directory, expected=there)
+                there = None
             if there is None:
                 files.create_file(directory, thing.name, content, mode=self._way.mode, uid=uid)
                 files.sync_directory(directory)
@@ -87,6 +90,13 @@ class WebrootSolver:
         if there is None:
             raise Failed("TokenVanished", f"somebody removed {thing.place}/{thing.name} as soon as it was written")
         return _identity(there)
+
+    def _is_begun(self, thing: Undo, there: files.FileStat, content: bytes, directory: files.Directory) -> bool:
+        """Tell whether a process of ours that was killed has begun it and not finished: nothing of others is lost."""
+        owners = {os.geteuid(), self._uid(), directory.tenant}
+        if there.kind != "file" or there.size >= len(content) or there.links != 1 or there.uid not in owners:
+            return False
+        return content.startswith(files.read_file(thing.name, _LARGEST, base=directory))
 
     @contextmanager
     def _open(self, root: str) -> Iterator[files.Directory]:
@@ -172,7 +182,10 @@ def _is_ours(thing: Undo, path: str, found: files.FileStat) -> bool:
     """Judge by inode; where a crash came before that was noted, by content, which nobody else writes there."""
     if thing.identity is not None:
         return _identity(found) == thing.identity
-    return found.kind == "file" and found.size <= _LARGEST and proves(files.read_file(path, _LARGEST), thing.name)
+    if found.kind != "file" or found.size > _LARGEST:
+        return False
+    content = files.read_file(path, _LARGEST)
+    return proves(content, thing.name) or (found.links == 1 and begins_proof(content, thing.name))
 
 
 def _identity(facts: files.FileStat) -> str:

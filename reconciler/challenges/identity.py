@@ -12,6 +12,7 @@ from reconciler.model.text import clean
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 _THUMBPRINT: Final = re.compile(rb"[A-Za-z0-9_-]{43}", re.ASCII)
+_BEGUN: Final = re.compile(rb"[A-Za-z0-9_-]{1,42}", re.ASCII)
 _HOSTNAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 _LONGEST_HOSTNAME: Final = 253
 
@@ -35,6 +36,14 @@ def proves(content: bytes, token: str) -> bool:
     """Tell whether `content` is a key authorization for `token`: what only an ACME client writes under that name."""
     named, _, thumbprint = content.partition(b".")
     return named == token.encode() and _THUMBPRINT.fullmatch(thumbprint) is not None
+
+
+def begins_proof(content: bytes, token: str) -> bool:
+    """Tell whether `content`, which may be empty, is what a process leaves that was killed while it wrote a proof."""
+    start = f"{token}.".encode()
+    return start.startswith(content) or (
+        content.startswith(start) and _BEGUN.fullmatch(content[len(start) :]) is not None
+    )
 
 
 def undo_for(

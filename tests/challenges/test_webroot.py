@@ -115,6 +115,62 @@ def test_presented_again_after_a_crash_it_is_the_same_file(webroot: Path) -> Non
     assert (again.id, again.identity) == (done.id, done.identity)
 
 
+UNFINISHED = ["", PROOF[:10], f"{TOKEN}.", PROOF[:-1]]
+
+
+def _killed_at(file: Path, content: str) -> None:
+    """Leave what a process leaves that was killed between making the file and its last byte."""
+    file.parent.mkdir(parents=True, mode=0o755)
+    file.write_text(content)
+    file.chmod(0o600)
+
+
+@pytest.mark.parametrize("content", UNFINISHED)
+def test_killed_while_the_file_was_written_it_is_written_again(webroot: Path, content: str) -> None:
+    solver = WebrootSolver(Webroot(str(webroot)))
+    prepared = solver.prepare("site", "a.test", TOKEN)
+    _killed_at(_file(webroot), content)
+
+    done = solver.present(prepared, PROOF)
+
+    facts = _file(webroot).stat()
+    assert (_file(webroot).read_text(), facts.st_mode & 0o777) == (PROOF, 0o644)
+    assert done.identity == f"{facts.st_dev}:{facts.st_ino}"
+    solver.clean_up(done)
+    assert list(webroot.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", UNFINISHED)
+def test_killed_while_the_file_was_written_it_is_taken_away(webroot: Path, content: str) -> None:
+    prepared = WebrootSolver(Webroot(str(webroot))).prepare("site", "a.test", TOKEN)
+    _killed_at(_file(webroot), content)
+
+    Solvers(MemoryStore(), Ports(MemoryStore(), "/nowhere", SteadyClock())).clean_up(prepared)
+
+    assert list(webroot.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [f"{PROOF}x", f"{TOKEN}x", f"{TOKEN}. ", "mine"])
+def test_what_we_cannot_have_begun_is_somebody_elses(webroot: Path, content: str) -> None:
+    solver = WebrootSolver(Webroot(str(webroot)))
+    prepared = solver.prepare("site", "a.test", TOKEN)
+    _killed_at(_file(webroot), content)
+    with pytest.raises(Failed, match="not ours"):
+        solver.present(prepared, PROOF)
+    solver.clean_up(prepared)
+    assert _file(webroot).read_text() == content
+
+
+def test_what_has_another_name_too_is_somebody_elses(webroot: Path) -> None:
+    solver = WebrootSolver(Webroot(str(webroot)))
+    prepared = solver.prepare("site", "a.test", TOKEN)
+    _killed_at(_file(webroot), "")
+    (webroot / "other").hardlink_to(_file(webroot))
+    with pytest.raises(Failed):
+        solver.present(prepared, PROOF)
+    assert _file(webroot).exists()
+
+
 def test_a_missing_webroot_is_named_with_the_remedy(tmp_path: Path) -> None:
     solver = WebrootSolver(Webroot(str(tmp_path / "missing")))
 
