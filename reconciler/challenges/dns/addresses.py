@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.challenges.dns.finding import Finder
 from reconciler.challenges.dns.making import address_writer
+from reconciler.challenges.dns.propagation import silence
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed
 from reconciler.model.observed import Undo
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from reconciler.challenges.dns.means import Means
     from reconciler.model.desired import DnsSpec
+
+    Question = tuple[Undo, dns.NameServer]
 
 _AT_MOST: Final = 30.0
 _AT_ONCE: Final = 16
@@ -74,27 +77,32 @@ class Addresses:
         wait = self._spec.propagation
         if wait.mode == "off":
             return
-        clock = self._means.clock
-        end = clock.monotonic() + min(wait.timeout.total_seconds(), _AT_MOST)
-        left = self._lacking(things)
-        while left and clock.monotonic() < end:
-            if clock.wait(min(wait.interval.total_seconds(), 1.0)):
-                raise self._means.stopped()
-            left = self._lacking(things)
+        left = self._waited(self._questions(things, say))
         if left and wait.mode == "enforce":
             raise Failed("NotPropagated", f"not at every name server yet: {'; '.join(left[:3])}")
         if left:
             say(f"going on although not at every name server: {'; '.join(left[:3])}")
 
-    def _lacking(self, things: Sequence[Undo]) -> list[str]:
-        """Ask all servers for all records, side by side."""
-        questions = [(thing, server) for thing in things for server in self._finder.servers(thing.place)]
-        if not questions:
+    def _questions(self, things: Sequence[Undo], say: Callable[[str], None]) -> list[Question]:
+        try:
+            return [(thing, server) for thing in things for server in self._finder.servers(thing.place)]
+        except dns.DnsFailed as failure:
+            if self._spec.propagation.mode == "enforce":
+                raise
+            say(f"not watching the address records: {failure}")
             return []
-        with ThreadPoolExecutor(min(_AT_ONCE, len(questions)), "dns") as pool:
-            seen = list(pool.map(lambda question: _seen(question[1].endpoint, question[0]), questions))
-        pairs = zip(questions, seen, strict=True)
-        return [f"{server} lacks {thing.name} {thing.value}" for (thing, server), stands in pairs if not stands]
+
+    def _waited(self, questions: Sequence[Question]) -> list[str]:
+        """Ask until nobody lacks anything or the time is over; give who then lacks what."""
+        clock, wait = self._means.clock, self._spec.propagation
+        end = clock.monotonic() + min(wait.timeout.total_seconds(), _AT_MOST)
+        left = _lacking(questions)
+        while left and clock.monotonic() < end:
+            if clock.wait(min(wait.interval.total_seconds(), 1.0)):
+                raise self._means.stopped()
+            # who had it keeps it: only the others are asked again
+            left = _lacking(list(left))
+        return list(dict.fromkeys(left.values()))
 
     def _endpoints(self, zone: str) -> tuple[dns.Endpoint, ...]:
         return tuple(server.endpoint for server in self._finder.servers(zone))
@@ -107,13 +115,20 @@ def _has(server: dns.Endpoint, thing: Undo) -> bool:
     return thing.value in answer.records
 
 
-def _seen(server: dns.Endpoint, thing: Undo) -> bool:
+def _lacking(questions: Sequence[Question]) -> dict[Question, str]:
+    """Ask all servers for all records, side by side; give who lacks what, in words."""
+    with ThreadPoolExecutor(min(_AT_ONCE, max(len(questions), 1)), "dns") as pool:
+        lacks = list(pool.map(_lack, questions))
+    return {question: lack for question, lack in zip(questions, lacks, strict=True) if lack is not None}
+
+
+def _lack(question: Question) -> str | None:
+    thing, server = question
     try:
-        return _has(server, thing)
+        return None if _has(server.endpoint, thing) else f"{server} lacks {thing.name} {thing.value}"
     except dns.DnsFailed as failure:
-        if failure.reason == dns.NO_ROUTE:
-            return True  # this machine has no such address family: others ask there, we cannot
-        raise
+        # without a route this machine has no such address family: others ask there, we cannot
+        return None if failure.reason == dns.NO_ROUTE else f"{server} {silence(failure)}"
 
 
 def withdraw_address(thing: Undo, means: Means) -> None:

@@ -141,7 +141,7 @@ def _lack(record: Record, server: dns.NameServer, ours: Collection[Record]) -> L
         if failure.reason == dns.NO_ROUTE and any(_family(one) != _family(server) for one in record.servers):
             # this machine has no IPv6 (or no IPv4): the CA asks there, we cannot
             return None
-        return _lacks(record, server, _silence(failure))
+        return _lacks(record, server, silence(failure))
     if answer.alias is None and any(map(record.fits, answer.records)):
         return None
     if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
@@ -165,7 +165,8 @@ def _family(server: dns.NameServer) -> bool:
     return ":" in server.endpoint.address
 
 
-def _silence(failure: dns.DnsFailed) -> str:
+def silence(failure: dns.DnsFailed) -> str:
+    """Tell what a server does that cannot be asked, after its name."""
     return {"DnsTimeout": "does not answer", "DnsUnreachable": "cannot be reached"}.get(
         failure.reason, "gives unusable answers"
     )
