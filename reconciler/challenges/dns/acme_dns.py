@@ -38,7 +38,7 @@ class AcmeDns:
 
     def target(self, name: str) -> str:
         """Give the name that `_acme-challenge.DOMAIN` must point at. Raises Failed(CredentialsUnfit, SecretMissing)."""
-        return self._account(name).fulldomain.lower().removesuffix(".")
+        return _plain(self._account(name).fulldomain)
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:  # noqa: ARG002  acme-dns has its own
         """Publish a value; acme-dns drops the oldest of three. Raises Failed: ProviderFailed, HttpFailed."""
@@ -63,8 +63,7 @@ class AcmeDns:
         found: Any = value
         if isinstance(value, dict) and "username" not in value:
             # those of several accounts, by domain; or by the account's own name, where a record is taken away
-            both = (one for one in value.values() if isinstance(one, dict) and one.get("fulldomain") == name)
-            found = value.get(domain) or next(both, None)
+            found = value.get(domain) or next((one for one in value.values() if _is_of(one, name)), None)
             if found is None:
                 raise _unfit(f"has nothing for {domain}")
         if not isinstance(found, dict):
@@ -73,6 +72,16 @@ class AcmeDns:
         if missing:
             raise _unfit(f"lacks {', '.join(missing)}")
         return Account(**{one: found[one] for one in _FIELDS})
+
+
+def _plain(name: str) -> str:
+    """Give a name as it stands in our records: in lower case, without the dot of the root."""
+    return name.lower().removesuffix(".")
+
+
+def _is_of(account: object, name: str) -> bool:
+    full = account.get("fulldomain") if isinstance(account, dict) else None
+    return isinstance(full, str) and _plain(full) == name
 
 
 def _unfit(why: str) -> Failed:
