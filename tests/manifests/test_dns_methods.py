@@ -98,6 +98,7 @@ def test_the_other_ways(type_: str) -> None:
     assert method(f"{{type: {type_}, {RFC2136}, propagation: {{mode: enforce}}}}").name == "zone"
     if type_ == "dns-persist-01":
         assert method("{type: dns-persist-01}").name == "zone"
+        assert method("{type: dns-persist-01, propagation: {mode: off}}").name == "zone"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ def test_the_other_ways(type_: str) -> None:
         ("{type: dns-01, provider: {type: lexicon, name: cloudflair}}", "cloudflare"),
         ("{type: dns-01, provider: {type: exec, command: rm -rf}}", "a command is a list of words"),
         ("{type: dns-01, provider: {type: manual}, propagation: {mode: off}}", "`mode` must be enforce"),
+        ("{type: dns-persist-01, propagation: {mode: warn}}", "`mode` must be enforce or off"),
         ("{type: dns-01, provider: {type: manual}, ttl: 30s}", "a whole number"),
         ("{type: dns-01, provider: {type: acme-dns, url: 'http://dns.example.com', credentials: {env: C}}}", "https"),
         (f"{{type: dns-01, {RFC2136}, propagation: {{nameservers: [ns1]}}}}", "is not an address with a port"),

@@ -182,7 +182,7 @@ OTHER: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("ChallengeMethod", "tls-alpn-01"): {**LISTENER, "selfTest": "off", **PREFLIGHT},
     ("ChallengeMethod", "dns-01"): DNS,
     ("ChallengeMethod", "dns-account-01"): DNS,
-    ("ChallengeMethod", "dns-persist-01"): DNS,
+    ("ChallengeMethod", "dns-persist-01"): {**DNS, "propagation.mode": "off"},
     ("HostnameSet", ""): {"hostnames": ["c.example.com"]},
     ("Target", "apache"): HTTPD,
     ("Target", "nginx"): HTTPD,

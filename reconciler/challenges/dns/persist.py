@@ -51,7 +51,10 @@ class PersistSolver:
         return thing
 
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:  # noqa: ARG002
-        """See that the records stand, at every name server. Raises Waiting(WaitingForSolve) with what to publish."""
+        """See that the records stand, at every name server, unless `mode` is off.
+
+        Raises Waiting(WaitingForSolve) with what to publish, DnsFailed where the name servers are not found.
+        """
         if self._spec.propagation.mode == "off":
             return
         watched = {self._record(one): record_line(one.name, self._spec.ttl, one.value) for one in things}

@@ -87,3 +87,10 @@ class DnsPersist01Spec(_DnsSpec):
     provider: Provider | None = Field(
         None, description="Whose server and zone are asked for the record (rfc2136). Nothing is written by it."
     )
+
+    @model_validator(mode="after")
+    def _awaited(self) -> Self:
+        if self.propagation.mode == "warn":
+            words = "what a person publishes is waited for until it is seen: `mode` must be enforce or off"
+            raise sentence(words, "propagation")
+        return self
