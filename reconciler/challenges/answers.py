@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.challenges.identity import proves
 from reconciler.challenges.tls_alpn01 import TYPE as TLS_ALPN
-from reconciler.challenges.tls_alpn01 import identifier, is_proof, published_name
+from reconciler.challenges.tls_alpn01 import identifier, published_name
 from reconciler.errors import CertwrightError
+from reconciler.model.tokens import is_key_authorization
 
 if TYPE_CHECKING:
     import socket
@@ -56,7 +57,7 @@ class Answers:
     def proof(self, name: str) -> ssl.SSLContext | None:
         """Give the proof for a server name, None if none is published. Raises Failed(TlsUnusable)."""
         content = self._read(published_name(name))
-        if content is None or not is_proof(content):
+        if content is None or not is_key_authorization(content):
             return None
         with self._lock:
             if (name, content) not in self._proofs:

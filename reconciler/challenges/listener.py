@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from reconciler.challenges.visitors import MOST, MOST_FROM_ONE, Client, Visitors
+from reconciler.model.tokens import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +21,7 @@ __all__ = ["LIFE_SECONDS", "MOST", "MOST_FROM_ONE", "Server"]
 LIFE_SECONDS: Final = 5.0
 _LONGEST_REQUEST: Final = 4096
 _BLOCK: Final = 2048
-_REQUEST: Final = re.compile(
-    rb"(GET|HEAD) /\.well-known/acme-challenge/([A-Za-z0-9_-]{22,128}) HTTP/1\.[01]\r?", re.ASCII
-)
+_REQUEST: Final = re.compile(rb"(GET|HEAD) /\.well-known/acme-challenge/([!-~]+) HTTP/1\.[01]\r?", re.ASCII)
 _END: Final = re.compile(rb"\r?\n\r?\n")
 
 
@@ -78,7 +77,8 @@ class Server(Visitors[_Client]):
 
     def _response(self, request: bytes, *, complete: bool) -> bytes:
         asked = _REQUEST.fullmatch(request.partition(b"\n")[0]) if complete else None
-        body = self._answer(asked.group(2).decode()) if asked is not None else None
+        token = asked.group(2).decode() if asked is not None else ""
+        body = self._answer(token) if is_token(token) else None
         status = b"200 OK" if body is not None else b"404 Not Found"
         body = b"not found\n" if body is None else body
         kind = b"application/octet-stream" if status.startswith(b"2") else b"text/plain"

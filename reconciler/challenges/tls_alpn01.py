@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TYPE: Final = "tls-alpn-01"
 _PREFIX: Final = "tls-alpn-"
-_KEY_AUTHORIZATION: Final = re.compile(rb"[A-Za-z0-9_-]{22,128}\.[A-Za-z0-9_-]{43}", re.ASCII)
 _IPV4_REVERSE: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa", re.ASCII)
 _IPV6_REVERSE: Final = re.compile(r"((?:[0-9a-f]\.){32})ip6\.arpa", re.ASCII)
 
@@ -48,11 +47,6 @@ def identifier(name: str) -> str:
 def published_name(name: str) -> str:
     """Give the name under which the store publishes the proof of a server name: no token of a CA, fit for a path."""
     return _PREFIX + hashlib.sha256(name.encode()).hexdigest()
-
-
-def is_proof(content: bytes) -> bool:
-    """Tell whether `content` is a key authorization."""
-    return _KEY_AUTHORIZATION.fullmatch(content) is not None
 
 
 class TlsAlpnSolver:

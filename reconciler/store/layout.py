@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model.text import clean
+from reconciler.model.tokens import is_published_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +21,6 @@ FILE_MODE: Final = 0o600
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 _REVISION: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(-[1-9][0-9]{0,5})?", re.ASCII)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _NOT_HOST: Final = re.compile(r"[^a-z0-9.-]", re.ASCII)
 _LONGEST_HOST: Final = 100
 _NAMES_IN_SCOPE: Final = {"run": 0, "account": 2}
@@ -112,11 +112,6 @@ def segments(found: Iterable[str]) -> Iterator[str]:
     return filter(_SEGMENT.fullmatch, found)
 
 
-def is_token(text: str) -> bool:
-    """Tell whether this can be a challenge token (RFC 8555 section 8.3: base64url)."""
-    return _TOKEN.fullmatch(text) is not None
-
-
 def is_revision(name: str) -> bool:
     """Tell whether this is an id of a revision, `20261123T101500Z-ab12cd34`, perhaps with `-2`."""
     return _REVISION.fullmatch(name) is not None
@@ -173,7 +168,7 @@ class Layout:
 
     def token(self, token: str) -> str:
         """Give the file of an http-01 answer, or raise UsageError."""
-        if not is_token(token):
+        if not is_published_name(token):
             raise UsageError(f"'{clean(token, 80)}' is no challenge token: 1 to 200 of A-Z a-z 0-9 _ -")
         return f"{self.root}/tokens/{token}"
 

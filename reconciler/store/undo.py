@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import StoreError
 from reconciler.model.observed import Undo
+from reconciler.model.tokens import is_published_name
 from reconciler.store import atomic, reading
-from reconciler.store.layout import is_segment, is_token
+from reconciler.store.layout import is_segment
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ class Undoing(Part):
 
     def token(self, token: str) -> bytes | None:
         """Give the answer to a token, None if it is not known. Any text may be asked for; no other file is opened."""
-        return reading.read(self._layout.token(token), _LARGEST) if is_token(token) else None
+        return reading.read(self._layout.token(token), _LARGEST) if is_published_name(token) else None
 
     def tokens(self) -> frozenset[str]:
         """Give the tokens that are published now."""
-        return frozenset(filter(is_token, reading.names(self._layout.fixed("tokens"))))
+        return frozenset(filter(is_published_name, reading.names(self._layout.fixed("tokens"))))
 
     def _undo(self) -> Iterator[Undo]:
         for name in sorted(reading.stems(reading.names(self._layout.fixed("undo")))):

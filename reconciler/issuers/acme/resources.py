@@ -11,6 +11,7 @@ from reconciler.errors import Failed
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.problems import Problem, problem_from
 from reconciler.model.text import clean
+from reconciler.model.tokens import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _ISSUER: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 _MOST_ISSUERS: Final = 10
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 _MOST_IDENTITIES: Final = 50
 _PROFILE: Final = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 _MOST_AUTHORIZATIONS: Final = 1000
@@ -150,7 +150,7 @@ def read_authorization(answer: Answer, origin: Origin) -> Authorization:
 
 def _challenge(value: dict[str, Any], origin: Origin) -> Challenge:
     kind, token, error = value.get("type"), value.get("token"), value.get("error")
-    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+    if token is not None and not (isinstance(token, str) and is_token(token)):
         # a path, a shell's metacharacter, a header: nothing of it is used, nor shown as it is
         shown = clean(repr(token), 60)
         message = f"the CA sent a token that is no base64url text of at least 128 bits: {shown}"
