@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from reconciler.challenges.dns.means import Means
+from reconciler.challenges.solvers import Solvers
 from reconciler.doors import x509
 from reconciler.errors import HeldBy
 from reconciler.model.desired import AcmeIssuer, Http01, Listener, MethodSpec
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.challenges.ports import Ports
     from reconciler.errors import Failed
+    from reconciler.model.desired import SecretRef
     from reconciler.model.observed import AccountRecord, OrderRecord, Undo
     from reconciler.model.text import Secret
 
@@ -105,6 +109,16 @@ class MemoryStore:
         return frozenset(self.published)
 
 
+def solvers(store: MemoryStore, ports: Ports) -> Solvers:
+    """Give the ways to prove control, without a secret."""
+
+    def none(_ref: SecretRef, field: str) -> Secret:
+        message = f"no secret for {field}"
+        raise AssertionError(message)
+
+    return Solvers(store, ports, Means(SteadyClock(), none))
+
+
 class Crash(BaseException):
     """The process ends here: no handler of failures sees it."""
 
@@ -115,7 +129,7 @@ class MemoryDesk:
 
     site: str = "site"
     key_type: str = "ecdsa-p256"
-    solvers: Mapping[str, Solver] = field(default_factory=dict)
+    solvers: Solvers | None = None
     crash_at: int | None = None
     on_call: Callable[[str], None] | None = None
     record: OrderRecord | None = None
@@ -147,7 +161,8 @@ class MemoryDesk:
         return self.pending
 
     def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
-        solver = self.solvers[method.name]
+        assert self.solvers is not None
+        solver = self.solvers.solver(method)
         thing = solver.prepare(self.site, hostname, token, asked)
         self.undo[thing.id] = solver, thing
         self._step("present")
@@ -164,8 +179,9 @@ class MemoryDesk:
 
     def clean_up(self) -> None:
         self._step("clean_up")
-        for name, (solver, thing) in list(self.undo.items()):
-            solver.clean_up(thing)
+        for name, (_, thing) in list(self.undo.items()):
+            assert self.solvers is not None
+            self.solvers.clean_up(thing)
             del self.undo[name]
 
     def say(self, message: str) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.challenges.ports import Ports
-from reconciler.challenges.solvers import Solvers
 from reconciler.issuers.acme.issuer import AcmeIssuer, Sessions
 from reconciler.issuers.means import Means
 from reconciler.model.text import Secret
-from tests.builders import MemoryDesk, MemoryStore, SteadyClock, acme_spec, listening, request_for
+from tests.builders import MemoryDesk, MemoryStore, SteadyClock, acme_spec, listening, request_for, solvers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +35,7 @@ class Rig:
     def __post_init__(self) -> None:
         """Start the process."""
         self.ports = Ports(self.store, self.locks, self.clock)
-        self.solvers = Solvers(self.store, self.ports)
+        self.solvers = solvers(self.store, self.ports)
         self.sessions = Sessions(self.clock, version="0", connections=4)
         self.means = Means(self.store, self.clock, self._secret)
 
@@ -53,7 +52,7 @@ class Rig:
 
     def desk(self, **changes: Any) -> MemoryDesk:  # noqa: ANN401  any field
         """Give an empty desk."""
-        return MemoryDesk(solvers={self.method.name: self.solvers.solver(self.method)}, **changes)
+        return MemoryDesk(solvers=self.solvers, **changes)
 
     def request(self, *hostnames: str, profile: str | None = None) -> Request:
         """Ask for names, proven by our listener."""

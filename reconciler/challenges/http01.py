@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.model.observed import Undo
     from reconciler.model.ports import Asked
 
-TYPE: Final = "http-01"
 _WELL_KNOWN: Final = ".well-known"
 _BELOW: Final = f"{_WELL_KNOWN}/acme-challenge"
 _DIRECTORY_MODE: Final = 0o755
@@ -31,8 +30,6 @@ _TRIES: Final = 3
 
 class WebrootSolver:
     """Writes answers under `DIRECTORY/.well-known/acme-challenge/`. Safe for threads and beside other processes."""
-
-    type = TYPE
 
     def __init__(self, way: Webroot, made: set[str] | None = None) -> None:
         """`made` is shared by the solvers of a process: directories of ours that other tokens may still use."""
@@ -64,10 +61,6 @@ class WebrootSolver:
 
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
         """A file is there as soon as it is written."""
-
-    def clean_up(self, thing: Undo) -> None:
-        """Remove the file if it is the one that we wrote, then the directories that we made, if they are empty."""
-        remove(thing, self._made)
 
     def _written(self, thing: Undo, content: bytes) -> str:
         root = thing.place.removesuffix(f"/{_BELOW}")
@@ -135,8 +128,6 @@ class WebrootSolver:
 class ListenerSolver:
     """Publishes answers in the store; whichever certwright process holds the port serves them."""
 
-    type = TYPE
-
     def __init__(self, way: Listener, published: Published, ports: Ports) -> None:
         self._way, self._published, self._ports = way, published, ports
 
@@ -158,13 +149,12 @@ class ListenerSolver:
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
         """An answer is there as soon as it is published."""
 
-    def clean_up(self, thing: Undo) -> None:
-        """Take the answer away; the port is closed when the last one is gone."""
-        self._published.drop_token(checked_token(thing.name))
-
 
 def remove(thing: Undo, made: set[str]) -> None:
-    """Undo a file of any webroot, also of one that is no longer declared. Raises those of `doors.files`."""
+    """Remove a file if it is the one that we wrote, then the directories that we made, if they are empty.
+
+    Also of a webroot that is no longer declared. Raises those of `doors.files`.
+    """
     path = f"{thing.place}/{thing.name}"
     found = files.stat_file(path)
     if found is not None and _is_ours(thing, path, found):

@@ -121,11 +121,6 @@ class Port:
         if thread is not None:
             thread.join()
 
-    @property
-    def serving(self) -> bool:
-        """Tell whether a thread of ours looks after the port."""
-        return self._thread is not None and self._thread.is_alive()
-
     def _waited_for(self) -> bool:
         """Tell whether an answer is published; where the store cannot tell, the port stays as it is."""
         try:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class Solvers:
     """Gives each spec its solver, made once; undoes what any solver left. Safe for threads."""
 
-    def __init__(self, published: Published, ports: Ports, means: Means | None = None) -> None:
-        """`means` is what the ways by DNS work with; without it there are none."""
+    def __init__(self, published: Published, ports: Ports, means: Means) -> None:
+        """`means` is what the ways by DNS work with."""
         self._published, self._ports, self._means = published, ports, means
         self._lock = threading.Lock()
         self._made: set[str] = set()
@@ -51,7 +51,7 @@ class Solvers:
 
     def addresses(self, method: DnsSpec) -> AddressBook:
         """Give what publishes address records by a method."""
-        return Addresses(method, self._dns)
+        return Addresses(method, self._means)
 
     def clean_up(self, thing: Undo) -> None:
         """Undo one thing, also of a method that is no longer declared.
@@ -66,10 +66,10 @@ class Solvers:
             case "alpn":
                 withdraw(self._published, thing)
             case "address":
-                withdraw_address(thing, self._dns)
+                withdraw_address(thing, self._means)
             case "txt":
                 if thing.provider is not None:
-                    provider_of(thing.provider, self._dns).remove(thing.place, thing.name, thing.value)
+                    provider_of(thing.provider, self._means).remove(thing.place, thing.name, thing.value)
 
     def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:
         """Give the TXT record by which a type of challenge is answered, None for types that have none."""
@@ -94,13 +94,6 @@ class Solvers:
         """Close the listeners, at the end of the process."""
         self._ports.close()
 
-    @property
-    def _dns(self) -> Means:
-        if self._means is None:
-            message = "the ways by DNS need means"
-            raise AssertionError(message)
-        return self._means
-
     def _new(self, way: Webroot | Listener | TlsAlpn01 | DnsSpec) -> Solver:
         match way.type:
             case "webroot":
@@ -110,4 +103,4 @@ class Solvers:
             case "tls-alpn-01":
                 return TlsAlpnSolver(way.way, self._published, self._ports)
             case _:
-                return solver_of(way, self._dns)
+                return solver_of(way, self._means)

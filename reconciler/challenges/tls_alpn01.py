@@ -52,8 +52,6 @@ def published_name(name: str) -> str:
 class TlsAlpnSolver:
     """Publishes proofs in the store; whichever certwright process holds the port shows them."""
 
-    type = TYPE
-
     def __init__(self, way: Listener, published: Published, ports: Ports) -> None:
         self._way, self._published, self._ports = way, published, ports
 
@@ -75,10 +73,6 @@ class TlsAlpnSolver:
 
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
         """A proof is there as soon as it is published."""
-
-    def clean_up(self, thing: Undo) -> None:
-        """Take the proof away; see `withdraw`."""
-        withdraw(self._published, thing)
 
 
 def withdraw(published: Published, thing: Undo) -> None:

@@ -147,9 +147,7 @@ class Asked:
 
 
 class Solver(Protocol):
-    """A way to prove control of names: presents by value, cleans up by value (RFC 8555 section 8)."""
-
-    type: str
+    """A way to prove control of names: presents by value (RFC 8555 section 8); `Challenges` takes away by record."""
 
     def prepare(self, site: str, hostname: str, token: str, asked: Asked) -> Undo:
         """Give the record of what `present` will put into the world."""
@@ -164,10 +162,6 @@ class Solver(Protocol):
 
         Raises Waiting where the wait goes on later with the same order, Failed where it was in vain.
         """
-        ...
-
-    def clean_up(self, thing: Undo) -> None:
-        """Undo it; nothing to undo is no failure."""
         ...
 
 
@@ -248,7 +242,7 @@ class Challenges(Protocol):
         ...
 
     def clean_up(self, thing: Undo) -> None:
-        """Undo one thing, also of a method that is no longer declared.
+        """Undo one thing, also of a method that is no longer declared; nothing to undo is no failure.
 
         Raises Failed where it cannot be done now, Waiting where the process stops.
         """

@@ -10,7 +10,14 @@ import pytest
 
 from reconciler.challenges import tls_listener
 from reconciler.challenges.ports import Ports
-from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, check_listener, identifier, published_name, server_name
+from reconciler.challenges.tls_alpn01 import (
+    TlsAlpnSolver,
+    check_listener,
+    identifier,
+    published_name,
+    server_name,
+    withdraw,
+)
 from reconciler.doors import x509
 from reconciler.doors.tls import handshake
 from reconciler.errors import Failed
@@ -119,24 +126,27 @@ def test_what_is_no_client_hello_is_hung_up_on(ground: Ground, junk: bytes) -> N
     check_listener(ground.way, "a.example.com", KEY_AUTHORIZATION)
 
 
+def _open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_the_port_is_closed_when_the_last_proof_is_gone(ground: Ground) -> None:
     thing = ground.solver.prepare("site", "a.example.com", TOKEN)
     ground.solver.present(thing, KEY_AUTHORIZATION)
-    ground.solver.clean_up(thing)
+    withdraw(ground.store, thing)
     assert ground.store.tokens() == frozenset()
     end = time.monotonic() + 5
-    while ground.ports.get("127.0.0.1", ground.port, "tls-alpn-01").serving:
+    while _open(ground.port):
         assert time.monotonic() < end
         time.sleep(0.05)
-    with pytest.raises(OSError):  # noqa: PT011  refused
-        socket.create_connection(("127.0.0.1", ground.port), timeout=1)
 
 
 def test_another_orders_proof_of_the_same_name_is_not_taken_away(ground: Ground) -> None:
     mine = ground.solver.prepare("site", "a.example.com", TOKEN)
     ground.solver.present(mine, KEY_AUTHORIZATION)
     ground.present("a.example.com", OTHER)
-    ground.solver.clean_up(mine)
+    withdraw(ground.store, mine)
     assert ground.store.tokens() == {published_name("a.example.com")}
 
 

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.challenges.http01 import WebrootSolver
+from reconciler.challenges.http01 import WebrootSolver, remove
 from reconciler.challenges.ports import Ports
-from reconciler.challenges.solvers import Solvers
 from reconciler.doors.files.api import FileFailed
 from reconciler.errors import Failed
 from reconciler.model.desired import Http01, Webroot
-from tests.builders import MemoryStore, SteadyClock
+from tests.builders import MemoryStore, SteadyClock, solvers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reconciler.challenges.solvers import Solvers
+    from reconciler.model.observed import Undo
 
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 OTHER = "0" * 43
@@ -32,6 +34,15 @@ def _file(root: Path, token: str = TOKEN) -> Path:
     return root / ".well-known" / "acme-challenge" / token
 
 
+def _clean_up(solver: WebrootSolver, thing: Undo) -> None:
+    remove(thing, solver._made)
+
+
+def _process() -> Solvers:
+    store = MemoryStore()
+    return solvers(store, Ports(store, "/nowhere", SteadyClock()))
+
+
 def test_an_answer_comes_and_goes_without_a_trace(webroot: Path) -> None:
     solver = WebrootSolver(Webroot(str(webroot)))
 
@@ -43,16 +54,16 @@ def test_an_answer_comes_and_goes_without_a_trace(webroot: Path) -> None:
     assert done.identity == f"{facts.st_dev}:{facts.st_ino}"
     assert (file.parent.stat().st_mode & 0o777) == 0o755
 
-    solver.clean_up(done)
+    _clean_up(solver, done)
     assert list(webroot.iterdir()) == []
-    solver.clean_up(done)
+    _clean_up(solver, done)
 
 
 def test_directories_of_the_owner_stay(webroot: Path) -> None:
     (webroot / ".well-known").mkdir(mode=0o755)
     solver = WebrootSolver(Webroot(str(webroot)))
 
-    solver.clean_up(solver.present(solver.prepare("site", "a.test", TOKEN), PROOF))
+    _clean_up(solver, solver.present(solver.prepare("site", "a.test", TOKEN), PROOF))
 
     assert [path.name for path in webroot.iterdir()] == [".well-known"]
     assert list((webroot / ".well-known").iterdir()) == []
@@ -63,9 +74,9 @@ def test_the_last_of_two_answers_takes_the_directories_with_it(webroot: Path) ->
     first = solver.present(solver.prepare("a", "a.test", TOKEN), PROOF)
     second = solver.present(solver.prepare("b", "b.test", OTHER), f"{OTHER}.{'b' * 43}")
 
-    solver.clean_up(first)
+    _clean_up(solver, first)
     assert _file(webroot, OTHER).exists()
-    solver.clean_up(second)
+    _clean_up(solver, second)
 
     assert list(webroot.iterdir()) == []
 
@@ -78,7 +89,7 @@ def test_a_file_of_somebody_else_is_neither_overwritten_nor_removed(webroot: Pat
 
     with pytest.raises(Failed) as caught:
         solver.present(thing, PROOF)
-    solver.clean_up(thing)
+    _clean_up(solver, thing)
 
     assert caught.value.reason == "TokenExists"
     assert _file(webroot).read_text() == "mine"
@@ -90,7 +101,7 @@ def test_a_file_that_was_swapped_is_left_alone(webroot: Path) -> None:
     _file(webroot).rename(webroot / "kept")
     _file(webroot).write_text("swapped")
 
-    solver.clean_up(done)
+    _clean_up(solver, done)
 
     assert _file(webroot).read_text() == "swapped"
 
@@ -100,7 +111,7 @@ def test_killed_after_the_file_was_written_it_is_found_by_what_it_says(webroot: 
     prepared = solver.prepare("site", "a.test", TOKEN)
     solver.present(prepared, PROOF)
 
-    Solvers(MemoryStore(), Ports(MemoryStore(), "/nowhere", SteadyClock())).clean_up(prepared)
+    _process().clean_up(prepared)
 
     assert list(webroot.iterdir()) == []
 
@@ -136,7 +147,7 @@ def test_killed_while_the_file_was_written_it_is_written_again(webroot: Path, co
     facts = _file(webroot).stat()
     assert (_file(webroot).read_text(), facts.st_mode & 0o777) == (PROOF, 0o644)
     assert done.identity == f"{facts.st_dev}:{facts.st_ino}"
-    solver.clean_up(done)
+    _clean_up(solver, done)
     assert list(webroot.iterdir()) == []
 
 
@@ -145,7 +156,7 @@ def test_killed_while_the_file_was_written_it_is_taken_away(webroot: Path, conte
     prepared = WebrootSolver(Webroot(str(webroot))).prepare("site", "a.test", TOKEN)
     _killed_at(_file(webroot), content)
 
-    Solvers(MemoryStore(), Ports(MemoryStore(), "/nowhere", SteadyClock())).clean_up(prepared)
+    _process().clean_up(prepared)
 
     assert list(webroot.iterdir()) == []
 
@@ -157,7 +168,7 @@ def test_what_we_cannot_have_begun_is_somebody_elses(webroot: Path, content: str
     _killed_at(_file(webroot), content)
     with pytest.raises(Failed, match="not ours"):
         solver.present(prepared, PROOF)
-    solver.clean_up(prepared)
+    _clean_up(solver, prepared)
     assert _file(webroot).read_text() == content
 
 
@@ -185,7 +196,7 @@ def test_the_built_in_webroot_is_made_and_stays(tmp_path: Path) -> None:
     root = tmp_path / "run" / "http-01"
     solver = WebrootSolver(Webroot(str(root), builtin=True))
 
-    solver.clean_up(solver.present(solver.prepare("site", "a.test", TOKEN), PROOF))
+    _clean_up(solver, solver.present(solver.prepare("site", "a.test", TOKEN), PROOF))
 
     assert root.stat().st_mode & 0o777 == 0o755
     assert list(root.iterdir()) == []
@@ -237,8 +248,7 @@ def test_an_owner_and_a_mode(webroot: Path) -> None:
 
 
 def test_methods_that_say_the_same_share_a_solver(webroot: Path) -> None:
-    store = MemoryStore()
-    solvers = Solvers(store, Ports(store, "/nowhere", SteadyClock()))
+    process = _process()
     one, two = Http01("one", Webroot(str(webroot))), Http01("two", Webroot(str(webroot)))
 
-    assert solvers.solver(one) is solvers.solver(two)
+    assert process.solver(one) is process.solver(two)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.challenges.http01 import WebrootSolver
+from reconciler.challenges.http01 import WebrootSolver, remove
 from reconciler.doors.files import _acting
 from reconciler.doors.files import api as files
 from reconciler.model.desired import Webroot
@@ -339,7 +339,7 @@ def test_a_webroot_of_a_tenant_gets_files_of_his_and_is_left_as_it_was(home: Pat
     file = home / ".well-known" / "acme-challenge" / TOKEN
     assert [path.stat().st_uid for path in (file, file.parent, file.parent.parent)] == [ALICE] * 3
     assert (file.stat().st_mode & 0o777, file.read_text()) == (0o644, PROOF)
-    solver.clean_up(done)
+    remove(done, solver._made)
     assert os.listdir(home) == []  # noqa: PTH208
     (home / ".well-known").symlink_to(made(tmp_path / "elsewhere", 0, 0o777))
     reason, told = refusal(lambda: solver.prepare("site", "a.test", TOKEN))

@@ -50,14 +50,16 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
         yield server
 
 
+def ways() -> Solvers:
+    store, clock = MemoryStore(), SteadyClock()
+    means = Means(clock, lambda _ref, _field: Secret(SECRET.encode()))
+    return Solvers(store, Ports(store, "/nowhere", clock), means)
+
+
 def solver(server: NameServer, **changes: Any) -> Solver:  # noqa: ANN401  any field
     zone = changes.pop("zone", None)
     provider = Rfc2136(server.endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig")), zone)
-    spec = Dns01(name="zone", provider=provider, resolvers=(server.endpoint,), **changes)
-    store, clock = MemoryStore(), SteadyClock()
-    return Solvers(
-        store, Ports(store, "/nowhere", clock), Means(clock, lambda _ref, _field: Secret(SECRET.encode()))
-    ).solver(spec)
+    return ways().solver(Dns01(name="zone", provider=provider, resolvers=(server.endpoint,), **changes))
 
 
 def prepared(server: NameServer, host: str, **changes: Any) -> Undo:  # noqa: ANN401
@@ -135,7 +137,8 @@ def test_a_wildcard_alias_gives_way_to_our_record(server: NameServer) -> None:
     way = solver(server)
     thing = way.prepare("site", "*.wild.one.test", TOKEN, ASKED)
     assert thing.name == "_acme-challenge.wild.one.test"
-    way.clean_up(way.present(thing, ASKED.key_authorization))
+    done = way.present(thing, ASKED.key_authorization)
+    ways().clean_up(done)
 
 
 def test_the_key_is_in_no_record_of_ours(server: NameServer) -> None:

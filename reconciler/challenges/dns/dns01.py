@@ -31,7 +31,6 @@ class DnsSolver:
     """Proves names by one method. Safe for threads."""
 
     def __init__(self, spec: Dns01 | DnsAccount01, means: Means, provider: DnsProvider) -> None:
-        self.type: str = spec.type
         self._spec, self._means, self._provider = spec, means, provider
         self._finder = Finder(spec, means.clock)
 
@@ -61,10 +60,6 @@ class DnsSolver:
         else:
             records = list(watched)
             watcher.judge(records, watcher.wait(records), since)
-
-    def clean_up(self, thing: Undo) -> None:
-        """Take the value away. Raises Failed where it cannot be done now."""
-        self._provider.remove(thing.place, thing.name, thing.value)
 
     def _place(self, name: str) -> Place:
         if isinstance(self._provider, AcmeDns):

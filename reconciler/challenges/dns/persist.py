@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 class PersistSolver:
     """Checks standing records of one method. Safe for threads."""
 
-    type = "dns-persist-01"
-
     def __init__(self, spec: DnsPersist01, means: Means) -> None:
         self._spec, self._means = spec, means
         self._finder = Finder(spec, means.clock)
@@ -59,9 +57,6 @@ class PersistSolver:
             return
         watched = {self._record(one): record_line(one.name, self._spec.ttl, one.value) for one in things}
         await_person(Watcher(self._spec.propagation, self._means.clock, say), watched, self._means, say)
-
-    def clean_up(self, thing: Undo) -> None:
-        """Take nothing away: the record is its publisher's."""
 
     def _record(self, thing: Undo) -> Record:
         zone = self._finder.zone(thing.name, "")
