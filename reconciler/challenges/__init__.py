@@ -5,6 +5,7 @@ and an `Undo` by which it is taken away again, also after a crash.
 
 Must not: talk to a CA, know an order, hold a key, overwrite or delete what somebody else put there.
 
-Reasons of failures (all local): BadToken, WebrootMissing, TokenExists, TokenVanished, NoSuchUser, HostnameUnfit,
-PortTaken, PortNotAllowed, PortUnusable, and those of `doors.files`.
+Reasons of failures: BadToken (whose blame is the CA's); all others are local: WebrootMissing, TokenExists,
+TokenVanished, NoSuchUser, HostnameUnfit, PortTaken, PortNotAllowed, PortUnusable, SelfTestFailed, TlsUnusable, and
+those of `doors.files`; the ways by DNS have their own.
 """
