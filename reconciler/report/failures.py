@@ -93,7 +93,10 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "NoSuchFile": ("A file is not there.", _RETRY),
     "NoSuchUser": ("A user is not known to this machine.", _RETRY),
     "PortNotAllowed": ("We may not listen on the port.", "run as root, or give CAP_NET_BIND_SERVICE"),
-    "PortTaken": ("Another program listens on the port.", "use a webroot, or another port behind a proxy"),
+    "PortTaken": (
+        "Another program, or another method's listener, has the port.",
+        "use a webroot, or another port behind a proxy",
+    ),
     "PortUnusable": ("The port cannot be listened at.", _RETRY),
     "SecretMissing": ("A secret is not where the manifest says.", _RETRY),
     "SocketRefused": ("The server's runtime socket did not do what it was asked.", _RETRY),
