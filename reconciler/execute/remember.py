@@ -149,7 +149,8 @@ class Remembering:
                 continue
             bad = next((port for port in ports if port.reason != Reason.SERVED), None)
             newer = self._newer(site.name, revision) if bad is None else frozenset()
-            self._keep(spec, site, Served(spec.name, revision.id, self.clock.now(), ports, ok=bad is None), bad, newer)
+            now, way = self.clock.now(), spec.verify.way
+            self._keep(spec, site, Served(spec.name, revision.id, now, ports, ok=bad is None, way=way), bad, newer)
             worst = worst or bad
         return worst
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reconciler.model.targets import Verify
 
 _RIGHT: Final = ("", "Served")
 
@@ -81,7 +84,8 @@ class PortSeen:
 class Served:
     """The last proof of a site on a target: what was expected (`revision`) and what each port showed.
 
-    It tells nothing of a port that is declared since; one that is declared no more tells nothing of the site.
+    It tells nothing of a port that is declared since, nor of any that was asked in another `way` (`Verify.way`) than is
+    declared now; a port that is declared no more tells nothing of the site.
     """
 
     target: str
@@ -89,15 +93,21 @@ class Served:
     at: datetime
     ports: tuple[PortSeen, ...]
     ok: bool
+    way: str = ""
 
-    def wrong(self, ports: Collection[int]) -> tuple[PortSeen, ...]:
-        """Give what was not right at these ports."""
-        return tuple(one for one in self.ports if one.port in ports and one.reason not in _RIGHT)
+    def asked(self, verify: Verify) -> tuple[PortSeen, ...]:
+        """Give what the declared ports showed, as far as they were asked as they are declared."""
+        same = self.way in ("", verify.way)
+        return tuple(one for one in self.ports if same and one.port in verify.ports)
 
-    def unasked(self, ports: Collection[int]) -> tuple[int, ...]:
-        """Give those of these ports that were not asked."""
-        asked = {one.port for one in self.ports}
-        return tuple(port for port in ports if port not in asked)
+    def wrong(self, verify: Verify) -> tuple[PortSeen, ...]:
+        """Give what was not right at the declared ports."""
+        return tuple(one for one in self.asked(verify) if one.reason not in _RIGHT)
+
+    def unasked(self, verify: Verify) -> tuple[int, ...]:
+        """Give the declared ports that were not asked."""
+        asked = {one.port for one in self.asked(verify)}
+        return tuple(port for port in verify.ports if port not in asked)
 
 
 @dataclass(frozen=True, slots=True)

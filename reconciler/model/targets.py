@@ -42,6 +42,11 @@ class Verify:
     mode: Switch = Switch.ENFORCE
     starttls: tuple[StartTls, ...] = ()
 
+    @property
+    def way(self) -> str:
+        """Give in one word where and how the ports are asked: `127.0.0.1 143=imap`."""
+        return " ".join((self.address, *(f"{one.port}={one.protocol}" for one in self.starttls)))
+
 
 @dataclass(frozen=True, slots=True)
 class Template:

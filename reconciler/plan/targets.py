@@ -231,7 +231,7 @@ def _has_loaded(wish: Wish, spec: TargetSpec) -> bool:
         return False
     if served.ok or failures is None:
         return served.ok
-    wrong = {port.reason for port in served.wrong(spec.verify.ports)}
+    wrong = {port.reason for port in served.wrong(spec.verify)}
     if wrong == {Reason.OLD_CERTIFICATE_SERVED} and failures.local <= _TOO_SOON:
         return True
     if wrong == {Reason.NAME_SERVED_ELSEWHERE} and failures.local > _TOO_SOON:
@@ -245,8 +245,8 @@ def _unproven(wish: Wish, spec: TargetSpec, live: Revision) -> tuple[Reason, str
     served = wish.observed.memory.served.get(spec.name)
     if served is None or served.revision != live.id:
         return Reason.NOT_SERVED, f"{spec.name} has not been seen serving {live.id}"
-    for port in served.wrong(spec.verify.ports)[:1]:
+    for port in served.wrong(spec.verify)[:1]:
         return Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}, port {port.port}: {port.reason}"
-    for number in served.unasked(spec.verify.ports)[:1]:
+    for number in served.unasked(spec.verify)[:1]:
         return Reason.NOT_SERVED, f"{spec.name} has not been seen serving {live.id} at port {number}"
     return None if served.ok else (Reason.NOT_SERVED, f"{spec.name} does not serve {live.id}")

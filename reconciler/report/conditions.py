@@ -176,15 +176,15 @@ def _served(desired: DesiredSite, observed: ObservedSite) -> Condition:
 
 
 def _not_served(spec: TargetSpec, observed: ObservedSite) -> Condition | None:
-    target, ports = spec.name, spec.verify.ports
+    target, verify = spec.name, spec.verify
     live, served = observed.live, observed.memory.served.get(target)
     if not isinstance(live, Revision) or served is None or served.revision != live.id:
         return Condition("Served", "Unknown", Reason.NOT_YET_SEEN, f"{target} has not been seen serving it yet")
-    for bad in served.wrong(ports)[:1]:
+    for bad in served.wrong(verify)[:1]:
         return _false(
             "Served", bad.reason, f"{target}, port {bad.port}: {bad.message or 'another certificate answers'}"
         )
-    for port in served.unasked(ports)[:1]:
+    for port in served.unasked(verify)[:1]:
         told = f"{target} has not been seen serving it at port {port} yet"
         return Condition("Served", "Unknown", Reason.NOT_YET_SEEN, told)
     return None if served.ok else _false("Served", Reason.NOT_SERVED, f"{target} does not serve the certificate")

@@ -153,8 +153,7 @@ def _target(desired: DesiredSite, observed: ObservedSite, number: int) -> Json:
     spec = desired.targets[number].spec
     served = observed.memory.served.get(spec.name)
     live = observed.live.id if isinstance(observed.live, Revision) else None
-    seen = served.ports if served is not None and served.revision == live else ()
-    ports = [port for port in seen if port.port in spec.verify.ports]
+    ports = served.asked(spec.verify) if served is not None and served.revision == live else ()
     return {
         "name": spec.name,
         "installed": is_installed(spec, observed),

@@ -28,6 +28,7 @@ from reconciler.model.observed import (
     World,
 )
 from reconciler.model.ports import Limits, Scope
+from reconciler.model.targets import StartTls
 from reconciler.plan.assemble import make_plan
 from tests.plan.world import COPY, FULL, LE, NOW, WEB, Small, declared, one_plan, revision, short, site
 
@@ -237,3 +238,27 @@ def test_proof_that_failed_is_tried_again_at_its_time_and_holds_no_files() -> No
         assert [change.reason for change in plan.changes] == [Reason.NOT_SERVED] * changes
         told = [(hold.reason, hold.target, hold.until, hold.failed) for hold in plan.holds]
         assert told == [(Reason.NOT_INCLUDED, "web", at, True)] * (1 - changes), "the wait is told, never left unsaid"
+
+
+@pytest.mark.parametrize(
+    ("way", "verify", "verbs"),
+    [
+        ("127.0.0.1", {}, []),
+        ("", {"address": "127.0.0.9"}, []),  # a record of before the way was noted
+        ("127.0.0.1", {"address": "127.0.0.9"}, ["refresh"]),
+        ("127.0.0.1", {"starttls": (StartTls(443, "imap"),)}, ["refresh"]),
+        ("127.0.0.1 443=imap", {"starttls": (StartTls(443, "imap"),)}, []),
+        ("127.0.0.1 443=imap", {"starttls": (StartTls(443, "smtp"),)}, ["refresh"]),
+    ],
+)
+def test_a_proof_counts_for_the_way_in_which_the_ports_were_asked(
+    way: str, verify: dict[str, Any], verbs: list[str]
+) -> None:
+    small = Small(declared(site("a", targets=(WEB,))))
+    small.apply(small.plan())
+    served = small.memory["a"].served["web"]
+    small.memory["a"] = Memory(served={"web": replace(served, way=way)})
+    small.tree = declared(site("a", targets=(replace(WEB, verify=replace(WEB.verify, **verify)),)))
+    changes = small.plan().changes
+    assert [change.verb for change in changes] == verbs
+    assert all("has not been seen serving" in change.message for change in changes)
