@@ -31,7 +31,7 @@ _TEMPLATES_KEPT: Final = 64
 _REASON_LIMIT: Final = 600
 _SHOWN: Final = 60
 # what prints without passing the guard, and what would need files
-_REFUSED: Final = (nodes.FilterBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+_REFUSED: Final = (nodes.CallBlock, nodes.FilterBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _SAFE: Final = re.compile(r"[A-Za-z0-9._/@:+*-]*", re.ASCII)
 
 
@@ -69,7 +69,7 @@ def make_environment() -> ImmutableSandboxedEnvironment:
 
 
 def compiled(environment: ImmutableSandboxedEnvironment, text: str) -> Template:
-    """Compile a template. Filter blocks are refused, since what they print does not pass the guard."""
+    """Compile a template. Blocks of `call` and `filter` are refused: what they print does not pass the guard."""
     tree = environment.parse(text)
     for kind in _REFUSED:
         found = tree.find(kind)

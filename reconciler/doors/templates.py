@@ -4,9 +4,9 @@ Enters: template texts and variables (text, numbers, truth values, None, lists a
 text, or a `RenderError` that names template, line and reason. Must not: import `jinja2` here (`_render_child` does, in
 a process with limits on time and memory), give a template anything but copies, let one job's failure touch another.
 
-Templates have no loader (no include, import, extends), no filter blocks, nothing random. `trim_blocks`, `lstrip_blocks`
-and `keep_trailing_newline` are on. What an expression prints must consist of `A-Za-z0-9._/@:+*-`; spaces, brackets and
-other punctuation stand in the template's own text.
+Templates have no loader (no include, import, extends), no blocks of `call` or `filter`, nothing random. `trim_blocks`,
+`lstrip_blocks` and `keep_trailing_newline` are on. What an expression prints must consist of `A-Za-z0-9._/@:+*-`;
+spaces, brackets and other punctuation stand in the template's own text.
 """
 
 from __future__ import annotations

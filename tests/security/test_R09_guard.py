@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import nodes
 
 from reconciler.doors.templates import Job, Renderer, RenderError
 from tests.servers.processes import program
@@ -39,6 +40,7 @@ WAYS = {
     "by concatenation": "{{ 'a' ~ x }}",
     "by a macro": "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(x) }}",
     "by a call block": "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ x }}{% endcall %}",
+    "by a call block of text": "{% call '{0}'.format(x) %}{% endcall %}",
     "by set": "{% set y = x %}{{ y }}",
     "by a set block": "{% set y %}{{ x }}{% endset %}{{ y }}",
     "by a loop": "{% for y in [x] %}{{ y }}{% endfor %}",
@@ -54,6 +56,25 @@ WAYS = {
     "by a condition": "{{ x if true else 'a' }}",
     "by a filter block": "{% filter replace('a', x) %}a{% endfilter %}",
     "by a filtered set": "{% set y | replace('a', x) %}a{% endset %}{{ y }}",
+    "by a set block of a macro": "{% macro m(a) %}{{ a }}{% endmacro %}{% set y %}{{ m(x) }}{% endset %}{{ y }}",
+    "by with": "{% with y = x %}{{ y }}{% endwith %}",
+    "by print": "{% print x %}",
+    "by an attribute": "{% set n = namespace(y=x) %}{{ n.y }}",
+    "by a recursive loop": "{% for y in [x] recursive %}{{ y }}{{ loop([]) }}{% endfor %}",
+    "by a block again": "{% block b scoped %}{% set y = x %}{{ y }}{% endblock %}{{ self.b() }}",
+    "with escapes": "{% autoescape true %}{{ x|safe }}{% endautoescape %}",
+    "with escapes that are not known": "{% autoescape nothing is defined %}{{ x|safe }}{% endautoescape %}",
+    "by a cycle": "{{ cycler(x).next() }}",
+    "by a format method": "{{ '{0}'.format(x) }}",
+}
+REFUSED = {way for way in WAYS if " filter" in way or " call block" in way}
+# each statement of jinja2, and why what it prints cannot pass the guard by
+JUDGED = {
+    "is Output, which is guarded": {"Output"},
+    "prints its parts": {"Block", "For", "If", "With", "Scope", "ScopedEvalContextModifier"},
+    "prints nothing itself": {"Assign", "AssignBlock", "Macro"},
+    "is refused": {"CallBlock", "FilterBlock", "Include", "Import", "FromImport", "Extends"},
+    "is of an extension": {"ExprStmt", "Break", "Continue", "EvalContextModifier", "OverlayScope"},
 }
 SAFE = re.compile(r"[A-Za-z0-9._/@:+*-]*")
 
@@ -73,12 +94,36 @@ def test_no_hostile_text_leaves(renderer: Renderer, way: str) -> None:
 
 @pytest.mark.parametrize(
     "way",
-    [way for way in WAYS if "as a" not in way and way not in {"as JSON", "by a filter block", "by a filtered set"}],
+    [way for way in WAYS if "as a" not in way and way != "as JSON" and way not in REFUSED],
 )
 def test_harmless_text_leaves_the_same_ways(renderer: Renderer, way: str) -> None:
     result = renderer.render([Job("t", f"begin {WAYS[way]} end;\n", {"x": "*.shop-1.example:443/@+_"})])[0]
     assert "*.shop-1.example:443/@+_" in str(result)
     assert not isinstance(result, RenderError)
+
+
+@pytest.mark.parametrize("way", sorted(REFUSED - {"by a filtered set"}))
+def test_blocks_that_print_unguarded_are_refused_whatever_they_print(renderer: Renderer, way: str) -> None:
+    result = renderer.render([Job("t", WAYS[way], {"x": "a"})])[0]
+    assert isinstance(result, RenderError)
+    assert "is not allowed in templates here" in result.reason
+
+
+def test_every_statement_of_jinja_is_judged() -> None:
+    assert set().union(*JUDGED.values()) == {kind.__name__ for kind in _below(nodes.Stmt)}
+
+
+def _below(kind: type[nodes.Node]) -> Iterator[type[nodes.Node]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+@pytest.mark.parametrize("tag", ["trans", "do", "break", "continue", "debug"])
+def test_no_extension_is_there(renderer: Renderer, tag: str) -> None:
+    result = renderer.render([Job("t", f"{{% {tag} x %}}", {"x": "a"})])[0]
+    assert isinstance(result, RenderError)
+    assert "unknown tag" in result.reason
 
 
 def test_the_templates_own_text_passes_unguarded(renderer: Renderer) -> None:
