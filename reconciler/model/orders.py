@@ -59,6 +59,10 @@ class OrderRecord:
         """Tell whether it has ended by then."""
         return self.over_at is not None and self.over_at <= now
 
+    def goes_on(self, now: datetime) -> bool:
+        """Tell whether the CA has it and it has not ended: then what was put into the world for it is still needed."""
+        return self.url is not None and not self.is_over(now)
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:

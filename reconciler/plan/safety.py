@@ -98,7 +98,7 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
         if world.sites[site].damage:
             return False  # its order may go on once it can be read
         order = world.sites[site].order
-        return order is None or order.url is None or order.is_over(now)
+        return order is None or not order.goes_on(now)
     # only of a whole tree that the state follows, completely read, does it say anything that a site is missing
     return scope.full and scope.sites is None and declared.complete and site not in declared.names
 

@@ -50,7 +50,7 @@ class SiteSteps:
             case Verb.REGISTER:
                 return self._register(change, declared.issuers[change.issuer or ""])
             case Verb.CLEAN_UP:
-                return self._clean_up(change)
+                return self._clean_up(change, declared)
             case Verb.ARCHIVE:
                 return self._archive(change)
             case Verb.PUBLISH | Verb.UNPUBLISH | Verb.REFRESH:
@@ -62,12 +62,18 @@ class SiteSteps:
         account = self.issuers(spec).register()
         return Outcome(change, Status.DONE, message=account.url or "" if account else "")
 
-    def _clean_up(self, change: Change) -> Outcome:
-        for thing in self.store.undo():
-            if thing.id == change.subject.partition("/")[2]:
-                problem = undo(self.store, self.challenges, thing)
-                if problem:
-                    return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
+    def _clean_up(self, change: Change, declared: Declared) -> Outcome:
+        """Take away what was left, also of a site that is not declared; an order that came meanwhile keeps its own."""
+        site = change.site or ""
+        with self.store.claim(f"site/{site}", self.verb, self.wait):
+            order = self.store.orders([site]).get(site) if site in declared.names else None
+            if order is not None and order.goes_on(self.clock.now()):
+                text = "another process has begun an order that needs it"
+                return Outcome(change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, text)
+            left = [thing for thing in self.store.undo() if thing.id == change.subject.partition("/")[2]]
+            problem = undo(self.store, self.challenges, left[0]) if left else None
+        if problem:
+            return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
         return Outcome(change, Status.DONE)
 
     def _addresses(self, change: Change, site: DesiredSite | None) -> Outcome:
