@@ -33,7 +33,7 @@ def _read(ref: SecretRef) -> Secret:
     if ref.file is not None:
         return _checked(_bytes(ref.file), f"the file {clean(ref.file)}")
     if ref.env is not None:
-        return _checked(os.environ.get(ref.env, "").encode(), f"the environment variable {ref.env}")
+        return _checked(os.environb.get(os.fsencode(ref.env), b""), f"the environment variable {ref.env}")
     return _printed(ref.exec or ())
 
 
@@ -48,10 +48,13 @@ def _bytes(path: str) -> bytes:
 
 
 def _printed(argv: tuple[str, ...]) -> Secret:
+    """Give what a command prints; what it says on stderr is a warning and no part of the secret, so it is not read."""
     name = clean(argv[0]) if argv else ""
-    finished = processes.run(argv, timeout=_SECONDS)
+    finished = processes.run(argv, timeout=_SECONDS, merged=False)
     if not finished.ok:
-        raise Failed("SecretMissing", f"{name} gave no secret: it ended with code {finished.returncode}")
+        raise Failed("SecretMissing", f"{name} gave no secret: it {finished.end}")
+    if len(finished.output) >= processes.OUTPUT_LIMIT:
+        raise Failed("SecretMissing", f"{name} gave no secret: it printed {processes.OUTPUT_LIMIT} bytes or more")
     return _checked(finished.output, f"the output of {name}")
 
 

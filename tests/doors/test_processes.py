@@ -38,6 +38,28 @@ def test_output_and_errors_come_in_one_stream_in_order() -> None:
     assert done.output == b"one\ntwo\nthree\n"
 
 
+def test_errors_can_be_left_out() -> None:
+    done = processes.run([SH, "-c", "echo one; echo two >&2; echo three"], merged=False)
+    assert done.output == b"one\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("exit 3", "ended with code 3"),
+        ("kill -TERM $$", "was ended by SIGTERM"),
+        ("sleep 60", "did not end within 1 s and was killed"),
+        ("exec yes", "printed over 16 MiB and was killed"),
+    ],
+)
+def test_how_it_ended_is_told_in_words(text: str, end: str) -> None:
+    assert processes.run([SH, "-c", text], timeout=1.0 if "sleep" in text else 30.0).end == end
+
+
+def test_a_stop_is_told_in_words() -> None:
+    assert processes.run(["sleep", "60"], stop=lambda: True).end == "was killed, since certwright stops"
+
+
 def test_the_output_is_shown_cleaned() -> None:
     shown = processes.run(["printf", r"\033[31mred"]).text.shown()
     assert shown == r"\x1b[31mred"

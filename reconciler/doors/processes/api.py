@@ -27,7 +27,7 @@ _REAP: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended. `output`: stdout and stderr merged, the first 64 KiB; `seconds`: how long it took.
+    """How a command ended. `output`: stdout and stderr merged (unless asked), the first 64 KiB; `seconds`: how long.
 
     `ended` tells whether it exited by itself or we killed its process group: at the deadline, for printing over 16
     MiB, or because `stop` said so. `returncode` is negative for a signal.
@@ -49,9 +49,29 @@ class Finished:
         return self.ended == "exit" and self.returncode == 0
 
     @property
+    def end(self) -> str:
+        """Say how it ended, to go on after its name: `ended with code 3`, `was ended by SIGTERM`."""
+        killed = {
+            "deadline": f"did not end within {self.seconds:.0f} s and was killed",
+            "flood": f"printed over {FLOOD_LIMIT >> 20} MiB and was killed",
+            "stop": "was killed, since certwright stops",
+        }
+        left = (
+            f"ended with code {self.returncode}" if self.returncode >= 0 else f"was ended by {_signal(self.returncode)}"
+        )
+        return killed.get(self.ended, left)
+
+    @property
     def text(self) -> Foreign:
         """The output as text that must be cleaned before anybody sees it."""
         return Foreign(self.output)
+
+
+def _signal(returncode: int) -> str:
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"
 
 
 def run(
@@ -61,15 +81,17 @@ def run(
     timeout: float = 30.0,
     user: str | None = None,
     stop: Callable[[], bool] | None = None,
+    merged: bool = True,
 ) -> Finished:
     """Run a command and wait for it, at most `timeout` seconds; a failing command is no exception, `Finished` tells.
 
     It runs in `/`, in a session of its own, with `PATH` and `LANG` only, as `user` if given. What it leaves running
     when it exits by itself is left alone; at the deadline its whole process group is killed. `stop` is asked ten
-    times a second whether to end early. Raises Failed: `CommandMissing`, `CommandRefused`.
+    times a second whether to end early. What it says on stderr is lost unless `merged`.
+    Raises Failed: `CommandMissing`, `CommandRefused`.
     """
     started = time.monotonic()
-    child = _start(argv, user, piped=bool(stdin))
+    child = _start(argv, user, piped=bool(stdin), errors=subprocess.STDOUT if merged else subprocess.DEVNULL)
     try:
         watch = Watch(child, stdin, started + timeout, stop)
         try:
@@ -89,7 +111,7 @@ def run(
     return Finished(_reap(child), bytes(watch.output), ended, time.monotonic() - started)
 
 
-def _start(argv: Sequence[str], user: str | None, *, piped: bool) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], user: str | None, *, piped: bool, errors: int) -> subprocess.Popen[bytes]:
     if not argv or any("\0" in word for word in argv):
         raise refused(argv[0] if argv else "", "is not a command; give a program and words without NUL")
     words = [resolve_program(argv[0]), *argv[1:]]
@@ -98,7 +120,7 @@ def _start(argv: Sequence[str], user: str | None, *, piped: bool) -> subprocess.
             words,
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             bufsize=0,
             cwd="/",
             env=_ENVIRONMENT,
