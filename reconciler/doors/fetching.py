@@ -9,11 +9,12 @@ send anything secret, or take longer than its deadline.
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from reconciler.errors import Failed
@@ -61,10 +62,11 @@ def _once(url: str, end: float, *, own: int, find: Find | None) -> tuple[int, by
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.port not in {None, own, *_PORTS.values()}:
         raise Failed("FetchFailed", f"a redirect leads to {clean(url, 120)}, where no CA goes")
-    left = max(end - time.monotonic(), 0.001)
-    connection = _connection(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], left)
-    with closing(connection):
-        connection.sock = _dialled(connection, left, find)
+    port = parts.port or _PORTS[parts.scheme]
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, port)
+    with closing(_dialled(connection, end, find)) as dialled:
+        connection.sock = _Wire(dialled, end)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target or "/", headers={"User-Agent": "certwright", "Connection": "close"})
         response = connection.getresponse()
@@ -73,39 +75,69 @@ def _once(url: str, end: float, *, own: int, find: Find | None) -> tuple[int, by
         body = b""
         while len(body) < _LARGEST and (block := response.read1(_LARGEST - len(body))):
             body += block
-            if time.monotonic() > end:
-                raise TimeoutError
         return response.status, body, None
 
 
-def _connection(scheme: str, host: str, port: int, seconds: float) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=seconds)
-    return http.client.HTTPSConnection(host, port, timeout=seconds)
+class _Wire(io.RawIOBase):
+    """A socket as http.client uses it, under one deadline for all: the socket's own timeout begins with each read."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self._sock, self._end = sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  typeshed's WriteableBuffer has no public name
+        self._sock.settimeout(_left(self._end))
+        return self._sock.recv_into(buffer)
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(_left(self._end))
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Whoever dialled closes the socket: http.client means to when the answer's body is still to be read."""
 
 
-def _dialled(connection: http.client.HTTPConnection, seconds: float, find: Find | None) -> socket.socket:
-    """Connect to where the name leads, by TLS where the page wants it."""
-    plain = _reached(connection.host, connection.port, seconds, find)
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _dialled(connection: http.client.HTTPConnection, end: float, find: Find | None) -> socket.socket:
+    """Connect to where the name leads, by TLS where the page wants it: one timeout holds for the whole handshake."""
+    plain = _reached(connection.host, connection.port, end, find)
     if not isinstance(connection, http.client.HTTPSConnection):
         return plain
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain.settimeout(max(end - time.monotonic(), 0.001))
     return context.wrap_socket(plain, server_hostname=connection.host)
 
 
-def _reached(host: str, port: int, seconds: float, find: Find | None) -> socket.socket:
-    try:
-        return socket.create_connection((host, port), seconds)
-    except socket.gaierror as unknown:
-        addresses = find(host)[:_MOST_ADDRESSES] if find is not None else ()
-        last: OSError = unknown
-    for address in addresses:
+def _reached(host: str, port: int, end: float, find: Find | None) -> socket.socket:
+    """Connect to the first address that answers; each has its share of the time that is left."""
+    addresses = _addresses(host, find)
+    last: OSError = TimeoutError()
+    for count, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            found = socket.create_connection((address, port), seconds / len(addresses))
+            return socket.create_connection((address, port), _left(end) / count)
         except OSError as error:
             last = error
-        else:
-            found.settimeout(seconds)
-            return found
     raise last
+
+
+def _addresses(host: str, find: Find | None) -> Sequence[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        addresses = find(host)[:_MOST_ADDRESSES] if find is not None else ()
+        if not addresses:
+            raise
+        return addresses
+    return list(dict.fromkeys(str(one[4][0]) for one in found))

@@ -8,6 +8,7 @@ over 64 KiB or for over 30 s.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import ssl
 import time
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 _SECONDS: Final = 30.0
@@ -40,20 +42,22 @@ def post_json(url: str, body: Mapping[str, object], headers: Mapping[str, str], 
     """Send a JSON object. `ca_bundle` (a path) replaces the system's CAs. Raises Failed(HttpFailed)."""
     parts = urlsplit(url)
     place = f"{parts.scheme}://{parts.netloc}"
+    end = time.monotonic() + _SECONDS
+    sent = {
+        "User-Agent": "certwright",
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        **headers,
+    }
     try:
-        with closing(_connection(parts.scheme, parts.hostname or "", parts.port, ca_bundle)) as connection:
-            path = parts.path or "/"
-            sent = {
-                "User-Agent": "certwright",
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-                **headers,
-            }
-            end = time.monotonic() + _SECONDS
-            connection.request("POST", path, json.dumps(body).encode(), sent)
+        connection = _connection(parts.scheme, parts.hostname or "", parts.port, ca_bundle)
+        connection.connect()
+        with closing(connection.sock) as dialled:
+            connection.sock = _Wire(dialled, end)
+            connection.request("POST", parts.path or "/", json.dumps(body).encode(), sent)
             response = connection.getresponse()
-            return Reply(response.status, _json(_read(response, end)))
+            return Reply(response.status, _json(_read(response)))
     except ssl.SSLCertVerificationError as error:
         words = error.verify_message
         raise Failed("HttpFailed", f"the certificate of {place} is not trusted: {words}; see `caBundle`") from None
@@ -78,14 +82,42 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _read(response: http.client.HTTPResponse, end: float) -> bytes:
+class _Wire(io.RawIOBase):
+    """A socket as http.client uses it, under one deadline for all: the socket's own timeout begins with each read."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self._sock, self._end = sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  typeshed's WriteableBuffer has no public name
+        self._hurry()
+        return self._sock.recv_into(buffer)
+
+    def sendall(self, data: bytes) -> None:
+        self._hurry()
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Whoever dialled closes the socket: http.client means to when the answer's body is still to be read."""
+
+    def _hurry(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("too slow")
+        self._sock.settimeout(left)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
     content = b""
     while block := response.read1(_BLOCK):
         content += block
         if len(content) > _LARGEST:
             raise ValueError("too long")
-        if time.monotonic() > end:
-            raise TimeoutError("too slow")
     return content
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import http.client
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
@@ -8,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.challenges.self_test import check_fetch
+from reconciler.doors import fetching
 from reconciler.doors.fetching import fetch
 from reconciler.errors import Failed
+from tests.servers.dripping import HEADER, INTERIM, STATUS, dripping
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -91,3 +95,37 @@ def test_who_never_answers_is_waited_for_no_longer_than_told() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Failed, match="no answer within"):
         fetch("127.0.0.1", silent.getsockname()[1], PATH, seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    ("piece", "first"),
+    [
+        (HEADER[:1], b""),
+        (INTERIM, b""),
+        (HEADER[:1], STATUS),
+        (b"x", STATUS + b"Content-Length: 4096\r\n\r\n"),
+        (b"1\r\nx\r\n", STATUS + b"Transfer-Encoding: chunked\r\n\r\n"),
+    ],
+)
+def test_who_answers_for_ever_is_waited_for_no_longer_than_told(piece: bytes, first: bytes) -> None:
+    start = time.monotonic()
+    with dripping(piece, first) as port, pytest.raises(Failed, match="no answer within"):
+        fetch("127.0.0.1", port, PATH, seconds=0.3)
+    assert time.monotonic() - start < 1.5
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    with answering(200, b"here") as port:
+        assert fetch("here.invalid", port, "/", seconds=5.0, find=lambda _: ("127.0.0.2", "127.0.0.1"))[1] == b"here"
+
+
+def test_a_handshake_that_is_never_done_is_waited_for_no_longer_than_told() -> None:
+    start = time.monotonic()
+    # a record of TLS that is announced as long and comes byte by byte
+    with dripping(b"\0", b"\x16\x03\x03\x40\x00") as port, answering(302, location=f"https://127.0.0.1:{port}/") as own:
+        with pytest.raises(Failed, match="where no CA goes"):
+            fetch("127.0.0.1", own, PATH, seconds=0.3)
+        connection = http.client.HTTPSConnection("127.0.0.1", port)
+        with pytest.raises(TimeoutError):
+            fetching._dialled(connection, time.monotonic() + 0.3, None)
+    assert time.monotonic() - start < 1.5

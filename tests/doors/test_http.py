@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.doors import http
 from reconciler.errors import Failed
+from tests.servers.dripping import HEADER, INTERIM, STATUS, dripping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +95,15 @@ def test_a_dripping_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failed), serving(drip) as (url, _):
         post(url)
     assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(("piece", "first"), [(INTERIM, b""), (HEADER[:1], STATUS)])
+def test_an_answer_that_never_begins_is_cut_off(monkeypatch: pytest.MonkeyPatch, piece: bytes, first: bytes) -> None:
+    monkeypatch.setattr(http, "_SECONDS", 0.5)
+    start = time.monotonic()
+    with dripping(piece, first) as port, pytest.raises(Failed, match="cannot be asked"):
+        post(f"http://127.0.0.1:{port}/update")
+    assert time.monotonic() - start < 2
 
 
 def test_nobody_there_and_strangers_without_tls() -> None:
