@@ -9,6 +9,7 @@ import dns.message
 import pytest
 
 from reconciler.doors.addresses import global_addresses
+from reconciler.doors.dns_client import _asking
 from reconciler.errors import Failed
 from reconciler.execute.preflight.server import check_email
 from reconciler.execute.probes.names import Names
@@ -69,6 +70,42 @@ def test_a_resolver_that_is_gone_is_not_asked_for_each_name() -> None:
         route = route_of(names, Hostname(f"h{number}.example.com"), Machine(), frozenset({"192.0.2.1"}))
         assert route.how == "unanswered"
     assert time.monotonic() - began < 25
+
+
+def _dead_zone(query: dns.message.Message, _how: str) -> bytes | None:
+    """A resolver that goes on asking for names below dead.example for longer than anybody waits."""
+    name = str(query.question[0].name)
+    return (
+        None
+        if name.endswith("dead.example.")
+        else honest(query, *([f"{name[:-1]} 30 A 192.0.2.1"] if name[1:] else []))
+    )
+
+
+def test_names_that_nobody_answers_for_keep_no_other_from_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    _impatient(monkeypatch)
+    with crooked(_dead_zone) as server:
+        names = Names([server.endpoint])
+        for number in range(7):
+            with pytest.raises(Failed) as told:
+                names.addresses(f"h{number}.dead.example")
+            assert told.value.reason == "DnsTimeout"
+        assert names.addresses("alive.example").addresses == {"192.0.2.1"}
+        assert sum(asked == "udp . NS" for asked in server.asked) == 2
+
+
+def test_a_resolver_that_is_gone_is_left_out_and_the_next_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    _impatient(monkeypatch)
+    with crooked(lambda _query, _how: None) as silent, crooked(_dead_zone) as server:
+        names = Names([silent.endpoint, server.endpoint])
+        for number in range(6):
+            assert names.addresses(f"h{number}.example").addresses == {"192.0.2.1"}
+        assert {asked.split()[1] for asked in silent.asked} == {"h0.example.", "h1.example.", "."}
+
+
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_asking, "SECONDS", 0.3)
+    monkeypatch.setattr(_asking, "_UDP_TRIES", (0.1,))
 
 
 def test_addresses_as_hostnames_are_compared_themselves() -> None:

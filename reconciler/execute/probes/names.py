@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Failed
+from reconciler.execute.probes.resolvers import Resolvers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DNSSEC_BROKEN: Final = "DnssecBroken"
 _MOST: Final = 20_000
-# so many questions in a row without any answer: nobody is there, and the next would only cost time
-_IN_VAIN: Final = 3
-_SILENT: Final = frozenset({"DnsTimeout", "DnsUnreachable", "DnsNoRoute", "NoResolver"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,10 @@ class Names:
 
     def __init__(self, resolvers: Sequence[str] = ()) -> None:
         """Take `ADDRESS:PORT` of each resolver; none: those of the system, found when the first name is asked for."""
-        self._given = tuple(dns.parse_endpoint(text) for text in resolvers)
+        self._given = bool(resolvers)
+        self._resolvers = Resolvers([dns.parse_endpoint(text) for text in resolvers])
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], dns.Answer | Failed] = {}
-        self._in_vain = 0
 
     def addresses(self, name: str) -> Found:
         """Give the A and AAAA of a name, at the end of its aliases. Raises Failed: DnssecBroken, and those of DNS."""
@@ -58,13 +56,9 @@ class Names:
         key = name, kind
         with self._lock:
             known = self._known.get(key)
-            if known is None and self._in_vain >= _IN_VAIN:
-                raise Failed("DnsUnreachable", "no resolver answers")
         if known is None:
             known = self._asked(name, kind)
             with self._lock:
-                silent = isinstance(known, Failed) and known.reason in _SILENT
-                self._in_vain = self._in_vain + 1 if silent else 0
                 if len(self._known) < _MOST:
                     self._known[key] = known
         if isinstance(known, Failed):
@@ -90,14 +84,13 @@ class Names:
         raise Failed("DnsBroken", f"{name} leads through more than {dns.HOPS} aliases, or in a circle")
 
     def _looked_up(self, name: str, kind: str) -> dns.Answer:
-        servers = self._given or dns.system_resolvers()
         try:
-            return dns.lookup(servers, name, kind)
+            return self._resolvers.lookup(name, kind)
         except dns.DnsFailed as failure:
             if failure.reason != "DnsBroken":
                 raise
             try:
-                dns.lookup(servers, name, kind, unchecked=True)
+                self._resolvers.lookup(name, kind, unchecked=True)
             except dns.DnsFailed:
                 raise failure from None
         words = f"the resolver refuses {kind} of {name}, and gives it as soon as DNSSEC is left out"
