@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -229,3 +230,14 @@ def crashing() -> Iterator[None]:
     """Let a simulated crash end the block."""
     with suppress(Crash):
         yield
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process open nothing within the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -83,10 +84,10 @@ class _Packed:
 
 
 class _Died(Exception):
-    """The child ended or fell silent in the middle of a job. `code` is its exit code, None if it only fell silent."""
+    """The child ended with `code` in the middle of a job, fell silent (None), or was never born, and then `why`."""
 
-    def __init__(self, code: int | None) -> None:
-        self.code = code
+    def __init__(self, code: int | None, why: str = "") -> None:
+        self.code, self.why = code, why
         super().__init__()
 
 
@@ -104,8 +105,8 @@ class Renderer:
         self._known_bytes = 0
 
     def start(self) -> None:
-        """Start the child now, if it is not running."""
-        with self._lock:
+        """Start the child now, if it is not running; where that fails, `render` tries again and tells."""
+        with self._lock, suppress(_Died):
             self._running()
 
     def close(self) -> None:
@@ -159,7 +160,7 @@ class Renderer:
         """Give the unanswered jobs that the child's end concerns their errors, and tell how many these are."""
         if died.code is not None and died.code >= 0:
             # it left by itself: it could not start, so another one could not either
-            found.update({job.digest: RenderError(job.name, 0, _CANNOT_START) for job in left})
+            found.update({job.digest: RenderError(job.name, 0, f"{_CANNOT_START}{died.why}") for job in left})
             return len(left)
         culprit = left[0]
         limited = died.code is not None and -died.code in _LIMIT_SIGNALS
@@ -172,16 +173,7 @@ class Renderer:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self._stop()
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", str(_CHILD)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env={"LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-                start_new_session=True,
-                bufsize=0,
-            )
+            self._child = _born()
         return self._child
 
     def _stop(self) -> None:
@@ -200,6 +192,22 @@ class Renderer:
         while self._known_bytes > _CACHE_LIMIT:
             _, old = self._known.popitem(last=False)
             self._known_bytes -= _weight(old)
+
+
+def _born() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", str(_CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            start_new_session=True,
+            bufsize=0,
+        )
+    except OSError as error:
+        raise _Died(0, f": {os.strerror(error.errno or 0)}") from error
 
 
 def _weight(answer: str | RenderError) -> int:

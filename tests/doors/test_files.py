@@ -11,9 +11,10 @@ import pytest
 
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed, StoreError
+from tests.builders import no_descriptors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ROOT = os.geteuid() == 0
@@ -214,3 +215,20 @@ else:
         with pytest.raises(files.FileFailed, match="permission denied to uid") as caught:
             files.write_file(str(tmp_path / "file"), b"x", mode=0o600)
         assert caught.value.reason == "PermissionDenied"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        files.read_file,
+        files.stat_file,
+        files.list_directory,
+        lambda path: files.read_file(path, follow=True),
+        lambda path: files.write_file(path, b"", mode=0o600),
+        lambda path: files.open_directory(path).__enter__(),
+    ],
+)
+def test_no_descriptor_left_is_a_failure_of_its_type(tmp_path: Path, work: Callable[[str], object]) -> None:
+    with no_descriptors(), pytest.raises(files.FileFailed, match="too many open files; raise LimitNOFILE") as told:
+        work(str(tmp_path / "file"))
+    assert told.value.reason == "DiskError"

@@ -3,12 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.doors.templates import Job, Renderer, RenderError
+from tests.builders import no_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +137,23 @@ def test_a_child_that_cannot_start_fails_every_job_and_is_not_tried_for_each(mon
     assert all(isinstance(error, RenderError) and "cannot start" in error.reason for error in errors)
     monkeypatch.undo()
     assert one(renderer, "{{ x }}", x=1) == "1", "nothing of that is remembered"
+    renderer.close()
+
+
+@pytest.mark.parametrize("executable", ["/nowhere/python", ""])
+def test_a_child_that_the_machine_does_not_give_us_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, executable: str
+) -> None:
+    renderer = Renderer()
+    with monkeypatch.context() as gone:
+        if executable:
+            gone.setattr(sys, "executable", executable)
+        with nullcontext() if executable else no_descriptors():
+            renderer.start()
+            errors = renderer.render([Job("n", "{{ x }}", {"x": number}) for number in range(3)])
+    words = "No such file or directory" if executable else "Too many open files"
+    assert [str(error) for error in errors] == [f"template n: the render process cannot start: {words}"] * 3
+    assert one(renderer, "a") == "a"
     renderer.close()
 
 

@@ -68,21 +68,22 @@ def in_directory(
 
     In a tenant's tree it is done as him; `work` must not walk again.
     """
-    with closing(_Walk(base)) as walk:
-        return walk.to(split(path, absolute=base is None), lambda: work(walk.here), make)
+    parts = split(path, absolute=base is None)
+    with _walking(path, base) as walk:
+        return walk.to(parts, lambda: work(walk.here), make)
 
 
 def in_parent(path: str, work: Callable[[Directory, str], T], *, base: Directory | None = None) -> T:
     """Do `work` in the directory that has the last part of `path`, given that name, as `in_directory` does."""
     parts = _file_parts(path, base)
-    with closing(_Walk(base)) as walk:
+    with _walking(path, base) as walk:
         return walk.to(parts[:-1], lambda: work(walk.here, parts[-1]))
 
 
 def following(path: str, work: Callable[[Directory, str], T], *, base: Directory | None = None) -> T:
     """Do `work` where `path` leads, also along links in its last place, with our own rights: for what people name."""
     *before, name = _file_parts(path, base)
-    with closing(_Walk(base)) as walk:
+    with _walking(path, base) as walk:
         walk.go(before)
         while (text := walk.link(name)) is not None:
             *before, name = walk.targets(text)
@@ -90,6 +91,13 @@ def following(path: str, work: Callable[[Directory, str], T], *, base: Directory
             if name in {"", ".", ".."}:
                 raise refused(path, "is a link to a directory; name a file")
         return work(walk.here, name)
+
+
+@contextmanager
+def _walking(path: str, base: Directory | None) -> Iterator[_Walk]:
+    """Begin a walk; what the machine refuses anywhere on it (descriptors, memory, a disk that is gone) is told."""
+    with told("reach", path), closing(_Walk(base)) as walk:
+        yield walk
 
 
 def born_at(path: str) -> tuple[int, int] | None:
