@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -94,7 +93,7 @@ class _Died(Exception):
 class Renderer:
     """One render child for all templates, since one a site would cost 10,000 starts. Safe among threads.
 
-    The child starts with the first job that is not in the cache, or by `start()` before a process makes its threads.
+    The child starts with the first job that is not in the cache, also among threads: no Python runs before its exec.
     """
 
     def __init__(self) -> None:
@@ -103,11 +102,6 @@ class Renderer:
         self._child: subprocess.Popen[bytes] | None = None
         self._known: OrderedDict[str, str | RenderError] = OrderedDict()
         self._known_bytes = 0
-
-    def start(self) -> None:
-        """Start the child now, if it is not running; where that fails, `render` tries again and tells."""
-        with self._lock, suppress(_Died):
-            self._running()
 
     def close(self) -> None:
         """End the child; a later `render` starts another."""

@@ -117,10 +117,10 @@ def test_what_is_known_is_not_rendered_again() -> None:
 
 def test_one_child_serves_all_and_a_dead_one_is_replaced() -> None:
     renderer = Renderer()
-    renderer.start()
-    first = child_id(renderer)
+    assert child_id(renderer) is None
     assert one(renderer, "a") == "a"
-    renderer.start()
+    first = child_id(renderer)
+    assert one(renderer, "c") == "c"
     assert child_id(renderer) == first
     assert renderer._child
     renderer._child.kill()
@@ -149,7 +149,6 @@ def test_a_child_that_the_machine_does_not_give_us_is_told_and_tried_again(
         if executable:
             gone.setattr(sys, "executable", executable)
         with nullcontext() if executable else no_descriptors():
-            renderer.start()
             errors = renderer.render([Job("n", "{{ x }}", {"x": number}) for number in range(3)])
     words = "No such file or directory" if executable else "Too many open files"
     assert [str(error) for error in errors] == [f"template n: the render process cannot start: {words}"] * 3
@@ -182,7 +181,7 @@ def test_the_parent_never_loads_jinja2() -> None:
 
 def test_the_child_ends_with_its_parent() -> None:
     code = (
-        "import os; from reconciler.doors.templates import Renderer; r = Renderer(); r.start();"
+        "import os; from reconciler.doors.templates import Job, Renderer; r = Renderer(); r.render([Job('n', '', {})]);"
         "print(r._child.pid, flush=True); os._exit(0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)

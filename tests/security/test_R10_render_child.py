@@ -76,7 +76,6 @@ def test_each_bomb_is_its_own_error_is_remembered_and_its_neighbours_live(render
 
 
 def test_the_child_has_its_limits_and_nothing_of_ours(renderer: Renderer) -> None:
-    renderer.start()
     assert renderer.render([Job("t", "{{ 1 }}", {"fresh": 1})]) == ["1"]
     assert renderer._child
     process = Path("/proc") / str(renderer._child.pid)
