@@ -160,7 +160,51 @@ def test_a_program_below_a_directory_that_others_may_write_to_is_refused(tmp_pat
             processes.run([path])
 
 
+def test_a_directory_between_two_links_is_looked_at_as_well(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "mid").symlink_to("/bin/true")
+    (tmp_path / "link").symlink_to("open/mid")
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(Failed, match=r"others can write to .*/open; run: chmod go-w") as caught:
+        processes.run([str(tmp_path / "link")])
+    assert caught.value.reason == "CommandRefused"
+
+
+def test_links_of_ours_are_followed_to_the_program(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin" / "hook", "echo ran")
+    (tmp_path / "directory").symlink_to("bin")
+    (tmp_path / "bin" / "second").symlink_to("../directory/./hook")
+    (tmp_path / "first").symlink_to(tmp_path / "directory" / "second")
+    assert processes.run([str(tmp_path / "first")]).output == b"ran\n"
+    assert processes.run([f"{tmp_path}/directory/../bin//second"]).output == b"ran\n"
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(Failed, match="Too many levels of symbolic links"):
+        processes.run([str(tmp_path / "a")])
+
+
+@pytest.mark.parametrize("text", ["", "/nowhere", "file/below"])
+def test_a_link_to_nothing_is_no_program(tmp_path: Path, text: str) -> None:
+    script(tmp_path / "file", "")
+    (tmp_path / "link").symlink_to(text or "none")
+    with pytest.raises(Failed) as caught:
+        processes.run([str(tmp_path / "link")])
+    assert caught.value.reason == ("CommandRefused" if text.startswith("file") else "CommandMissing")
+
+
 if ROOT:
+
+    def test_a_link_of_somebody_else_between_two_of_ours_is_refused(tmp_path: Path) -> None:
+        (tmp_path / "his").mkdir()
+        (tmp_path / "his" / "mid").symlink_to("/bin/true")
+        os.chown(tmp_path / "his", TENANT, TENANT)
+        (tmp_path / "link").symlink_to("his/mid")
+        with pytest.raises(Failed, match=f"uid {TENANT} owns .*/his; give that to root"):
+            processes.run([str(tmp_path / "link")])
 
     def test_a_program_of_somebody_else_is_refused(tmp_path: Path) -> None:
         hook = script(tmp_path / "hook", "echo ran")

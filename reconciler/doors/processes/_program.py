@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
+from collections import deque
 from typing import Final
 
 from reconciler.errors import Failed
@@ -12,6 +14,7 @@ from reconciler.model.text import clean
 
 DIRECTORIES: Final = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _EXECUTE: Final = 0o111
+_MOST_LINKS: Final = 40  # as the kernel's
 _NAME: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,255}", re.ASCII)
 
 
@@ -45,13 +48,11 @@ def refused(name: str, why: str) -> Failed:
 
 
 def _check_trusted(path: str) -> None:
-    """Refuse a program that somebody other than root or us can change, by any directory above it or its target."""
+    """Refuse a program that somebody other than root or us can change, by any directory or link that leads to it."""
     try:
-        real = os.path.realpath(path, strict=True)
+        real = _walked(path)
         if not os.path.isfile(real):  # noqa: PTH113
             raise missing(path, "is not a program but a directory or a device; correct the path")
-        for one in sorted({*_prefixes(path), *_prefixes(real)}):
-            _check_owner(path, one)
     except FileNotFoundError:
         raise missing(path, "does not exist; install it or correct the path") from None
     except OSError as error:
@@ -64,15 +65,37 @@ def _check_trusted(path: str) -> None:
         raise refused(path, f"may not be run by uid {os.geteuid()} ({seen}); let it, or declare another command")
 
 
-def _prefixes(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/", *("/".join(parts[: count + 1]) for count in range(1, len(parts)))]
+def _walked(path: str) -> str:
+    """Give where a path leads. Each directory and link on the way is looked at: whoever may change one may re-point it.
+
+    Raises Failed, and OSError where there is nothing, or one link too many.
+    """
+    _check_owner(path, "/")
+    here, ahead, links = "", deque(path.split("/")), 0
+    while ahead:
+        part = ahead.popleft()
+        if part == "..":
+            here = here.rpartition("/")[0]
+        elif part not in {"", "."}:
+            one = f"{here}/{part}"
+            if not stat.S_ISLNK(_check_owner(path, one)):
+                here = one
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, "")
+            text = os.readlink(one)  # noqa: PTH115  text in, text out
+            ahead.extendleft(reversed(text.split("/")))
+            here = "" if text.startswith("/") else here
+    return here or "/"
 
 
-def _check_owner(path: str, one: str) -> None:
+def _check_owner(path: str, one: str) -> int:
+    """Refuse what others may change; give its mode."""
     facts = os.lstat(one)
     if facts.st_uid not in {0, os.geteuid()}:
         raise refused(path, f"is not trusted, because uid {facts.st_uid} owns {clean(one)}; give that to root")
     sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky and not stat.S_ISLNK(facts.st_mode):
         raise refused(path, f"is not trusted, because others can write to {clean(one)}; run: chmod go-w on that")
+    return facts.st_mode
