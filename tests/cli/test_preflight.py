@@ -192,6 +192,21 @@ def test_a_secret_that_is_not_there_is_told_with_its_field_and_file(tmp_path: Pa
     assert list((program.state / "undo").iterdir()) == []
 
 
+def test_each_declared_command_is_looked_at(tmp_path: Path, ns: NameServer) -> None:
+    eab = {"kid": "one", "hmacKey": {"exec": ["/no/such/secret"]}}
+    program = write(
+        Program(tmp_path),
+        ns,
+        document("Issuer", "bound", type="acme", directory="https://127.0.0.1:1/dir", agreeToTerms=True, eab=eab),
+        document("Target", "own", type="exec", install=["/no/such/install"]),
+        document("Target", "mail", type="postfix", configDirectory=str(tmp_path), postmap=["/no/such/postmap", "sni"]),
+        site("one", "here.example.com", issuers=["bound"], targets=["own", "mail"]),
+    )
+    items = {item["subject"]: item for item in program.json("preflight")["items"] if item["check"] == "command"}
+    assert {"/no/such/install", "/no/such/postmap", "/no/such/secret"} <= items.keys()
+    assert items["/no/such/secret"]["next"] == "install it, or correct `eab.hmacKey` of the Issuer bound"
+
+
 def test_caa_is_not_judged_before_a_ca_has_told_its_name(tmp_path: Path, ns: NameServer) -> None:
     issuer = document("Issuer", "house", type="acme", directory="https://127.0.0.1:9/dir", caBundle="/no/such.pem")
     program = write(Program(tmp_path), ns, issuer, site("one", "banned.example.com", issuers=["house"]))

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute.preflight.machine import check_commands, check_state, check_target
+from reconciler.execute.preflight.commands import check_commands
+from reconciler.execute.preflight.machine import check_state, check_target
 from reconciler.execute.preflight.naming import Naming, record_lines
 from reconciler.execute.preflight.server import check_email, check_hostname
 from reconciler.execute.preflight.trials import Trials
@@ -88,12 +89,10 @@ class Checklist:
                     yield from trials.run(site.name, _base(one), way)
 
     def _targets(self, sites: Sequence[DesiredSite]) -> Iterator[Finding]:
-        specs = {use.spec.name: use.spec for site in sites for use in site.targets}
-        ways = {way.name: way for site in sites for ways in site.methods.values() for way in ways}
         for site in sites:
             for use in site.targets:
                 yield from check_target(site, use, self.target(use.spec), self.live(site.name))
-        yield from check_commands([specs[name] for name in sorted(specs)], [ways[name] for name in sorted(ways)])
+        yield from check_commands(sites)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -1,4 +1,4 @@
-"""This machine: room in the state directory, the directories and commands of targets."""
+"""This machine: room in the state directory, the directories of targets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import pwd
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
-from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
 from reconciler.model.findings import Check, Finding, Severity
 from reconciler.model.names import Part
 from reconciler.model.ports import Refusal, SiteOnTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from reconciler.model.desired import DesiredSite, MethodSpec, TargetSpec, TargetUse
+    from reconciler.model.desired import DesiredSite, TargetUse
     from reconciler.model.ports import Artifact, Target
 
 _LEAST: Final = 64 << 20
@@ -90,22 +89,3 @@ def _rights(site: str, target: str, artifact: Artifact) -> Iterator[Finding]:
     except files.FileFailed as failure:
         seen, _, mend = str(failure).partition("; ")
         yield Finding(Check.TARGET, Severity.ERROR, artifact.path, seen, "its owner and group", mend, site)
-
-
-def check_commands(targets: Sequence[TargetSpec], methods: Sequence[MethodSpec]) -> Iterator[Finding]:
-    """See that each declared command is there and may be run, each once."""
-    wanted: dict[str, str] = {}
-    for spec in targets:
-        for field, argv in (("test", spec.test), ("reload.command", spec.reload.command)):
-            if argv:
-                wanted.setdefault(argv[0], f"`{field}` of the Target {spec.name}")
-    for method in methods:
-        provider = getattr(method, "provider", None)
-        if provider is not None and provider.type == "exec":
-            wanted.setdefault(provider.command[0], f"`provider.command` of the ChallengeMethod {method.name}")
-    for program, where in sorted(wanted.items()):
-        try:
-            processes.resolve_program(program)
-        except Failed as failure:
-            mend = f"install it, or correct {where}"
-            yield Finding(Check.COMMAND, Severity.ERROR, program, str(failure), f"{where} can be run", mend)
