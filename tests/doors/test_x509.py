@@ -198,3 +198,31 @@ def test_a_key_of_a_kind_that_no_server_uses_is_refused() -> None:
     secret, root = authority()
     csr = x509.make_csr(Secret(odd), NAMES)
     refused("UnreadableRequest", lambda: x509.sign(secret, root, csr, NAMES, not_before=NOW, not_after=NOW + DAYS))
+
+
+def _shown(names: c.ExtensionType) -> bytes:
+    """Give a certificate as any listener may show it, with the serial number 1 and a proof."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = c.Name([c.NameAttribute(c.NameOID.COMMON_NAME, "x")])
+    proof = c.UnrecognizedExtension(c.ObjectIdentifier("1.3.6.1.5.5.7.1.31"), b"\x04\x20" + bytes(32))
+    builder = c.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + DAYS).add_extension(
+        names, critical=False
+    )
+    return builder.add_extension(proof, critical=True).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _bad() -> dict[str, bytes]:
+    names = c.SubjectAlternativeName([c.DNSName("shop.example")])
+    good, version = _shown(names), b"\xa0\x03\x02\x01\x02"
+    assert x509.challenge_shown(good) == (("shop.example",), bytes(32))
+    return {
+        "a serial number of 0": good.replace(version + b"\x02\x01\x01", version + b"\x02\x01\x00", 1),
+        "an X.400 address": _shown(c.UnrecognizedExtension(names.oid, b"\x30\x04\xa3\x02\x30\x00")),
+        "a part": good[:-1],
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("what", ["a serial number of 0", "an X.400 address", "a part", "nothing"])
+def test_what_a_listener_shows_and_cannot_be_read_has_no_names(what: str) -> None:
+    assert x509.challenge_shown(_bad()[what]) == ((), None)

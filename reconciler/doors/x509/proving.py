@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from reconciler.doors.x509.keys import alt_names, digest_for, load_key, new_key
+from reconciler.doors.x509.reading import BAD
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,12 +47,15 @@ def challenge_certificate(hostname: str, key_authorization: bytes, now: datetime
 
 
 def challenge_shown(certificate_der: bytes) -> tuple[tuple[str, ...], bytes | None]:
-    """Give the names of a certificate that a listener showed, and the digest in its critical acmeIdentifier, if any."""
+    """Give the names of a certificate that a listener showed, and the digest in its critical acmeIdentifier, if any.
+
+    One that cannot be read has neither.
+    """
     try:
         loaded = x509.load_der_x509_certificate(certificate_der)
         names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         found = loaded.extensions.get_extension_for_oid(x509.ObjectIdentifier(ACME_IDENTIFIER))
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (*BAD, x509.ExtensionNotFound):
         return (), None
     value = found.value.value if isinstance(found.value, x509.UnrecognizedExtension) else b""
     proof = value[len(_OCTETS) :] if found.critical and value.startswith(_OCTETS) else None
