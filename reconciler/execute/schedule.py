@@ -1,6 +1,7 @@
 """The book of one plan: which change may start, which must be skipped because one before it did not succeed.
 
-Every step costs what it touches, not the length of the plan: ten thousand sites finish one by one.
+A change that ends costs what waits for it, not the length of the plan: ten thousand sites finish one by one. To ask
+what is partly ready costs the number of targets, to ask for batches the parts of those that are given.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ class Schedule:
             for before in befores:
                 self._next.setdefault(before, []).append(name)
         self._groups = Groups(self._left, self._waits)
+        self._parts: dict[str, dict[str, Change]] = {}
+        self._free: dict[str, set[str]] = {}
+        for name, change in self._left.items():
+            if change.verb in TARGET_VERBS:
+                self._parts.setdefault(change.target or "", {})[name] = change
+                self._note_free(change)
 
     def ready(self) -> list[Change]:
         """Give the site changes that may start at the outset; batches are asked for by `batches`."""
@@ -63,6 +70,7 @@ class Schedule:
             if self._left.pop(one.change.id, None) is None:
                 continue
             ended.append(one)
+            self._forget_part(one.change)
             self._groups.ended(one.change.id)
             for name in self._next.pop(one.change.id, ()):
                 self._after(name, one, started, queue)
@@ -77,7 +85,9 @@ class Schedule:
             self._useful.add(name)
         if self._is_lost(change, ended):
             queue.append(_dependency(change, ended))
-        elif not self._waits[name]:
+            return
+        self._note_free(change)
+        if not self._waits[name]:
             if self._is_site(name):
                 started.append(change)
             else:
@@ -103,15 +113,22 @@ class Schedule:
 
     def partly_ready(self) -> set[str]:
         """Give the targets of which something may start although not all of the batch may."""
-        parts = (c for c in self._left.values() if c.verb in TARGET_VERBS)
-        return {part.target or "" for part in parts if self._may_hasten(part)}
+        return {target for target, names in self._free.items() if names}
+
+    def _note_free(self, change: Change) -> None:
+        if change.verb in TARGET_VERBS and self._may_hasten(change):
+            self._free.setdefault(change.target or "", set()).add(change.id)
+
+    def _forget_part(self, change: Change) -> None:
+        self._parts.get(change.target or "", {}).pop(change.id, None)
+        self._free.get(change.target or "", set()).discard(change.id)
 
     def _may_hasten(self, change: Change) -> bool:
         return change.id in self._useful if change.verb is Verb.RELOAD else not self._waits[change.id]
 
     def hasten(self, target: str) -> tuple[tuple[Change, ...], Sequence[Outcome]]:
         """Give the parts of a target that may start now as one batch; the rest is skipped, for the next pass."""
-        mine = [c for c in self._left.values() if c.target == target and c.verb in TARGET_VERBS]
+        mine = list(self._parts.get(target, {}).values())
         parts = [c for c in mine if c.verb is not Verb.RELOAD and not self._waits[c.id]]
         late = [c for c in mine if c.verb is not Verb.RELOAD and self._waits[c.id]]
         reloads = [c for c in mine if c.verb is Verb.RELOAD]

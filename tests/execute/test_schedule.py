@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,9 @@ from reconciler.execute.schedule import TARGET_VERBS, Schedule
 from reconciler.model.changes import Change, Plan, Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from tests.execute.plans import chain, change, done, failed, install, issue, reload
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_what_waits_for_nothing_is_ready_and_a_batch_needs_all_its_parts() -> None:
@@ -112,6 +116,20 @@ def test_hastened_batch_takes_what_is_ready_and_leaves_the_rest_to_the_next_pass
     assert [(one.change, one.reason) for one in skipped] == [(plan.changes[3], "NoLongerPlanned")]
 
 
+def test_a_change_that_ends_costs_what_waits_for_it_in_a_plan_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = chain(*(f"s{number}" for number in range(500)))
+    book, looked, judge = Schedule(plan), [], Schedule._may_hasten
+
+    def counted(book: Schedule, one: Change) -> bool:
+        looked.append(one)
+        return judge(book, one)
+
+    monkeypatch.setattr(Schedule, "_may_hasten", counted)
+    book.finish(done(plan.changes[0]))
+    assert book.partly_ready() == {"web"}
+    assert looked == [plan.changes[500]]
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Sites with a certificate or without, installs in up to two targets, reloads or none."""
@@ -134,6 +152,9 @@ def test_each_change_ends_once_and_after_what_comes_before(plan: Plan, data: st.
     waiting = book.ready()
     while book.pending():
         batches = book.batches()
+        assert book.partly_ready() == {
+            one.target for one in book.left() if one.verb in TARGET_VERBS and book._may_hasten(one)
+        }
         assert waiting or batches, "nothing may start and something is left"
         group = [waiting.pop(0)] if waiting else list(batches[0][1])
         for one in group:
