@@ -1,15 +1,11 @@
-"""Who a file should belong to: names of users and groups to numbers."""
+"""Who a file should belong to, and whether we can give it to him."""
 
 from __future__ import annotations
 
-import grp
-import pwd
-from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.doors.files.api import FileFailed, check_giving
+from reconciler.doors.files.api import FileFailed, check_giving, numbers_of
 from reconciler.model.names import Part
-from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from reconciler.doors.files.api import FileStat
@@ -22,10 +18,7 @@ def owner_of(artifact: Artifact) -> tuple[int | None, int | None]:
 
     Raises FileFailed(PathRefused) for a name that this machine does not know.
     """
-    user = _user(artifact.owner) if artifact.owner is not None else None
-    if artifact.group is not None:
-        return (None if user is None else user[0]), _group(artifact.group)
-    return (None, None) if user is None else user
+    return numbers_of(artifact.owner, artifact.group)
 
 
 def tenants(artifact: Artifact, born: tuple[int, int], facts: FileStat | None) -> tuple[None, None]:
@@ -58,20 +51,3 @@ def check_configuration(artifact: Artifact, born: tuple[int, int] | None) -> Non
     if born is not None and (artifact.part is Part.CONFIG or artifact.own_directory):
         why = f"is in a tree of uid {born[0]}, who could have the server run anything; use a directory of root's"
         raise FileFailed("PathRefused", f"{artifact.path} {why}")
-
-
-@cache
-def _user(name: str) -> tuple[int, int]:
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
-        raise FileFailed("PathRefused", f"there is no user {clean(name)} on this machine; create it first") from None
-    return entry.pw_uid, entry.pw_gid
-
-
-@cache
-def _group(name: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise FileFailed("PathRefused", f"there is no group {clean(name)} on this machine; create it first") from None

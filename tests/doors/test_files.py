@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import subprocess
 from contextlib import contextmanager
@@ -232,3 +233,17 @@ def test_no_descriptor_left_is_a_failure_of_its_type(tmp_path: Path, work: Calla
     with no_descriptors(), pytest.raises(files.FileFailed, match="too many open files; raise LimitNOFILE") as told:
         work(str(tmp_path / "file"))
     assert told.value.reason == "DiskError"
+
+
+def test_names_of_owners_become_numbers() -> None:
+    assert files.numbers_of(None, None) == (None, None)
+    assert files.numbers_of("nobody", None) == (65534, grp.getgrnam("nogroup").gr_gid)
+    assert files.numbers_of("nobody", "root") == (65534, 0)
+    assert files.numbers_of(None, "root") == (None, 0)
+
+
+@pytest.mark.parametrize(("owner", "group", "words"), [("no-such", "root", "user no-such"), (None, "a\0b", "group a")])
+def test_a_name_that_the_machine_does_not_know_is_refused(owner: str | None, group: str, words: str) -> None:
+    with pytest.raises(files.FileFailed, match=f"there is no {words}.* on this machine; create it first") as told:
+        files.numbers_of(owner, group)
+    assert told.value.reason == "PathRefused"

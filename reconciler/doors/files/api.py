@@ -9,6 +9,7 @@ from reconciler.doors.files._failures import FileFailed, told, told_as
 from reconciler.doors.files._ground import Directory
 from reconciler.doors.files._lacking import check_giving, check_writable
 from reconciler.doors.files._names import check_mode, check_part, check_path
+from reconciler.doors.files._people import numbers_of
 from reconciler.doors.files._read import list_directory, read_file, read_with_stat, stat_file
 from reconciler.doors.files._stat import FileStat
 from reconciler.doors.files._walk import born_at, open_directory
@@ -39,6 +40,7 @@ __all__ = [
     "create_file",
     "discard",
     "list_directory",
+    "numbers_of",
     "open_directory",
     "read_file",
     "read_with_stat",

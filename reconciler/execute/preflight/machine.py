@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
@@ -79,13 +77,10 @@ def _directory(site: str, target: str, path: str, *, configured: bool) -> Iterat
 def _rights(site: str, target: str, artifact: Artifact) -> Iterator[Finding]:
     """See that we can give a file to the owner and group that it shall have."""
     try:
-        uid = pwd.getpwnam(artifact.owner).pw_uid if artifact.owner is not None else None
-        gid = grp.getgrnam(artifact.group).gr_gid if artifact.group is not None else None
-        files.check_giving(artifact.path, uid, gid)
-    except KeyError:
-        seen = f"no user {artifact.owner} or no group {artifact.group} on this machine"
-        mend = f"make them, or correct `owner` and `group` in the Target {target}"
-        yield Finding(Check.TARGET, Severity.ERROR, artifact.path, seen, "its owner and group", mend, site)
+        uid, gid = files.numbers_of(artifact.owner, artifact.group)
+        files.check_giving(artifact.path, uid, gid if artifact.group is not None else None)
     except files.FileFailed as failure:
         seen, _, mend = str(failure).partition("; ")
+        if failure.reason == "PathRefused":
+            mend = f"{mend}, or correct `owner` and `group` in the Target {target}"
         yield Finding(Check.TARGET, Severity.ERROR, artifact.path, seen, "its owner and group", mend, site)
