@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from reconciler.challenges.dns.means import Means
 from reconciler.challenges.identity import undo_for
 from reconciler.challenges.ports import Ports
 from reconciler.challenges.solvers import Solvers
@@ -17,6 +18,7 @@ from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import OrderRecord
 from reconciler.model.outcomes import Status
 from reconciler.model.ports import Declared
+from reconciler.model.text import Secret
 from reconciler.store.files import FileStore, open_store
 from tests.builders import SteadyClock
 
@@ -45,7 +47,8 @@ def store(tmp_path: Path) -> Iterator[FileStore]:
 
 def _steps(store: FileStore, wait: float = 5) -> SiteSteps:
     nobody = cast("Callable[[IssuerSpec], Issuer]", None)
-    solvers = Solvers(store, Ports(store, store.listener_directory, CLOCK))
+    means = Means(CLOCK, lambda _ref, _field: Secret(b""))
+    solvers = Solvers(store, Ports(store, store.listener_directory, CLOCK), means)
     nothing = cast("Rules", None), cast("Makers", None)
     return SiteSteps(store, nobody, solvers, CLOCK, *nothing, lambda _site, _text: None, wait=wait)
 
