@@ -91,7 +91,7 @@ if ROOT:  # only root can make what belongs to somebody else
                 written += 1
             except files.FileFailed:
                 time.sleep(0)
-        assert written > 10
+        assert written
         assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
     def test_link_of_somebody_else_in_our_directory_is_refused(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ if ROOT:  # only root can make what belongs to somebody else
                 written += 1
             except files.FileFailed:
                 time.sleep(0)
-        assert written > 10
+        assert written
         assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
     def test_hard_link_to_a_link_of_roots_in_a_shared_directory_is_refused(tmp_path: Path) -> None:
