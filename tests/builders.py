@@ -170,9 +170,9 @@ class MemoryDesk:
         self.undo[thing.id] = solver, solver.present(thing, asked.key_authorization)
         self._step("presented")
 
-    def settle(self, since: datetime) -> None:
+    def settle(self) -> None:
         for solver, thing in self.undo.values():
-            solver.settle([thing], since, self.say)
+            solver.settle([thing], datetime.now(UTC), self.say)
 
     def self_test(self) -> Sequence[Failed]:
         self._step("self_test")

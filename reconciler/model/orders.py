@@ -74,7 +74,8 @@ class Undo:
     `name` the owner name, `value` the text, `provider` who takes it away (without secrets, so that it works also when
     the method is gone). `kind` `address`: the same for an A or AAAA record, which stays for as long as its site wants
     it; `identity` is `ours` once it was published, `theirs` where it stood there before, and None until either is
-    known, or once it was found to be gone; `looked` is when it was last looked for.
+    known, or once it was found to be gone; `looked` is when it was last looked for. `presented` is when it was first
+    put there (aware UTC), None where an earlier version wrote it.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Undo:
     value: str = ""
     provider: DnsProviderSpec | None = None
     looked: datetime | None = None
+    presented: datetime | None = None
     v: int = 1
 
 

@@ -83,8 +83,8 @@ class Desk(Protocol):
         """Publish the answer to a challenge by that method; what must be undone is written down first."""
         ...
 
-    def settle(self, since: datetime) -> None:
-        """Wait until all that was presented can be seen, together. `since` is when the order began.
+    def settle(self) -> None:
+        """Wait until all that was presented can be seen, together. Its time begins when it was first presented.
 
         Raises Waiting (ask again with the same order), Failed.
         """
@@ -158,7 +158,7 @@ class Solver(Protocol):
         ...
 
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
-        """Wait until the CA can see them: at once where nothing needs time. `since` is when the order began.
+        """Wait until the CA can see them: at once where nothing needs time. `since` is when the last was presented.
 
         Raises Waiting where the wait goes on later with the same order, Failed where it was in vain.
         """

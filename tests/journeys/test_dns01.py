@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Timer
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -198,3 +199,23 @@ def test_a_person_publishes_between_two_runs(stage: Stage) -> None:
         stage.settle()
         assert street.server.query("_acme-challenge.one.test") == [value]
         assert street.left() == []
+
+
+def test_an_old_order_has_all_its_time_to_spread(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is presented anew is waited for as long as is declared, from then on and not from the order's beginning."""
+    monkeypatch.setattr("reconciler.challenges.dns.propagation._IN_THREAD", timedelta(seconds=0.5))
+    with dns_street(stage, bind) as street, knot(stage.root / "behind", ZONES) as behind:
+        both = {"nameservers": [street.server.endpoint, behind.endpoint], "timeout": "1m", "interval": "1s"}
+        street.write(street.site("one", "one.test"), propagation=both)
+        with pytest.raises(Crash):
+            street.apply_until_settled()
+        (value,) = street.server.query("_acme-challenge.one.test")
+        stage.shift += timedelta(hours=2)
+        stage.apply()
+        assert street.failure("one").startswith("NotPropagated: "), "it stood there for two hours"
+        assert street.server.query("_acme-challenge.one.test") == []
+        street.later()
+        late = Timer(2, behind.update, ("one.test", "add", "_acme-challenge.one.test", value))
+        late.start()
+        stage.settle()
+        late.join()

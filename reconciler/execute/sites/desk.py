@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed, NamesFailed, Waiting
 from reconciler.execute.probes.names import Names
@@ -14,12 +14,14 @@ from reconciler.model.names import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
     from reconciler.model.ports import Asked, Challenges, Clock, Lease, Store
     from reconciler.model.text import Secret
+
+# what needs time to be seen, or leaves more behind than itself
+_LASTING: Final = frozenset({"webroot", "txt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +89,25 @@ class SiteDesk:
         self._presented.append(Shown(solver, done, method, hostname, token, asked.key_authorization))
 
     def _as_left(self, thing: Undo) -> Undo:
-        """Keep which directories an attempt that was killed has made there: now they seem to be others'.
+        """Keep what an attempt before has noted: when it put the same there, and which directories it has made.
 
-        Also of another token: who is first to be taken away cannot remove what the last one still stands in.
+        The directories seem to be others' now. Also of another token: who is first to be taken away cannot remove what
+        the last one still stands in.
         """
-        if thing.kind != "webroot":
+        if thing.kind not in _LASTING:
             return thing
         if self._left is None:
             self._left = [one for one in self._store.undo() if one.site == self._site]
         made = [path for one in self._left if one.place == thing.place for path in one.made]
-        return replace(thing, made=tuple(dict.fromkeys((*thing.made, *made))))
+        since = next((one.presented for one in self._left if one.id == thing.id), None) or self._clock.now()
+        return replace(thing, made=tuple(dict.fromkeys((*thing.made, *made))), presented=since)
 
-    def settle(self, since: datetime) -> None:
+    def settle(self) -> None:
         """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""
+        now = self._clock.now()
         for solver in dict.fromkeys(one.solver for one in self._presented):
             mine = [one for one in self._presented if one.solver is solver]
+            since = max(one.thing.presented or now for one in mine)
             try:
                 solver.settle([one.thing for one in mine], since, self._say)
             except Failed as failure:

@@ -96,7 +96,7 @@ class Proof:
         ]
         tried = (self._tried(record.chosen[name], one, method) for name, one, method in pairs)
         self._check([failure for failure in tried if failure is not None])
-        self._desk.settle(record.intent_at)
+        self._desk.settle()
         self._check(self._desk.self_test())
         for name in waiting:
             if name not in record.answered:
