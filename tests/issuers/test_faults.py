@@ -15,6 +15,7 @@ from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Wai
 from reconciler.model.desired import Listener
 from tests.rig import rig
 from tests.servers import faults
+from tests.servers.identity import make_identity
 from tests.servers.pebble import Options, pebble
 from tests.servers.ports import free_port
 from tests.servers.processes import until
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.faults import Act
     from tests.servers.front import Front
+    from tests.servers.pebble import Pebble
 
 Fronted = tuple["Rig", "Front"]
 
@@ -179,6 +181,55 @@ def test_a_certificate_for_other_names_is_thrown_away(fronted: Fronted) -> None:
     assert caught.value.reason in {"KeyMismatch", "WrongNames"}
     assert caught.value.blame == "ca"
     assert desk.record is None
+
+
+@pytest.mark.parametrize(
+    ("path", "act"),
+    [
+        ("/alternate/", faults.refuse(404, problem="malformed", detail="no such certificate")),
+        ("/alternate/", faults.refuse(503, retry_after="60")),
+        ("/alternate/", faults.set_body(b"rubbish")),
+        ("/alternate/", faults.html()),
+        ("/certZ/[^/]+$", faults.set_header("Link", '<https://elsewhere.test/chain>;rel="alternate"')),
+    ],
+    ids=["404", "503", "rubbish", "html", "elsewhere"],
+)
+def test_an_alternate_chain_that_cannot_be_had_costs_nothing_else(
+    fronted: Fronted, quick: Pebble, path: str, act: Act
+) -> None:
+    machine, front = fronted
+    root = x509.facts(quick.root_pem(1)).issuer_name.removeprefix("CN=")
+    front.inject(act, path, times=None)
+    desk = machine.desk()
+
+    issued = machine.registered(preferred_chain=root).obtain(machine.request("chain.test"), desk)
+
+    assert issued.facts.hostnames == ("chain.test",)
+    assert x509.facts(issued.chain).issuer_name != f"CN={root}"
+    assert _orders(front) == 1
+    said = [call for call in desk.calls if root in call]
+    assert len(said) == 1, desk.calls
+    assert said[0].endswith("; going on with its own choice")
+
+
+def test_what_says_nothing_of_the_certificate_leaves_the_order(fronted: Fronted) -> None:
+    """The CA's own server shows a certificate that is not trusted when the new one is fetched."""
+    machine, front = fronted
+    issuer, desk, trusted = machine.registered(), machine.desk(), front.bundle.read_bytes()
+
+    def distrust(request: faults.Request, forward: faults.Forward) -> faults.Reply:
+        front.bundle.write_bytes(make_identity(front.bundle.parent / "other", "localhost").bundle.read_bytes())
+        return faults.drop_before(request, forward)
+
+    front.inject(distrust, "/certZ/")
+    with pytest.raises(Failed) as caught:
+        issuer.obtain(machine.request("later.test"), desk)
+    front.bundle.write_bytes(trusted)
+    issued = issuer.obtain(machine.request("later.test"), desk)
+
+    assert caught.value.reason == "CaUntrusted"
+    assert issued.facts.hostnames == ("later.test",)
+    assert _orders(front) == 1
 
 
 def _without(kind: str) -> Act:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from reconciler.doors import x509
 from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.issuers.acme.authorizations import Proof, unusable
-from reconciler.issuers.acme.download import download
+from reconciler.issuers.acme.download import Download
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
 from reconciler.issuers.acme.problems import Refused, named, of_names, retry_after
@@ -32,15 +32,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from reconciler.doors.x509 import Chain
     from reconciler.issuers.acme.session import Session
     from reconciler.issuers.acme.signing import Signer
     from reconciler.model.desired import AcmeIssuer as Spec
+    from reconciler.model.observed import CertificateFacts
     from reconciler.model.ports import Desk, Request
 
 # RFC 8555 section 8.3, RFC 8737 section 3
 _HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
 T = TypeVar("T")
 _UNPROVEN: Final = frozenset({"pending", "ready"})
+# what is wrong with a certificate itself; any other failure says nothing of it, and it is fetched again
+_UNUSABLE: Final = frozenset(
+    {"UnreadableCertificate", "KeyMismatch", "WrongNames", "NotYetValid", "Expired", "BadChain"}
+)
 
 
 class Run:
@@ -234,11 +240,10 @@ class Run:
             raise misbehaves("the CA sent a valid order without a certificate", record.url)
         preferred = self._request.preferred_chain or self._spec.preferred_chain
         try:
-            chain = download(self._session, self._signer, order.certificate, preferred)
-            now = self._session.clock.now()
-            facts = x509.check_issued(chain.fullchain_pem, self._desk.key(), self._request.hostnames, now)
+            download = Download(self._session, self._signer, self._checked, self._desk.say)
+            chain, facts = download.fetch(order.certificate, preferred)
         except Failed as failure:
-            if failure.reason != "CaMisbehaves":
+            if failure.reason in _UNUSABLE:
                 # nothing can be made of this certificate; a key that it is not for is dropped with the order
                 self._desk.forget(keep_key=failure.reason != "KeyMismatch")
             raise
@@ -251,6 +256,10 @@ class Run:
             profile=record.profile,
             challenges={name: Proven(one.method, one.type) for name, one in record.chosen.items()},
         )
+
+    def _checked(self, chain: Chain) -> CertificateFacts:
+        now = self._session.clock.now()
+        return x509.check_issued(chain.fullchain_pem, self._desk.key(), self._request.hostnames, now)
 
     def _asked(self, url: str) -> tuple[Order, datetime | None]:
         answer = self._session.post(url, b"", self._signer)
