@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -229,6 +230,34 @@ def test_what_says_nothing_of_the_certificate_leaves_the_order(fronted: Fronted)
 
     assert caught.value.reason == "CaUntrusted"
     assert issued.facts.hostnames == ("later.test",)
+    assert _orders(front) == 1
+
+
+@pytest.mark.parametrize("status", ["ready", "pending"])
+def test_an_order_that_stays_as_it_was_is_finalized_with_pauses(
+    fronted: Fronted, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    machine, front = fronted
+    monkeypatch.setattr("reconciler.issuers.acme.pacing._PATIENCE", 0.5)
+    issuer, desk = machine.registered(), machine.desk()
+    stop = faults.refuse(403, problem="unauthorized", detail="too fast")
+
+    def stay(request: faults.Request, forward: faults.Forward) -> faults.Reply:
+        if front.count("/finalize-order/", forwarded=False) > 50:
+            return stop(request, forward)
+        order = {"status": status, "authorizations": [f"{front.url}/authZ/x"], "finalize": front.url + request.path}
+        return faults.Reply(200, (("Content-Type", "application/json"),), json.dumps(order).encode())
+
+    front.inject(stay, "/finalize-order/", times=None)
+    with pytest.raises(Waiting) as caught:
+        issuer.obtain(machine.request("stays.test"), desk)
+    front.heal()
+
+    assert (caught.value.reason, str(caught.value)) == (
+        "InFlight",
+        "waiting for the CA to see that all names are proven",
+    )
+    assert issuer.obtain(machine.request("stays.test"), desk).facts.hostnames == ("stays.test",)
     assert _orders(front) == 1
 
 

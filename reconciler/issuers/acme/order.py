@@ -207,7 +207,7 @@ class Run:
                 order = self._asked(record.url or "")[0]
                 continue
             order = read_order(answer, self._session.origin)
-            if order.status == "processing" and answer.header("retry-after"):
+            if order.status in _UNPROVEN or (order.status == "processing" and answer.header("retry-after")):
                 pacer.pause(retry_after(answer, self._session.clock.now()))
         return order
 
