@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -332,6 +333,37 @@ def test_a_wrong_clock_at_the_ca(fronted: Fronted) -> None:
     assert caught.value.reason == "ClockWrong"
     assert desk.record is None
     assert issuer.spec.directory == front.directory
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -0100"])
+def test_a_clock_at_the_end_of_time(fronted: Fronted, date: str) -> None:
+    machine, front = fronted
+    front.inject(faults.set_header("Date", date), times=None)
+    issuer = machine.registered()
+    time.sleep(1.1)  # what is added to it since then leads beyond
+
+    with pytest.raises(Waiting) as caught:
+        issuer.obtain(machine.request("date.test"), machine.desk())
+
+    assert caught.value.reason == "ClockWrong"
+    assert "the CA's 9999-12-31 23:59" in str(caught.value)
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "yesterday", "\xff"])
+def test_a_date_that_is_none_is_passed_over(fronted: Fronted, date: str) -> None:
+    machine, front = fronted
+    front.inject(faults.set_header("Date", date), times=None)
+
+    assert machine.obtain("date.test").facts.hostnames == ("date.test",)
+
+
+def test_an_order_until_the_end_of_time(fronted: Fronted) -> None:
+    machine, front = fronted
+    issuer, desk = machine.registered(), machine.desk()
+    front.inject(faults.set_fields(expires="9999-12-31T23:59:59-01:00"), "/order-plz", times=None)
+
+    assert issuer.obtain(machine.request("ever.test"), desk).facts.hostnames == ("ever.test",)
+    assert desk.saved[-1].expires == datetime.max.replace(tzinfo=UTC)
 
 
 def test_a_newer_start_sends_no_storm_of_newnonce(fronted: Fronted) -> None:

@@ -51,6 +51,8 @@ def _berlin() -> Iterator[None]:
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
         ("99999999999", 8 * 86400),
         ("Mon, 23 Nov 2099 12:00:00 GMT", 8 * 86400),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", 8 * 86400),
+        ("Mon, 01 Jan 0001 00:00:00 +0100", 0),
     ],
 )
 def test_retry_after_is_right_in_every_zone(value: str, seconds: int) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import CertwrightError, Failed, Stalled, Transient, Waiting
+from reconciler.issuers.acme.times import http_time, in_utc
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from reconciler.issuers.acme.transport import Answer
 
@@ -132,13 +133,9 @@ def retry_after(answer: Answer, now: datetime) -> datetime | None:
         return None
     if value.isdecimal() and value.isascii():
         return now + min(timedelta(seconds=int(value[:9])), _LONGEST)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    date = http_time(value)
     # a date without a zone is UTC by RFC 9110 section 5.6.7, wherever this machine stands
-    aware = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    return min(max(aware, now), now + _LONGEST)
+    return None if date is None else min(max(in_utc(date), now), now + _LONGEST)
 
 
 def raise_for(answer: Answer, now: datetime) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Failed
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.problems import Problem, problem_from
+from reconciler.issuers.acme.times import in_utc
 from reconciler.model.text import clean
 from reconciler.model.tokens import is_token
 
@@ -198,4 +199,4 @@ def _time(value: object) -> datetime | None:
         time = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return in_utc(time)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,9 +13,12 @@ from reconciler.issuers.acme.nonces import Nonces, nonce_in
 from reconciler.issuers.acme.origin import misbehaves, origin_of
 from reconciler.issuers.acme.problems import Refused, raise_for
 from reconciler.issuers.acme.resources import Directory, read_directory
+from reconciler.issuers.acme.times import http_time
 from reconciler.issuers.acme.transport import Broken, Transport
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reconciler.issuers.acme.signing import Signer
     from reconciler.issuers.acme.transport import Answer, Wanted
     from reconciler.model.desired import AcmeIssuer as Spec
@@ -95,12 +97,13 @@ class Session:
             raise Waiting("ClockWrong", message, now + _CLOCK_AGAIN)
 
     def _skewed(self) -> datetime | None:
-        """Give the CA's time if it is far from ours."""
-        if self._date is None:
+        """Give what the CA last said the time is, if it was far from ours then."""
+        told = self._date
+        if told is None:
             return None
-        _, date, seen = self._date
-        theirs = date + timedelta(seconds=self.clock.monotonic() - seen)
-        return theirs if abs(theirs - self.clock.now()) > _SKEW else None
+        _, date, seen = told
+        ours = self.clock.now() - timedelta(seconds=self.clock.monotonic() - seen)
+        return date if abs(date - ours) > _SKEW else None
 
     def check_stop(self) -> None:
         """Raise Waiting(InFlight) if the process is asked to stop."""
@@ -156,12 +159,9 @@ class Session:
 
     def _heard(self, answer: Answer) -> Answer:
         """Note the CA's clock; most answers repeat the second of the one before."""
-        text = answer.header("date")
-        if text is not None and (self._date is None or self._date[0] != text):
-            try:
-                date = parsedate_to_datetime(text)
-            except (ValueError, TypeError):
-                return answer
-            if date.tzinfo is not None:
+        text, known = answer.header("date"), self._date
+        if text is not None and (known is None or known[0] != text):
+            date = http_time(text)
+            if date is not None and date.tzinfo is not None:
                 self._date = text, date, self.clock.monotonic()
         return answer
