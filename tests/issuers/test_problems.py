@@ -116,6 +116,7 @@ def test_a_page_of_help_is_told_only_if_it_is_https() -> None:
         (429, f'{{"type": "{URN}rateLimited", "detail": "x"}}', "60", Waiting, "RateLimited"),
         (429, "<html>", "60", Waiting, "RateLimited"),
         (429, "<html>", "", Failed, "CaUnavailable"),
+        (429, f'{{"type": "{URN}rateLimited", "detail": "too many orders"}}', "", Failed, "CaUnavailable"),
         (429, f'{{"type": "{URN}rateLimited", "detail": "visit https://u.test/?jwt=x."}}', "", Stalled, "Paused"),
         (403, f'{{"type": "{URN}userActionRequired"}}', "", Stalled, "UserActionRequired"),
         (400, f'{{"type": "{URN}accountDoesNotExist"}}', "", Stalled, "AccountMissing"),

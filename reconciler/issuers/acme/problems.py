@@ -199,11 +199,14 @@ def unavailable(failure: Transient, now: datetime) -> Failed:
 
 
 def _limited(problem: Problem, text: str) -> CertwrightError:
-    """Tell an ordinary limit from a paused account: same type, but a pause has no end and a page to visit."""
+    """Tell an ordinary limit from a paused account: same type, but a pause has no end and a page to visit.
+
+    Of a limit that has neither, nobody knows the end: it is asked again as what the CA cannot do now.
+    """
     if problem.retry_after is not None:
         return Waiting("RateLimited", text, problem.retry_after)
-    if problem.code == "rateLimited":
-        page = problem.visit or problem.help or "the CA's page"
+    if problem.code == "rateLimited" and problem.visit is not None:
+        page = problem.visit
         return Stalled("Paused", f"{text} ({page})" if page not in text else text, f"a person has visited {page}")
     return Failed("CaUnavailable", text, blame="ca", type=problem.type or None, url=problem.url)
 
