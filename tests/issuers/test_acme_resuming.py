@@ -14,6 +14,7 @@ from reconciler.doors import x509
 from reconciler.errors import Waiting
 from reconciler.model.desired import Listener
 from reconciler.model.observed import Proven
+from reconciler.model.stages import Way
 from tests.builders import Crash, crashing
 from tests.rig import Rig, rig
 from tests.servers.pebble import Options, pebble
@@ -152,6 +153,24 @@ def test_an_order_that_waits_goes_on_where_it_was(tmp_path: Path, dns: Challtest
     assert issued is not None
     assert issued.challenges == {"again.test": Proven("http", "http-01")}
     assert len({record.url for record in desk.saved if record.url}) == 1
+
+
+@pytest.mark.parametrize("profile", ["default", "unknown"])
+def test_an_order_in_a_persons_hands_keeps_its_profile(rig: Rig, profile: str) -> None:
+    """Whatever the Issuer says meanwhile, also that it must have a profile that the CA has not got."""
+    desk, request = rig.desk(), replace(rig.request("hand.test"), by_hand=True)
+    first = rig.registered().offer(request, desk)
+
+    later = rig.registered(profile=profile, profile_required=True)
+    again = later.offer(request, desk)
+    proven = later.prove(request, desk, {"hand.test": Way("http-01", rig.method)})
+    assert desk.record is not None
+    desk.record = replace(desk.record, stage="auto")
+    issued = later.obtain(rig.request("hand.test"), desk)
+
+    assert [again.order, proven.order] == [first.order, first.order]
+    assert (proven.status, issued.profile) == ("ready", None)
+    assert {record.url for record in desk.saved if record.url} == {first.order}
 
 
 def _port(rig: Rig) -> int:

@@ -57,7 +57,7 @@ class Stages:
             request = self.obtaining.by_hand(site, live, order.reason, order.hostnames)
             desk = self.obtaining.desk(site, lease, live, spec)
             try:
-                offer = self._issuer(spec).prove(replace(request, profile=order.profile), desk, ways)
+                offer = self._issuer(spec).prove(request, desk, ways)
             except Failed as failure:
                 self._note(site, failure)
                 raise

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciler.doors import x509
@@ -61,16 +62,14 @@ class Run:
 
         The order stays on the desk: whoever stored the certificate forgets it. Raises what `issuer` translates.
         """
-        profile = self._profile()
-        found = self._found(profile)
-        record, order = found or self._placed(profile)
+        found = self._found()
+        record, order = found or self._placed()
         return self.guarded(lambda: self._go_on(record, order, resumed=found is not None))
 
     def taken_up(self, *, may_place: bool = False) -> tuple[OrderRecord, Order] | None:
         """Give the order that was left, or with `may_place` a new one; None if there is none."""
-        profile = self._profile()
-        found = self._found(profile)
-        return self._placed(profile) if found is None and may_place else found
+        found = self._found()
+        return self._placed() if found is None and may_place else found
 
     def guarded(self, work: Callable[[], T]) -> T:
         """Do a part of the order; forget the order where a failure ends it."""
@@ -97,12 +96,15 @@ class Run:
             order = self._finalized(record, order)
         return self._collected(record, self._valid(record, order))
 
-    def _found(self, profile: str | None) -> tuple[OrderRecord, Order] | None:
+    def _found(self) -> tuple[OrderRecord, Order] | None:
         """Take up the order that was left, if it is still for the same thing and the CA still knows it."""
         record = self._desk.order()
-        if record is None or (record.url is None and self._fits(record, profile)):
+        if record is None:
             return None
-        if not self._fits(record, profile) or record.url is None:
+        fits = self._fits(record)
+        if record.url is None and fits:
+            return None
+        if record.url is None or not fits:
             self._desk.forget(keep_key=True)
             return None
         try:
@@ -118,13 +120,16 @@ class Run:
         self._desk.say("going on with the order")
         return record, order
 
-    def _fits(self, record: OrderRecord, profile: str | None) -> bool:
+    def _fits(self, record: OrderRecord) -> bool:
+        # what a person has done for an order is not lost for a profile that is declared meanwhile
+        profile = record.profile if record.stage == "byHand" or record.proven else self._profile
         mine = (self._spec.directory, self._signer.kid, sorted(self._request.hostnames), profile)
         theirs = (record.directory, record.account, sorted(record.hostnames), record.profile)
         return mine == theirs and not record.is_over(self._session.clock.now())
 
-    def _placed(self, profile: str | None) -> tuple[OrderRecord, Order]:
+    def _placed(self) -> tuple[OrderRecord, Order]:
         """Ask for a new order: the intent and the key are on the desk before, the URL right after."""
+        profile = self._profile
         self._check_methods()
         directory = self._session.directory()
         self._session.check_clock()
@@ -172,6 +177,7 @@ class Run:
             stage="byHand" if self._request.by_hand else "auto",
         )
 
+    @cached_property
     def _profile(self) -> str | None:
         """Give the profile to ask for; None where the CA does not offer it and it is not required."""
         wanted = self._request.profile or self._spec.profile
