@@ -71,6 +71,19 @@ def test_a_ca_that_was_rebuilt_does_not_know_the_account(tmp_path: Path, dns: Ch
     assert caught.value.reason == "AccountMissing"
 
 
+def test_an_account_that_is_restored_is_used_without_a_restart(rig: Rig) -> None:
+    record = rig.issuer().register()
+    place = rig.directory, "default"
+    rig.restart()
+    rig.store.records[place] = replace(record, url=f"{record.url}0000")
+    with pytest.raises(Stalled) as caught:
+        rig.issuer().obtain(rig.request("restored.test"), rig.desk())
+    rig.store.records[place] = record
+
+    assert caught.value.reason == "AccountMissing"
+    assert rig.issuer().obtain(rig.request("restored.test"), rig.desk()).account == record.url
+
+
 def test_terms_that_are_not_agreed_to_are_told_with_their_place(rig: Rig) -> None:
     with pytest.raises(Stalled, match="Do%20what%20thou%20wilt") as caught:
         rig.issuer(agree_to_terms=False).register()

@@ -25,7 +25,10 @@ _WAIT: Final = 30.0
 
 
 def signer_of(session: Session, spec: Spec, means: Means) -> Signer:
-    """Give the account's signer, loaded once for all threads. Raises Failed(AccountNotRegistered)."""
+    """Give the account's signer, loaded once for all threads, and again once the CA did not know the account.
+
+    Raises Failed(AccountNotRegistered).
+    """
     with session.account_lock:
         if session.signer is None:
             record = _record(spec, means)

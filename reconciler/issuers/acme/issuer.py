@@ -117,6 +117,9 @@ class AcmeIssuer:
     def _translated(self, failure: Refused | Transient) -> CertwrightError:
         clock = self._means.clock
         if isinstance(failure, Refused):
+            if failure.problem.code == "accountDoesNotExist":
+                # a person restores the key or names another account: both are read again, also by this process
+                self._sessions.get(self.spec).signer = None
             return failure_of(failure.problem)
         if clock.stopping():
             return self._sessions.get(self.spec).stopped()

@@ -31,7 +31,7 @@ _CLOCK_AGAIN: Final = timedelta(minutes=10)
 
 
 class Session:
-    """Talks to one CA for all threads. `signer` is the account's, set once it is registered."""
+    """Talks to one CA for all threads. `signer` is the account's, loaded at its first use."""
 
     def __init__(self, spec: Spec, clock: Clock, *, version: str, connections: int) -> None:
         """Take an issuer's spec; nothing is sent yet. Raises Stalled(InsecureDirectory)."""
