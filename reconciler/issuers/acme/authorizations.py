@@ -15,7 +15,7 @@ from reconciler.model.observed import ChosenChallenge
 from reconciler.model.ports import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.issuers.acme.session import Session
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Desk, Request
     from reconciler.model.stages import Way
 
+# RFC 8555 section 8.3, RFC 8737 section 3
+HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
 OPEN: Final = frozenset({"pending", "processing"})
 _OVER: Final = {
     "expired": "its authorization expired before it was proven; the next attempt makes a new order",
@@ -46,7 +48,7 @@ class Proof:
         (each with the CA's words or our own), Failed (BadToken, CaMisbehaves), Stalled(NoUsableChallenge),
         Waiting(InFlight), Refused, Transient.
         """
-        named = self.found(urls)
+        named = self.found(record, urls)
         self._check_open(record, named)
         chosen = {name: self._choose(record, name, one) for name, one in named.items()}
         record = replace(record, chosen=chosen)
@@ -56,10 +58,15 @@ class Proof:
             self._wait_for(record, list(waiting))
         return record
 
-    def found(self, urls: Sequence[str]) -> dict[str, Authorization]:
-        """Fetch authorizations, by the names that we asked for."""
+    def found(self, record: OrderRecord, urls: Sequence[str]) -> dict[str, Authorization]:
+        """Fetch authorizations, by the names that we asked for: each has another, the one that it had before."""
         fetched = [self._fetch(url)[0] for url in urls]
-        return {self._hostname(one): one for one in fetched}
+        names = {one.authorization: name for name, one in record.chosen.items()}
+        # where the CA says wildcard there is no doubt: these come first
+        for one in sorted(fetched, key=lambda one: not one.hostname.startswith("*.")):
+            if one.url not in names:
+                names[one.url] = self._hostname(one, names.values())
+        return {names[one.url]: one for one in fetched}
 
     def complete(self, record: OrderRecord, waiting: dict[str, Authorization], ways: Mapping[str, Way]) -> None:
         """Prove these names the way a person said: what somebody else published is answered and nothing more.
@@ -72,10 +79,9 @@ class Proof:
 
     def failed(self, record: OrderRecord, urls: Sequence[str]) -> NamesFailed | None:
         """Give the CA's words for the authorizations that failed, None if none did."""
-        found = [self._fetch(url)[0] for url in urls]
-        bad = [one for one in found if one.status != "valid" and one.status not in OPEN]
-        named = [(self._hostname(one), one) for one in bad]
-        return NamesFailed([_refused(name, one, record.chosen.get(name)) for name, one in named]) if named else None
+        found = self.found(record, urls).items()
+        bad = [(name, one) for name, one in found if one.status != "valid" and one.status not in OPEN]
+        return NamesFailed([_refused(name, one, record.chosen.get(name)) for name, one in bad]) if bad else None
 
     def _answer(
         self,
@@ -225,13 +231,15 @@ class Proof:
     def _methods(self, name: str) -> Sequence[MethodSpec]:
         return self._request.methods.get(name, ())
 
-    def _hostname(self, one: Authorization) -> str:
-        """Give the name that we asked for. Some CAs leave `wildcard` out."""
-        for name in (one.hostname, f"*.{one.hostname}"):
-            for asked in self._request.hostnames:
-                if _same(name, asked):
-                    return asked
-        raise misbehaves(f"the CA wants a proof for {one.hostname}, which was not asked for", one.url)
+    def _hostname(self, one: Authorization, taken: Collection[str]) -> str:
+        """Give the name that we asked for. Some CAs leave `wildcard` out; what asks one host is no wildcard's."""
+        meant = [one.hostname, f"*.{one.hostname}"]
+        if HOSTS_ONLY.isdisjoint(challenge.type for challenge in one.challenges):
+            meant.reverse()
+        asked = [name for mine in meant for name in self._request.hostnames if _same(mine, name)]
+        if not asked:
+            raise misbehaves(f"the CA wants a proof for {one.hostname}, which was not asked for", one.url)
+        return next((name for name in asked if name not in taken), asked[0])
 
 
 def unusable(name: str, methods: Sequence[MethodSpec], offered: Sequence[str]) -> Stalled:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciler.doors import x509
 from reconciler.errors import Failed, NamesFailed, Stalled
-from reconciler.issuers.acme.authorizations import Proof, unusable
+from reconciler.issuers.acme.authorizations import HOSTS_ONLY, Proof, unusable
 from reconciler.issuers.acme.download import Download
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from reconciler.model.observed import CertificateFacts
     from reconciler.model.ports import Desk, Request
 
-# RFC 8555 section 8.3, RFC 8737 section 3
-_HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
 T = TypeVar("T")
 _UNPROVEN: Final = frozenset({"pending", "ready"})
 # what is wrong with a certificate itself; any other failure says nothing of it, and it is fetched again
@@ -196,7 +194,7 @@ class Run:
         """Refuse before an order is spent what no CA may accept: a wildcard by a way that asks one host."""
         for name in self._request.hostnames:
             methods = self._request.methods.get(name, ())
-            if not methods or (name.startswith("*.") and all(method.type in _HOSTS_ONLY for method in methods)):
+            if not methods or (name.startswith("*.") and all(method.type in HOSTS_ONLY for method in methods)):
                 raise unusable(name, methods, ["dns-01"] if name.startswith("*.") else ["http-01"])
 
     def _finalized(self, record: OrderRecord, order: Order) -> Order:

@@ -50,7 +50,7 @@ class Staged:
         Raises NamesFailed with the CA's words: the order is over then, and forgotten; Failed(OrderGone) without one.
         """
         record, order = self._run.taken_up() or self._gone()
-        named = self._proof.found(order.authorizations)
+        named = self._proof.found(record, order.authorizations)
         waiting = {name: one for name, one in named.items() if name in ways and one.status != "valid"}
         chosen = {name: _chosen(name, one, ways[name]) for name, one in waiting.items()}
         asked = picked(record, chosen.values())
@@ -76,7 +76,7 @@ class Staged:
 
     def _offered(self, record: OrderRecord, order: Order) -> Offer:
         """Give all that the CA offers, and keep how far it is: what tells of the site asks no CA."""
-        named = self._proof.found(order.authorizations)
+        named = self._proof.found(record, order.authorizations)
         names = {name: named[name] for name in self._request.hostnames if name in named}
         proven = tuple(name for name, one in names.items() if one.status == "valid")
         ends = [order.expires or record.expires, *(one.expires for one in names.values())]
