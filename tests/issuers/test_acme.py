@@ -12,12 +12,14 @@ from reconciler.model.names import KeyType
 from reconciler.model.observed import Proven
 from tests.builders import MemoryDesk, SteadyClock
 from tests.rig import Rig, rig
+from tests.servers import faults
 from tests.servers.pebble import Options, Pebble, pebble
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.front import Front
 
 
 def test_two_names_are_proven_and_the_certificate_is_checked(rig: Rig) -> None:
@@ -102,6 +104,23 @@ def test_a_preferred_chain_is_found_among_the_alternates(rig: Rig, quick: Pebble
 
     assert x509.facts(usual.chain).issuer_name != f"CN={root}"
     assert x509.facts(other.chain).issuer_name == f"CN={root}"
+
+
+@pytest.mark.parametrize("root", ["Foo, Inc. Root", "#1 Root+CA = <yes>", 'The "Best" Root\\'])
+def test_a_preferred_chain_is_found_by_a_name_with_commas(fronted: tuple[Rig, Front], root: str) -> None:
+    machine, front = fronted
+    desk, now, names = machine.desk(), datetime.now(UTC), ("comma.test",)
+    key, authority = x509.new_ca(root, "ecdsa-p256", timedelta(days=9), now)
+
+    def signed(request: faults.Request, forward: faults.Forward) -> faults.Reply:
+        csr = x509.make_csr(desk.key(), names)
+        leaf = x509.sign(key, authority, csr, names, not_before=now, not_after=now + timedelta(days=9))
+        return faults.set_body(leaf)(request, forward)
+
+    front.inject(signed, "/alternate/", times=None)
+    issued = machine.registered(preferred_chain=root).obtain(machine.request(*names), desk)
+
+    assert x509.issuer_common_names(issued.certificate) == (root,)
 
 
 def test_a_profile_is_sent_where_offered_and_demanded_where_required(rig: Rig) -> None:

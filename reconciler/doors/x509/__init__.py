@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.doors.x509.importing import BroughtPair, read_pair, read_pkcs12
     from reconciler.doors.x509.keys import key_type, make_csr, new_key
     from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
-    from reconciler.doors.x509.reading import Chain, facts, read_chain
+    from reconciler.doors.x509.reading import Chain, facts, issuer_common_names, read_chain
     from reconciler.doors.x509.signing import PLACEHOLDER, new_ca, self_signed, sign
 else:
     _HOMES = {
@@ -30,6 +30,7 @@ else:
         "check_pair": "checking",
         "facts": "reading",
         "is_linked": "checking",
+        "issuer_common_names": "reading",
         "key_type": "keys",
         "make_csr": "keys",
         "new_ca": "signing",
@@ -62,6 +63,7 @@ __all__ = [
     "check_pair",
     "facts",
     "is_linked",
+    "issuer_common_names",
     "key_type",
     "make_csr",
     "new_ca",

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import NameOID
 
 from reconciler.doors.x509.keys import key_type_of, spki_of
 from reconciler.errors import Failed
@@ -76,6 +77,18 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
         )
     except BAD:
         raise unreadable("a part of the certificate is malformed", "local") from None
+
+
+def issuer_common_names(pem_or_der: bytes) -> tuple[str, ...]:
+    """Give the common names of who signed a certificate, as they stand in it: to compare, not to show.
+
+    Raises Failed(UnreadableCertificate).
+    """
+    try:
+        attributes = _load(pem_or_der).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except BAD:
+        raise unreadable("the name of its issuer is malformed", "local") from None
+    return tuple(one.value for one in attributes if isinstance(one.value, str))
 
 
 def hostnames_of(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _MOST_ALTERNATES: Final = 5
 _ALTERNATE: Final = re.compile(r"<([\x21-\x3d\x3f-\x7e]{1,2000})>\s*;[^,<]*\brel=\"?alternate\"?", re.ASCII)
-_COMMAS: Final = re.compile(r"(?<!\\),")
 
 
 class Download:
@@ -65,4 +64,4 @@ def _alternates(answer: Answer) -> list[str]:
 
 def _ends_at(chain: Chain, preferred: str) -> bool:
     top = (chain.certificate_pem, *chain.chain_pem)[-1]
-    return f"CN={preferred}" in _COMMAS.split(x509.facts(top).issuer_name)
+    return preferred in x509.issuer_common_names(top)
