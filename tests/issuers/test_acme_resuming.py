@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.doors import x509
-from reconciler.errors import Waiting
+from reconciler.errors import Stalled, Waiting
 from reconciler.model.desired import Listener
 from reconciler.model.observed import Proven
 from reconciler.model.stages import Way
@@ -171,6 +171,18 @@ def test_an_order_in_a_persons_hands_keeps_its_profile(rig: Rig, profile: str) -
     assert [again.order, proven.order] == [first.order, first.order]
     assert (proven.status, issued.profile) == ("ready", None)
     assert {record.url for record in desk.saved if record.url} == {first.order}
+
+
+def test_a_way_that_is_named_and_not_offered_is_told_as_one_that_is_declared(rig: Rig) -> None:
+    desk, request = rig.desk(), replace(rig.request("named.test"), by_hand=True)
+    rig.registered().offer(request, desk)
+
+    with pytest.raises(Stalled) as caught:
+        rig.registered().prove(request, desk, {"named.test": Way("none-01")})
+
+    assert caught.value.reason == "NoUsableChallenge"
+    assert str(caught.value).startswith("named.test: the CA offers ")
+    assert str(caught.value).endswith("; to be proven by: none-01")
 
 
 def _port(rig: Rig) -> int:

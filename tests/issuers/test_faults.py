@@ -276,7 +276,7 @@ def test_a_challenge_that_the_ca_withdraws(fronted: Fronted) -> None:
     assert isinstance(failure, Stalled)
     assert failure.reason == "NoUsableChallenge"
     assert "fault.test: the CA offers " in str(failure)
-    assert "declared: http (http-01)" in str(failure)
+    assert "to be proven by: http (http-01)" in str(failure)
 
 
 @pytest.mark.parametrize("skip", [0, 1], ids=["before", "after"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.issuers.means import Means
     from reconciler.model.desired import AcmeIssuer as Spec
     from reconciler.model.ports import Lease
+    from reconciler.model.text import Secret
 
 _KEY_TYPE: Final = "ecdsa-p256"
 _WAIT: Final = 30.0
@@ -83,7 +84,7 @@ def identities(session: Session, spec: Spec, means: Means) -> tuple[str, ...]:
     return names
 
 
-def _kept(means: Means, lease: Lease, spec: Spec, record: AccountRecord, key: Any) -> None:  # noqa: ANN401
+def _kept(means: Means, lease: Lease, spec: Spec, record: AccountRecord, key: Secret) -> None:
     if _record(spec, means) != record:
         means.store.put_account(lease, record, key)
 

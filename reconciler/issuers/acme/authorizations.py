@@ -6,7 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Failed, NamesFailed, Stalled, Waiting
+from reconciler.errors import Failed, NamesFailed, Waiting
+from reconciler.issuers.acme.choosing import HOSTS_ONLY, pick, ways_of
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
 from reconciler.issuers.acme.problems import Refused, retry_after
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Desk, Request
     from reconciler.model.stages import Way
 
-# RFC 8555 section 8.3, RFC 8737 section 3
-HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
 OPEN: Final = frozenset({"pending", "processing"})
 _OVER: Final = {
     "expired": "its authorization expired before it was proven; the next attempt makes a new order",
@@ -207,12 +206,7 @@ class Proof:
             return before
         if one.status == "valid":
             return self._reused(name, one)
-        for method in self._methods(name):
-            for challenge in one.challenges:
-                if challenge.type == method.type and challenge.can_be_answered:
-                    token = challenge.token or ""
-                    return ChosenChallenge(name, method.name, method.type, token, challenge.url, one.url)
-        raise unusable(name, self._methods(name), [challenge.type for challenge in one.challenges])
+        return pick(name, one, ways_of(self._methods(name)))
 
     def _still(self, before: ChosenChallenge, one: Authorization, challenge: Challenge) -> bool:
         if one.status == "valid":
@@ -240,13 +234,6 @@ class Proof:
         if not asked:
             raise misbehaves(f"the CA wants a proof for {one.hostname}, which was not asked for", one.url)
         return next((name for name in asked if name not in taken), asked[0])
-
-
-def unusable(name: str, methods: Sequence[MethodSpec], offered: Sequence[str]) -> Stalled:
-    """Say that no declared method can prove a name."""
-    declared = ", ".join(f"{method.name} ({method.type})" for method in methods) or "none"
-    message = f"{name}: the CA offers {', '.join(offered) or 'nothing'}; declared: {declared}"
-    return Stalled("NoUsableChallenge", message, f"a ChallengeMethod of an offered type is declared for {name}", name)
 
 
 def _refused(name: str, one: Authorization, chosen: ChosenChallenge | None) -> Failed:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciler.doors import x509
 from reconciler.errors import Failed, NamesFailed, Stalled
-from reconciler.issuers.acme.authorizations import HOSTS_ONLY, Proof, unusable
+from reconciler.issuers.acme.authorizations import Proof
+from reconciler.issuers.acme.choosing import HOSTS_ONLY, unusable, ways_of
 from reconciler.issuers.acme.download import Download
 from reconciler.issuers.acme.origin import misbehaves
 from reconciler.issuers.acme.pacing import Pacer
@@ -195,7 +196,7 @@ class Run:
         for name in self._request.hostnames:
             methods = self._request.methods.get(name, ())
             if not methods or (name.startswith("*.") and all(method.type in HOSTS_ONLY for method in methods)):
-                raise unusable(name, methods, ["dns-01"] if name.startswith("*.") else ["http-01"])
+                raise unusable(name, ways_of(methods), ["dns-01"] if name.startswith("*.") else ["http-01"])
 
     def _finalized(self, record: OrderRecord, order: Order) -> Order:
         csr = x509.make_csr(self._desk.key(), self._request.hostnames)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Failed, Stalled
+from reconciler.errors import Failed
 from reconciler.issuers.acme.asked import declared, gone, picked, printed
 from reconciler.issuers.acme.authorizations import OPEN, Proof
+from reconciler.issuers.acme.choosing import pick
 from reconciler.issuers.acme.order import Run
 from reconciler.model.observed import ChosenChallenge
 from reconciler.model.stages import Offer, OfferedChallenge, OfferedName
@@ -116,12 +117,4 @@ def _chosen(name: str, one: Authorization, way: Way) -> ChosenChallenge:
     """Pick the offered challenge of the way's type. Raises Stalled(NoUsableChallenge)."""
     if one.status not in OPEN:
         return ChosenChallenge(name, way.method.name if way.method else "", way.type, "", "", one.url)
-    for challenge in one.challenges:
-        if challenge.type == way.type and challenge.can_be_answered:
-            method = way.method.name if way.method is not None else ""
-            return ChosenChallenge(
-                name, method, way.type, challenge.token or "", challenge.url, one.url, by_person=way.by_person
-            )
-    offered = ", ".join(challenge.type for challenge in one.challenges) or "nothing"
-    message = f"{name}: the CA offers {offered}, not {way.type}"
-    raise Stalled("NoUsableChallenge", message, f"another way is named for {name}", name)
+    return replace(pick(name, one, [way]), by_person=way.by_person)
