@@ -14,6 +14,7 @@ AccountMissing        Stalled    the account is not known to the CA, or its key 
 AccountNotRegistered  Failed     no account yet: the change `register` makes it
 BadKey                Failed     a brought CA's key or an EAB key cannot be used
 BadToken              Failed     the CA sent a token that RFC 8555 section 8 forbids
+CaBundleUnreadable    Failed     the file of trusted roots cannot be read
 CaExpired             Failed     the embedded CA's own certificate is over
 CaMisbehaves          Failed     an answer that RFC 8555 does not allow: HTML, a redirect, a foreign URL, too much
 CaUnavailable         Failed     no answer, or 5xx, after retries
@@ -27,8 +28,9 @@ InFlight              Waiting    the order goes on then; also when the process i
 InsecureDirectory     Stalled    http without `allowInsecure`, or to a host that is not this machine
 AddressNotAllowed     Failed     the CA's name leads to an address of a private network
 NoUsableChallenge     Stalled    no declared method is offered for a name
+OrderGone             Failed     a person goes on with an order that is none, or over
 OrderInvalid          Failed     the CA gave the order up
-Paused                Stalled    the CA paused the account for a name; a person must visit its page
+Paused                Stalled    the CA paused the account for a name; a person must visit the page that it names
 ProfileMissing        Stalled    `profileRequired`, and the CA does not offer the profile
 RateLimited           Waiting    the CA's limit, until it says
 TermsNotAgreed        Stalled    the CA's terms are not agreed to

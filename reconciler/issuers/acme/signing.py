@@ -33,12 +33,6 @@ class Signer:
         self._name = self._alg.to_partial_json()
         self.thumbprint = encode_b64jose(self._jwk.thumbprint())
 
-    def named(self, kid: str) -> Signer:
-        """Give a signer with the same key that signs as the account of this URL."""
-        other = object.__new__(Signer)
-        other.__dict__.update(self.__dict__, _who={"kid": kid}, kid=kid)
-        return other
-
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Give the body of a POST: a flattened JWS (RFC 7515 section 7.2.2). An empty payload is POST-as-GET."""
         from josepy.json_util import encode_b64jose
