@@ -16,7 +16,7 @@ from reconciler.doors import x509
 from reconciler.errors import HeldBy
 from reconciler.model.desired import AcmeIssuer, Http01, Listener, MethodSpec
 from reconciler.model.names import Trust
-from reconciler.model.ports import Asked, Lease, Request, Solver
+from reconciler.model.ports import Asked, Challenges, Lease, Request, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +130,7 @@ class MemoryDesk:
 
     site: str = "site"
     key_type: str = "ecdsa-p256"
-    solvers: Solvers | None = None
+    solvers: Challenges | None = None
     crash_at: int | None = None
     on_call: Callable[[str], None] | None = None
     record: OrderRecord | None = None
