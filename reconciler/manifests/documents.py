@@ -44,10 +44,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file gave: the documents that could be read, and every problem of the others."""
+    """What a file gave: the documents that could be read, and every problem of the others.
+
+    `torn` are those others as far as they could be read, each with its own problems.
+    """
 
     documents: tuple[Document, ...]
     problems: tuple[Problem, ...]
+    torn: tuple[tuple[Document, tuple[Problem, ...]], ...] = ()
 
     def or_raise(self) -> tuple[Document, ...]:
         """Give the documents; ManifestError if there was any problem."""
@@ -61,15 +65,12 @@ def read_documents(raw: bytes, file: str, *, limit: int = FILE_LIMIT) -> Reading
     text = decode(raw, file, limit)
     if isinstance(text, Problem):
         return Reading((), (text,))
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for chunk in split(text):
-        source = Source(file, chunk.line, chunk.text)
-        data, found = _read(source)
-        problems += found
-        if not found and data is not None:
-            documents.append(Document(data, source))
-    return Reading(tuple(documents), tuple(problems))
+    read = [_read(Source(file, chunk.line, chunk.text)) for chunk in split(text)]
+    return Reading(
+        tuple(document for document, found in read if not found and document.data is not None),
+        tuple(problem for _, found in read for problem in found),
+        tuple((document, tuple(found)) for document, found in read if found),
+    )
 
 
 def places_in(source: Source) -> Places:
@@ -84,11 +85,11 @@ def places_in(source: Source) -> Places:
     )
 
 
-def _read(source: Source) -> tuple[Data, list[Problem]]:
+def _read(source: Source) -> tuple[Document, list[Problem]]:
     secret = private_key_in(source.text)
     if secret is not None:
         line, column = place_of(source.text, secret)
-        return None, [Problem(source.file, line + source.line - 1, column, PRIVATE_KEY_MESSAGE)]
+        return Document(None, source), [Problem(source.file, line + source.line - 1, column, PRIVATE_KEY_MESSAGE)]
     composer = Composer(first_line=source.line)
     failed = _feed(source.text, composer)
     found = [*composer.problems, failed] if failed else composer.problems
@@ -102,7 +103,7 @@ def _read(source: Source) -> tuple[Data, list[Problem]]:
         )
         for refused in found
     ]
-    return composer.root, problems
+    return Document(composer.root, source), problems
 
 
 def _feed(text: str, composer: Composer, *, pure: bool = False) -> Refused | None:

@@ -73,7 +73,7 @@ class Incremental:
         names = {one.name for one in resources}
         if len(names) != len(resources) or self._taken(names - edit.gone_sites):
             return False
-        meaning = Meaning(self.settings, [*self._shared(), *edit.readings], {})
+        meaning = Meaning(self.settings, [*self._shared(), *edit.readings])
         meaning.resolve()
         if meaning.problems or self._rivals(meaning.sites, edit):
             return False

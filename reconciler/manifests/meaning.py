@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem
 from reconciler.manifests import conflicts
+from reconciler.manifests.broken import Broken
 from reconciler.manifests.builtins import builtin_objects
+from reconciler.manifests.fallback import fell_back
 from reconciler.manifests.kinds.nearest import nearest
+from reconciler.manifests.memory import LastGood
 from reconciler.manifests.objects import Objects, table
 from reconciler.manifests.resolve import Resolver, digest_of
+from reconciler.manifests.servers import Servers
 from reconciler.manifests.walking import signature_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
+    from reconciler.manifests.servers import Mine
     from reconciler.manifests.settings import Settings
     from reconciler.model.desired import DesiredSite
     from reconciler.model.targets import TargetSpec
@@ -25,14 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Meaning:
-    """What the files mean. `known` are last good meanings; `held` says of which sites they are still used, and why.
+    """What the files mean. `held` says of which sites the `former` meaning goes on, and why.
 
+    `hidden` are problems of the tree itself, whose files cannot be seen now.
     `templates` are those that were read, signed before that: what is edited meanwhile is another one next time.
     """
 
     settings: Settings
     readings: Sequence[FileReading]
-    known: Mapping[str, DesiredSite]
+    former: LastGood = field(default_factory=LastGood)
+    hidden: Sequence[Problem] = ()
     sites: dict[str, DesiredSite] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
@@ -43,67 +50,66 @@ class Meaning:
         self.problems = [problem for one in self.readings for problem in one.problems]
         resources = [resource for one in self.readings for resource in one.resources]
         self.problems += conflicts.duplicates(resources, {})
-        by_kind = table([*resources, *builtin_objects()])
-        broken = frozenset((one.kind or "", one.name or "") for file in self.readings for one in file.invalid)
-        objects = Objects(by_kind, broken=broken)
-        servers = {resource.name: resource for resource in resources if resource.kind == "Server"}
-        mine = self._server(servers)
+        broken = Broken.of(self.readings, self.hidden, {})
+        builtin = [one for one in builtin_objects() if (one.kind, one.name) not in broken.named]
+        objects = Objects(table([*resources, *builtin]), broken)
+        good = {one.name: one for one in resources if one.kind == "Server" and ("Server", one.name) not in broken.named}
+        servers = Servers(self.settings, good, broken, self.former.servers)
+        mine = servers.mine()
+        self.problems += [mine.problem] if mine.problem else []
         self._sites(objects, servers, mine, [one for one in resources if one.kind == "Site"])
+        self._fall_back({(one.kind, one.name) for one in resources}, broken)
         self._default_sites(objects, resources)
         self.problems = sorted({*self.problems, *objects.problems()})
-        self._keep_known()
+        self._keep_former(mine.lost)
         self._rivals()
 
-    def _server(self, servers: Mapping[str, Resource]) -> str | None:
-        """Give the name of the Server that this machine is; None if the tree declares none."""
-        wanted = self.settings.server
-        if wanted is not None:
-            if wanted not in servers:
-                near = nearest(wanted, list(servers))
-                hint = f"did you mean {near}?" if near else f"the tree has {', '.join(sorted(servers)) or 'none'}"
-                self.problems.append(Problem("--server", 0, 0, f"there is no Server `{wanted}`: {hint}"))
-            return wanted
-        if len(servers) <= 1:
-            return next(iter(servers), None)
-        here = self.settings.hostname
-        for name, resource in servers.items():
-            if here in (name, getattr(resource.spec, "hostname", None)):
-                return name
-        text = f"none of the Servers is this machine ({here}): say which with --server ({', '.join(sorted(servers))})"
-        self.problems.append(Problem("--server", 0, 0, text))
-        return None
-
-    def _sites(
-        self, objects: Objects, servers: Mapping[str, Resource], mine: str | None, sites: Sequence[Resource]
-    ) -> None:
+    def _sites(self, objects: Objects, servers: Servers, mine: Mine, sites: Sequence[Resource]) -> None:
         resolvers: dict[str | None, Resolver] = {}
         for resource in sites:
             for name in self._servers_of(resource, servers, objects):
+                if name is None and mine.lost:
+                    continue  # its defaults cannot be told
                 if name not in resolvers:
-                    resolvers[name] = Resolver(objects, servers.get(name or ""), self._template)
+                    resolvers[name] = Resolver(objects, servers.good.get(name or ""), self._template)
                 resolver = resolvers[name]
                 before = len(resolver.problems)
                 site = resolver.site(resource)
-                if site is not None and name == mine:
-                    self.sites[site.name] = site
-                elif name == mine and (len(resolver.problems) > before or site is None):
-                    self.held[resource.name] = _first(resolver.problems[before:])
+                if mine.lost is None and name == mine.name:
+                    self._take(resource.name, site, resolver.problems[before:])
         for resolver in resolvers.values():
             self.problems += resolver.problems
 
-    def _servers_of(self, resource: Resource, servers: Mapping[str, Resource], objects: Objects) -> list[str | None]:
+    def _take(self, name: str, site: DesiredSite | None, problems: Sequence[Problem]) -> None:
+        if site is None:
+            self.held[name] = _first(problems)
+        else:
+            self.sites[name] = site
+
+    def _servers_of(self, resource: Resource, servers: Servers, objects: Objects) -> list[str | None]:
+        """Give the Servers that a site belongs to, those that are broken left out."""
         named = getattr(resource.spec, "servers", None)
         if named is not None:
             for number, name in enumerate(named):
                 objects.find("Server", name, resource, ("spec", "servers", number))
-            return [name for name in named if name in servers]
-        if len(servers) > 1:
+            return [name for name in named if name in servers.good]
+        if servers.several:
             text = (
-                f"the tree has several Servers: say `servers: [{', '.join(sorted(servers))}]`, those that it belongs to"
+                f"the tree has several Servers: say `servers: [{', '.join(servers.names)}]`, those that it belongs to"
             )
             self.problems.append(resource.problem(("spec",), text))
             return []
-        return [next(iter(servers), None)]
+        return [next(iter(servers.good), None)]
+
+    def _fall_back(self, declared: Collection[tuple[str, str]], broken: Broken) -> None:
+        """Hold sites for which what is built in would stand for what cannot be read now."""
+        if not (broken.kinds or broken.unknown):
+            return
+        for name, before in self.former.all().items():
+            text = fell_back(self.sites[name], before, declared, broken) if name in self.sites else None
+            if text is not None:
+                self.held[name] = text
+                del self.sites[name]
 
     def _template(self, path: str) -> str | None:
         self.templates.setdefault(path, signature_of(path))
@@ -113,20 +119,30 @@ class Meaning:
         names = {one.name: one for one in resources if one.kind == "Site"}
         for resource in resources:
             wanted = getattr(resource.spec, "default_site", None) if resource.kind == "Target" else None
-            if wanted is not None and wanted not in names and ("Site", wanted) not in objects.broken:
+            if wanted is not None and wanted not in names and ("Site", wanted) not in objects.broken.named:
                 near = nearest(wanted, list(names))
                 hint = f"did you mean `{near}`?" if near else "declare it, or take `defaultSite` away"
                 self.problems.append(resource.problem(("spec", "defaultSite"), f"there is no Site `{wanted}`: {hint}"))
 
-    def _keep_known(self) -> None:
-        """Go on with the last good meaning of what is broken now, or refers to what is."""
-        lost = [name for name in self.held if name not in self.sites and name not in self.known]
-        found = self.settings.last_good(lost) if lost and self.settings.lenient else {}
+    def _keep_former(self, lost: str | None) -> None:
+        """Go on with the last good meaning of what is broken, or refers to what is; of all if the Server is `lost`."""
         targets = {use.spec.name: use.spec for site in self.sites.values() for use in site.targets}
-        for name, site in {**found, **self.known}.items():
+        known = (
+            self.former.all() if lost else {**self.former.of(self.held.keys() - self.sites.keys()), **self._covered()}
+        )
+        for name, site in known.items():
             if name not in self.sites:
                 self.sites[name] = _on_todays(targets, site)
-                self.held.setdefault(name, _first([one for one in self.problems if one.file == site.place.file]))
+                self.held.setdefault(
+                    name, lost or _first([one for one in self.problems if one.file == site.place.file])
+                )
+
+    def _covered(self) -> Mapping[str, DesiredSite]:
+        """Give what stood in files that cannot be read now."""
+        covered = {one.path for one in self.readings if one.problems} | {problem.file for problem in self.hidden}
+        if not covered:
+            return {}
+        return {name: site for name, site in self.former.all().items() if site.place.file in covered}
 
     def _rivals(self) -> None:
         for site, (target, hostname), (other, place) in conflicts.rivals(self.sites.values(), lambda _claim: None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.manifests.broken import Broken
 from reconciler.manifests.kinds.nearest import nearest
 
 if TYPE_CHECKING:
@@ -26,18 +27,22 @@ class Missing:
 
 @dataclass(slots=True)
 class Objects:
-    """Everything but the sites. `missing` collects references to nothing, one entry a name; `lost` counts them all."""
+    """All objects by kind and name, of which `broken` ones cannot be referred to.
+
+    `missing` collects references to nothing, one entry a name; `lost` counts all that lead nowhere.
+    """
 
     by_kind: Mapping[str, Mapping[str, Resource]]
+    broken: Broken = field(default_factory=Broken)
     missing: dict[tuple[str, str], Missing] = field(default_factory=dict)
-    broken: frozenset[tuple[str, str]] = frozenset()
     lost: int = 0
 
     def find(self, kind: str, name: str, referrer: Resource, path: Path) -> Resource | None:
-        """Give the object; None if there is none, which is noted unless its own document is what is broken."""
-        found = self.by_kind.get(kind, {}).get(name)
+        """Give the object; None if it is broken, or if there is none, which is noted."""
+        is_broken = (kind, name) in self.broken.named
+        found = None if is_broken else self.by_kind.get(kind, {}).get(name)
         self.lost += found is None
-        if found is None and (kind, name) not in self.broken:
+        if found is None and not is_broken:
             self.missing.setdefault((kind, name), Missing(referrer, path)).count += 1
         return found
 

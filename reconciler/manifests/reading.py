@@ -21,7 +21,7 @@ SHARED: Final = ("Server", "Issuer", "ChallengeMethod", "HostnameSet", "Target")
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """What a file gave. `invalid` are its broken documents as far as they could be named."""
+    """What a file gave. `invalid` are its broken documents as far as they could be named; none of what is no text."""
 
     path: str
     resources: tuple[Resource, ...] = ()
@@ -32,7 +32,7 @@ class FileReading:
 def read_file(path: str) -> FileReading:
     """Read and validate a file; its problems are in the reading."""
     from reconciler.manifests.documents import read_documents
-    from reconciler.manifests.kinds.validate import Resource, validate_document
+    from reconciler.manifests.kinds.validate import Resource, torn, validate_document
 
     raw = read(path)
     if isinstance(raw, Problem):
@@ -40,8 +40,9 @@ def read_file(path: str) -> FileReading:
     reading = read_documents(raw, path)
     checked = [validate_document(document) for document in reading.documents]
     resources = tuple(one for one in checked if isinstance(one, Resource))
-    invalid = tuple(one for one in checked if not isinstance(one, Resource))
-    problems = (*reading.problems, *(problem for one in invalid for problem in one.problems))
+    wrong = [one for one in checked if not isinstance(one, Resource)]
+    invalid = (*(torn(document, found) for document, found in reading.torn), *wrong)
+    problems = (*reading.problems, *(problem for one in wrong for problem in one.problems))
     return FileReading(path, resources, invalid, problems)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading, rows
+from reconciler.manifests.memory import LastGood
 from reconciler.manifests.rows import seal_of
 from reconciler.manifests.shelf import Moved, Shelf, Stamps
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
@@ -19,7 +20,7 @@ from reconciler.model.changes import Hold, Reason
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
@@ -126,8 +127,8 @@ class ManifestTree:
         self._shelf.look()
         cached = self._shelf.files()
         readings = [self._reading(path, signature, cached) for path, signature in walked.files.items()]
-        known = self._known(walked, readings)
-        meaning = Meaning(replace(self.settings, last_good=self._last_good), readings, known)
+        former = LastGood(self._shelf, self.settings.last_good) if self.settings.lenient else LastGood()
+        meaning = Meaning(self.settings, readings, former, walked.problems)
         meaning.resolve()
         self.problems = (*walked.problems, *meaning.problems)
         if self.problems and not self.settings.lenient:
@@ -152,27 +153,6 @@ class ManifestTree:
             except ValueError:
                 pass
         return reading.read_file(path)
-
-    def _known(self, walked: Walked, readings: Sequence[FileReading]) -> Mapping[str, DesiredSite]:
-        """Give the last good meaning of sites that stood in files which cannot be read now."""
-        broken = {one.path for one in readings if one.problems} | {problem.file for problem in walked.problems}
-        if not broken or not self.settings.lenient:
-            return {}
-        kept = self._kept_meanings() or self.settings.last_good(())
-        return {name: site for name, site in kept.items() if site.place.file in broken}
-
-    def _last_good(self, names: Iterable[str]) -> Mapping[str, DesiredSite]:
-        """Give the meanings as they were last read; where the cache is gone, as they were last acted on."""
-        wanted = list(names)
-        found = self._kept_meanings(wanted)
-        absent = [name for name in wanted if name not in found]
-        return {**(self.settings.last_good(absent) if absent else {}), **found}
-
-    def _kept_meanings(self, names: Collection[str] | None = None) -> Mapping[str, DesiredSite]:
-        try:
-            return {name: rows.meant(row) for name, row in self._shelf.rows("site", names).items()}
-        except Moved:
-            return {}
 
     def _holds(self, held: Mapping[str, str]) -> tuple[Hold, ...]:
         told = "the manifest is not valid; the last good meaning is kept: {}"

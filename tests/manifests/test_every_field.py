@@ -323,7 +323,7 @@ def digests(tree: Tree, **metadata: object) -> dict[str, str]:
     """What the sites of the Server `here` mean, by name."""
     resources = tuple(resource_of(kind, name, spec, **metadata) for (kind, name), spec in tree.items())
     settings = Settings(roots=("/",), server="here", read_template=lambda path: f"text of {path}")
-    meaning = Meaning(settings, [FileReading("/f.yaml", resources)], {})
+    meaning = Meaning(settings, [FileReading("/f.yaml", resources)])
     meaning.resolve()
     assert not meaning.problems
     return {name: site.digest for name, site in meaning.sites.items()}

@@ -69,8 +69,7 @@ def validate_document(document: Document) -> Resource | Invalid:
     data, source = document.data, document.source
     if not isinstance(data, dict):
         return Invalid(None, None, (source.problem((), f"an object is expected here, not {described(data)}"),), source)
-    kind = data.get("kind")
-    kind = kind if isinstance(kind, str) and kind in KINDS else None
+    kind = _readable_kind(data)
     found = _envelope(data)
     metadata = _shaped(Metadata, data.get("metadata"), ("metadata",), found) if "metadata" in data else None
     spec = _spec(kind, data, found) if kind else None
@@ -79,6 +78,17 @@ def validate_document(document: Document) -> Resource | Invalid:
     if found or kind is None or not isinstance(metadata, Metadata) or spec is None:
         return Invalid(kind, _readable_name(data), tuple(sorted(source.problems(found[:_PROBLEM_LIMIT]))), source)
     return Resource(kind, metadata, cast("Spec", spec), source)
+
+
+def torn(document: Document, problems: tuple[Problem, ...]) -> Invalid:
+    """Give a document that is no YAML, with what it would have been as far as it could be read."""
+    data = document.data if isinstance(document.data, dict) else {}
+    return Invalid(_readable_kind(data), _readable_name(data), problems, document.source)
+
+
+def _readable_kind(data: dict[str, Any]) -> str | None:
+    kind = data.get("kind")
+    return kind if isinstance(kind, str) and kind in KINDS else None
 
 
 def _readable_name(data: dict[str, Any]) -> str | None:
