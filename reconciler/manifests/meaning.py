@@ -11,7 +11,7 @@ from reconciler.manifests.broken import Broken
 from reconciler.manifests.builtins import builtin_objects
 from reconciler.manifests.fallback import fell_back
 from reconciler.manifests.kinds.nearest import nearest
-from reconciler.manifests.memory import LastGood
+from reconciler.manifests.memory import LastGood, is_below
 from reconciler.manifests.objects import Objects, table
 from reconciler.manifests.resolve import Resolver, digest_of
 from reconciler.manifests.servers import Servers
@@ -127,22 +127,16 @@ class Meaning:
     def _keep_former(self, lost: str | None) -> None:
         """Go on with the last good meaning of what is broken, or refers to what is; of all if the Server is `lost`."""
         targets = {use.spec.name: use.spec for site in self.sites.values() for use in site.targets}
-        known = (
-            self.former.all() if lost else {**self.former.of(self.held.keys() - self.sites.keys()), **self._covered()}
-        )
+        broken = {one.path for one in self.readings if one.problems} | {problem.file for problem in self.hidden}
+        wanted = self.held.keys() - self.sites.keys()
+        known = self.former.all() if lost else {**self.former.of(wanted), **self.former.below(broken)}
         for name, site in known.items():
             if name not in self.sites:
                 self.sites[name] = _on_todays(targets, site)
-                self.held.setdefault(
-                    name, lost or _first([one for one in self.problems if one.file == site.place.file])
-                )
+                self.held.setdefault(name, lost or self._why(site.place.file))
 
-    def _covered(self) -> Mapping[str, DesiredSite]:
-        """Give what stood in files that cannot be read now."""
-        covered = {one.path for one in self.readings if one.problems} | {problem.file for problem in self.hidden}
-        if not covered:
-            return {}
-        return {name: site for name, site in self.former.all().items() if site.place.file in covered}
+    def _why(self, file: str) -> str:
+        return _first([one for one in (*self.problems, *self.hidden) if is_below(file, {one.file})])
 
     def _rivals(self) -> None:
         for site, (target, hostname), (other, place) in conflicts.rivals(self.sites.values(), lambda _claim: None):

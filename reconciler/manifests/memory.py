@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler.manifests import rows
@@ -41,6 +42,11 @@ class LastGood:
         absent = [name for name in wanted if name not in found]
         return {**(self.acted_on(absent) if absent else {}), **found}
 
+    def below(self, paths: Collection[str]) -> Mapping[str, DesiredSite]:
+        """Give those that stood in one of these files, or below one of these directories."""
+        known = self.all() if paths else {}
+        return {name: site for name, site in known.items() if is_below(site.place.file, paths)}
+
     def servers(self) -> set[str]:
         """Give the names of the Servers that these sites were on, `""` for none."""
         return {site.server for site in self.all().values()}
@@ -52,3 +58,8 @@ class LastGood:
             return {name: rows.meant(row) for name, row in self.shelf.rows("site", names).items()}
         except Moved:
             return {}
+
+
+def is_below(file: str, paths: Collection[str]) -> bool:
+    """Tell whether a file is one of the paths or stands below one of them."""
+    return file in paths or any(str(folder) in paths for folder in PurePath(file).parents)

@@ -67,25 +67,28 @@ class ManifestTree:
             return self._digests
         walked = self._walked()
         stamp = _hash(walked)
-        if not self._as_read(stamp):
-            try:
-                self._stamps = self._from_cache(walked, stamp)
-            except Moved:
-                self._stamps = None
-            if self._stamps is None:
-                self._read(walked, stamp)
+        if walked.problems or not (self._as_read(stamp) or self._is_kept(walked, stamp)):
+            self._read(walked, stamp)  # files that cannot be seen are not gone: no cache can tell that
         self._ahead = False
         return self._digests
 
     def _walked(self) -> Walked:
         walked = walk(self.settings.roots)
-        if walked.problems and not (self.settings.lenient and walked.files):
+        if walked.problems and not walked.files:
             raise ManifestError(walked.problems)
         return walked
 
     def _as_read(self, stamp: str) -> bool:
         """Tell whether this object read the same state of the tree last."""
         return self._stamps is not None and self._stamps.files == stamp and self._stamps.templates_stand()
+
+    def _is_kept(self, walked: Walked, stamp: str) -> bool:
+        """Take what the cache has of the tree; tell whether that is all of it."""
+        try:
+            self._stamps = self._from_cache(walked, stamp)
+        except Moved:
+            self._stamps = None
+        return self._stamps is not None
 
     def _from_cache(self, walked: Walked, stamp: str) -> Stamps | None:
         """Take what is kept, or what is kept and a few edited files; None if the whole tree must be read."""

@@ -44,7 +44,7 @@ def walk(roots: Sequence[str]) -> Walked:
         try:
             facts = Path(path).stat()
         except OSError as error:
-            problems.append(Problem(root, 0, 0, f"cannot be read: {error.strerror}" + _advice(error)))
+            problems.append(Problem(path, 0, 0, f"cannot be read: {error.strerror}" + _advice(error)))
             continue
         if Path(path).is_dir():
             found.update(_walk_directory(path, str(Path(path).resolve()), problems))
