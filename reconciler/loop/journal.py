@@ -95,7 +95,8 @@ class Journal:
             if key not in self._told.get(hold.site or "", ()):
                 begun.append(hold)
         if report.scope.full:
-            now.setdefault("", set())
+            for name in self._told.keys() - report.declared.names:
+                now.setdefault(name, set())
         self._remember(now)
         self._tell(begun)
 

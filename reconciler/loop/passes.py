@@ -176,8 +176,8 @@ class Loop:
             self._moved = self._moved or bool(found.changed)
             if found.gone:
                 self._lost(found.gone)
-            elif found.changed and self._guarded_removals:
-                self._queue.add((EVERYTHING,))  # what was missing may be back
+            elif found.strange or (found.changed and self._guarded_removals):
+                self._queue.add((EVERYTHING,))  # only a look at all tells of them; what was missing may be back
             if self._pulse.take("audit"):
                 self._queue.add(loud)
         self._see_places()

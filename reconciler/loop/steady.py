@@ -39,13 +39,15 @@ class SteadyTree:
                 raise
             self.trouble = str(error)
         held = frozenset(self.tree.declared(()).held)
-        moved = {hold.site for hold in held ^ self._held if hold.site is not None}
+        moved = frozenset(hold.site for hold in held ^ self._held if hold.site is not None)
         self._held = held
+        known = self._digests.keys()
         return Reread(
             problems=self._fresh_problems(),
             changed=frozenset(name for name, digest in self._digests.items() if before.get(name) != digest),
-            gone=frozenset(before.keys() - self._digests.keys()),
-            held=frozenset(moved & self._digests.keys()),
+            gone=frozenset(before.keys() - known),
+            held=moved & known,
+            strange=moved - known,
         )
 
     def _fresh_problems(self) -> tuple[Problem, ...]:
@@ -61,15 +63,21 @@ class SteadyTree:
         """Give the meaning of these sites."""
         declared = self.tree.declared(names)
         if not names:
-            declared = replace(declared, held=())  # of sites that are not looked at
+            # of sites that are not looked at; one without any meaning never is, and is told all the same
+            held = tuple(hold for hold in declared.held if hold.site not in declared.names)
+            declared = replace(declared, held=held)
         return replace(declared, complete=False) if self.trouble else declared
 
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """What a reading found different: problems, meanings, sites that are gone, sites whose manifest broke or healed."""
+    """What a reading found different: problems, meanings, sites that are gone, sites whose manifest broke or healed.
+
+    `strange` are those of the last that have no meaning.
+    """
 
     problems: tuple[Problem, ...]
     changed: frozenset[str]
     gone: frozenset[str]
     held: frozenset[str]
+    strange: frozenset[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,34 +21,46 @@ def claims(site: DesiredSite) -> list[Claim]:
     return [(use.spec.name, hostname) for use in site.targets for hostname in site.names]
 
 
-def duplicates(resources: Iterable[Resource], known: Mapping[tuple[str, str], str]) -> list[Problem]:
-    """Tell each (kind, name) that stands twice; `known` gives places (`file:line`) of objects read before."""
-    first: dict[tuple[str, str], str] = dict(known)
-    found = []
+def duplicates(resources: Iterable[Resource]) -> dict[tuple[str, str], list[Problem]]:
+    """Tell each (kind, name) that stands twice: a problem at each place but the first."""
+    found: dict[tuple[str, str], list[Resource]] = {}
     for resource in resources:
-        key = (resource.kind, resource.name)
-        line, _ = resource.source.place(("metadata", "name"))
-        here = f"{resource.source.file}:{line}"
-        if first.setdefault(key, here) != here:
-            text = f"{resource.kind} `{resource.name}` is declared already at {first[key]}"
-            found.append(resource.problem(("metadata", "name"), text))
-    return found
+        found.setdefault((resource.kind, resource.name), []).append(resource)
+    return {key: [_again(one, some[0]) for one in some[1:]] for key, some in found.items() if len(some) > 1}
 
 
-def rivals(
-    sites: Iterable[DesiredSite], owner: Callable[[Claim], tuple[str, str] | None]
-) -> list[tuple[DesiredSite, Claim, tuple[str, str]]]:
-    """Give each site that claims what another has: (newcomer, claim, (site, place) of the one that has it).
+def _again(one: Resource, first: Resource) -> Problem:
+    text = f"{one.kind} `{one.name}` is declared already at {place_of(first)}"
+    return one.problem(("metadata", "name"), text)
 
-    `owner` tells of claims of sites that are not in `sites`; among `sites` the first in order has it.
-    """
-    taken: dict[Claim, tuple[str, str]] = {}
-    found = []
+
+def place_of(resource: Resource) -> str:
+    """Give `file:line` of an object's name. Reads its text."""
+    line, _ = resource.source.place(("metadata", "name"))
+    return f"{resource.source.file}:{line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rivalry:
+    """A site that claims what the `owner` has."""
+
+    newcomer: DesiredSite
+    claim: Claim
+    owner: DesiredSite
+
+
+def rivals(sites: Iterable[DesiredSite], former: Callable[[Iterable[str]], Mapping[str, DesiredSite]]) -> list[Rivalry]:
+    """Give each site that claims what another has, once. Who had it by `former` meanings has it, else the first."""
+    claimed: dict[Claim, list[DesiredSite]] = {}
     for site in sites:
-        here = (site.name, f"{site.place.file}:{site.place.line}")
         for claim in claims(site):
-            other = taken.setdefault(claim, owner(claim) or here)
-            if other[0] != site.name:
-                found.append((site, claim, other))
-                break
-    return found
+            claimed.setdefault(claim, []).append(site)
+    contested = {claim: some for claim, some in claimed.items() if len({site.name for site in some}) > 1}
+    before = former({site.name for some in contested.values() for site in some}) if contested else {}
+    found: dict[str, Rivalry] = {}
+    for claim, some in contested.items():
+        owner = next((one for one in some if one.name in before and claim in claims(before[one.name])), some[0])
+        for one in some:
+            if one.name != owner.name:
+                found.setdefault(one.name, Rivalry(one, claim, owner))
+    return list(found.values())

@@ -29,22 +29,27 @@ class Missing:
 class Objects:
     """All objects by kind and name, of which `broken` ones cannot be referred to.
 
-    `missing` collects references to nothing, one entry a name; `lost` counts all that lead nowhere.
+    `missing` collects references to nothing, one entry a name; `lost` counts all that lead nowhere, `blamed` says why
+    the last of them does.
     """
 
     by_kind: Mapping[str, Mapping[str, Resource]]
     broken: Broken = field(default_factory=Broken)
     missing: dict[tuple[str, str], Missing] = field(default_factory=dict)
     lost: int = 0
+    blamed: str = ""
 
     def find(self, kind: str, name: str, referrer: Resource, path: Path) -> Resource | None:
         """Give the object; None if it is broken, or if there is none, which is noted."""
-        is_broken = (kind, name) in self.broken.named
-        found = None if is_broken else self.by_kind.get(kind, {}).get(name)
-        self.lost += found is None
-        if found is None and not is_broken:
+        text = self.broken.named.get((kind, name))
+        found = None if text else self.by_kind.get(kind, {}).get(name)
+        if found is not None:
+            return found
+        self.lost += 1
+        self.blamed = text or f"there is no {kind} `{name}`"
+        if text is None:
             self.missing.setdefault((kind, name), Missing(referrer, path)).count += 1
-        return found
+        return None
 
     def problems(self) -> list[Problem]:
         """Tell each missing name once."""

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading, rows
+from reconciler.manifests.holding import hold_of
 from reconciler.manifests.memory import LastGood
 from reconciler.manifests.rows import seal_of
 from reconciler.manifests.shelf import Moved, Shelf, Stamps
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
-from reconciler.model.changes import Hold, Reason
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from reconciler.manifests.holding import Why
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
+    from reconciler.model.changes import Hold
     from reconciler.model.desired import DesiredSite, MethodSpec
     from reconciler.model.ports import Cache
 
@@ -138,7 +140,8 @@ class ManifestTree:
             raise ManifestError(self.problems)
         self._fresh = dict(meaning.sites)
         self._digests = {name: _sealed(site, meaning.held.get(name)) for name, site in meaning.sites.items()}
-        self._held = self._holds(meaning.held)
+        held = sorted(meaning.held.items())
+        self._held = tuple(hold_of(name, why, goes_on=name in meaning.sites) for name, why in held)
         # what is wrong between files that are each right is found by a whole reading alone: no stamps until then
         self._stamps = None if self.problems else Stamps(stamp, meaning.templates)
         if STDIN_NAME in walked.files:
@@ -156,20 +159,6 @@ class ManifestTree:
             except ValueError:
                 pass
         return reading.read_file(path)
-
-    def _holds(self, held: Mapping[str, str]) -> tuple[Hold, ...]:
-        told = "the manifest is not valid; the last good meaning is kept: {}"
-        holds = [
-            Hold(
-                Reason.INVALID_MANIFEST,
-                told.format(message),
-                site=name,
-                ends_when="the manifest is mended",
-                failed=True,
-            )
-            for name, message in sorted(held.items())
-        ]
-        return tuple(holds)
 
     def resources(self) -> tuple[Resource, ...]:
         """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.
@@ -196,7 +185,10 @@ class ManifestTree:
     # --- giving ------------------------------------------------------------------------------------------------------
 
     def declared(self, names: Collection[str]) -> Declared:
-        """Give the meaning of these sites; targets and issuers are those that they use."""
+        """Give the meaning of these sites; targets and issuers are those that they use.
+
+        Holds are of these sites, or of all if none is named; and of sites that are held and have no meaning.
+        """
         try:
             sites = self._meanings(names)
         except Moved:
@@ -209,7 +201,9 @@ class ManifestTree:
             sites=dict(sorted(sites.items())),
             targets={use.spec.name: use.spec for site in sites.values() for use in site.targets},
             issuers={issuer.name: issuer for site in sites.values() for issuer in site.issuers},
-            held=tuple(hold for hold in self._held if hold.site is None or hold.site in sites or not names),
+            held=tuple(
+                hold for hold in self._held if not names or hold.site in sites or hold.site not in self._digests
+            ),
             complete=not self.problems,
         )
 
@@ -225,7 +219,7 @@ def _hash(walked: Walked) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sealed(site: DesiredSite, held: str | None) -> str:
+def _sealed(site: DesiredSite, held: Why | None) -> str:
     """Sign a site; with what it is held for, so that no pass takes a site whose manifest is broken for a quiet one."""
     seal = seal_of(site)
-    return seal if held is None else hashlib.sha256(f"{seal}\0{held}".encode()).hexdigest()
+    return seal if held is None else hashlib.sha256(f"{seal}\0{held.text}".encode()).hexdigest()

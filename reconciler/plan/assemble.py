@@ -53,7 +53,16 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
     stopped = frozenset(hold.site for hold in draft.holds if hold.site and hold.reason in guard_reasons)
     due = _sooner(due_of(draft.steps, now), draft.published.due, now)
-    return Plan(changes, _told(declared.held, bugs, reissue_holds, removal_holds, holds), due, stopped)
+    broken = _concerning(declared, scope)
+    return Plan(changes, _told(broken, bugs, reissue_holds, removal_holds, holds), due, stopped)
+
+
+def _concerning(declared: Declared, scope: Scope) -> Iterator[Hold]:
+    """Give the holds of manifests that concern this pass; a site without any meaning is told by a full one."""
+    for hold in declared.held:
+        strange = scope.full and hold.site not in declared.names
+        if scope.sites is None or hold.site is None or hold.site in scope.sites or strange:
+            yield hold
 
 
 def _sooner(due: Mapping[str, datetime], other: Mapping[str, datetime], now: datetime) -> Mapping[str, datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -191,3 +192,23 @@ def test_a_bug_that_is_told_of_during_the_stop_is_not_lost(street: Street, simul
         simulation.loop.step()
     assert isinstance(simulation.loop.drain(), ZeroDivisionError)
     assert simulation.loop.drain() is None
+
+
+def test_a_newcomer_that_takes_a_hostname_is_told_and_its_owner_goes_on(street: Street, simulation: Simulation) -> None:
+    street.write("m", site("m", hostnames="shop.example.com"))
+    simulation.start()
+    before = street.installed("m").read_bytes()
+    for _ in range(2):
+        street.write("a", site("a", hostnames="shop.example.com"))
+        simulation.sleep(timedelta(minutes=10))
+        assert [(hold["site"], hold["reason"]) for hold in holds(simulation)] == [("a", "HostnameTaken")]
+        assert (street.installed("m").read_bytes(), street.installed("a").exists()) == (before, False)
+        street.remove("a")
+        simulation.sleep(timedelta(minutes=10))
+        assert holds(simulation) == []
+
+
+def holds(simulation: Simulation) -> list[dict[str, str]]:
+    """Give the kept holds that no declared site bears."""
+    found: list[dict[str, str]] = json.loads(simulation.app.cache.rows("view/holds")[""][1])
+    return found

@@ -107,3 +107,111 @@ def test_what_is_built_in_stands_for_nothing_broken(
     gone = ground.read()
     assert gone.held == ()
     assert digests(gone)["a"] != good["a"]
+
+
+@pytest.mark.parametrize("named", [["hone"], ["svr2", "hone"]])
+def test_a_site_with_wrong_servers_goes_on(ground: Ground, named: list[str]) -> None:
+    ground.settings = replace(ground.settings, hostname="home")
+    ground.write("servers.yaml", server(), server("svr2"))
+    ground.write("a.yaml", site("a", servers=["home"]))
+    ground.write("b.yaml", site("b", servers=["home"]))
+    good = digests(ground.read())
+    ground.write("a.yaml", site("a", servers=named))
+    for _ in range(2):
+        found = ground.read()
+        assert (digests(found), found.complete) == (good, False)
+        kept = "the manifest is not valid; the last good meaning is kept: there is no Server `hone`"
+        assert holds(found) == {"a": ("InvalidManifest", kept)}
+
+
+@pytest.mark.parametrize("hostname", ["home", "elsewhere"])
+def test_sites_go_on_beside_a_second_server_that_came(ground: Ground, hostname: str) -> None:
+    ground.settings = replace(ground.settings, hostname=hostname)
+    ground.write("home.yaml", server())
+    ground.write("a.yaml", site("a"))
+    good = digests(ground.read())
+    ground.write("second.yaml", server("second"))
+    found = ground.read()
+    assert (digests(found), set(holds(found))) == (good, {"a"})
+
+
+def test_a_new_site_that_cannot_be_understood_is_told(ground: Ground) -> None:
+    ground.write("home.yaml", server())
+    ground.write("a.yaml", site("a", targets=["missing"]))
+    ground.write("b.yaml", typo(site("b")))
+    found = ground.read()
+    none = "the manifest is not valid; nothing is done for the site, as it has no last good meaning: "
+    told = holds(found)
+    assert (found.sites, told["a"]) == ({}, ("InvalidManifest", f"{none}there is no Target `missing`"))
+    assert told["b"][1].startswith(f"{none}{ground.path('b.yaml')}:")
+
+
+WEB = document("Target", "web", {"type": "nginx"})
+SHOP = "shop.example.com"
+
+
+def web(name: str, *hostnames: str) -> dict[str, object]:
+    return site(name, *hostnames, targets=["web"])
+
+
+def test_who_has_a_hostname_keeps_it(ground: Ground) -> None:
+    ground.write("home.yaml", server(), WEB)
+    ground.write("m.yaml", web("m", SHOP))
+    good = digests(ground.read())
+    ground.write("a.yaml", web("a", SHOP))
+    for _ in range(2):
+        found = ground.read()
+        assert (digests(found), found.complete) == (good, False)
+        place = f"{ground.path('m.yaml')}:4"
+        text = (
+            f"{SHOP} on target web belongs to site m already ({place}); nothing is done for the site, as it has no last"
+        )
+        assert holds(found) == {"a": ("HostnameTaken", f"{text} good meaning")}
+        assert found.held[0].ends_when == "one of the two sites gives the hostname up"
+    ground.write("m.yaml", web("m", "other.example.com"))
+    moved = ground.read()
+    assert (set(moved.sites), moved.held, moved.complete) == ({"a", "m"}, (), True)
+
+
+def test_a_site_that_takes_anothers_hostname_goes_on_without_it(ground: Ground) -> None:
+    ground.write("home.yaml", server(), WEB)
+    ground.write("m.yaml", web("m", SHOP))
+    ground.write("a.yaml", web("a", "a.example.com"))
+    good = digests(ground.read())
+    ground.write("a.yaml", web("a", "a.example.com", SHOP))
+    ground.write("b.yaml", web("b", "a.example.com"))
+    found = ground.read()
+    assert digests(found) == good
+    assert {name: reason for name, (reason, _) in holds(found).items()} == dict.fromkeys("ab", "HostnameTaken")
+    assert holds(found)["a"][1].endswith("; the last good meaning is kept")
+
+
+def test_of_two_newcomers_the_first_has_it_and_the_second_what_is_free(ground: Ground) -> None:
+    ground.write("home.yaml", server(), WEB)
+    ground.write("a.yaml", web("a", SHOP), web("b", SHOP, "b.example.com"), web("c", "b.example.com"))
+    found = ground.read()
+    assert (set(found.sites), set(holds(found))) == ({"a", "c"}, {"b"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("Site", {"hostnames": ["other.example.com"]}),
+        ("Target", {"type": "nginx", "configDirectory": "/srv"}),
+        ("Server", {"defaults": {"issuers": ["ca"]}}),
+    ],
+)
+@pytest.mark.parametrize("copy", ["0.yaml", "z.yaml"])
+def test_a_copy_changes_nothing(ground: Ground, kind: str, spec: dict[str, object], copy: str) -> None:
+    ground.write("home.yaml", server())
+    ground.write("t.yaml", WEB)
+    ground.write("s.yaml", web("shop"))
+    good = digests(ground.read())
+    name = {"Site": "shop", "Target": "web", "Server": "home"}[kind]
+    ground.write(copy, document(kind, name, spec))
+    for _ in range(2):
+        found = ground.read()
+        assert (digests(found), found.complete) == (good, False)
+        assert f"{kind} `{name}` is declared already at" in holds(found)["shop"][1]
+    ground.path(copy).unlink()
+    assert (digests(ground.read()), ground.read().held) == (good, ())

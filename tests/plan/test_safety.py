@@ -160,6 +160,21 @@ def test_holds_of_the_manifests_are_carried() -> None:
 
 
 @pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        (FULL, True),
+        (Scope(sites=frozenset("a"), full=True), True),
+        (Scope(sites=frozenset({"new"})), True),
+        (Scope(sites=frozenset("a")), False),
+    ],
+)
+def test_the_hold_of_a_site_without_any_meaning_is_told_where_it_is_asked_for(scope: Scope, told: bool) -> None:  # noqa: FBT001
+    hold = Hold(Reason.HOSTNAME_TAKEN, "a has it", site="new")
+    plan = make_plan(declared(site("a"), held=(hold,)), World(), now=NOW, limits=Limits(), scope=scope)
+    assert (hold in plan.holds) is told
+
+
+@pytest.mark.parametrize(
     ("ports", "local", "verb"),
     [
         ((("NameServedElsewhere", ("a.example.com",)),), 1, "refresh"),

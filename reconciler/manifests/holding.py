@@ -1,0 +1,40 @@
+"""Why a site of a tree is held, and the hold that tells of it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from reconciler.model.changes import Hold, Reason
+
+_ENDS: Final = {
+    Reason.INVALID_MANIFEST: "the manifest is mended",
+    Reason.HOSTNAME_TAKEN: "one of the two sites gives the hostname up",
+}
+
+UNTOLD: Final = "something that it refers to is not valid"
+"""Where what is wrong was told already for another site."""
+
+
+class Why(NamedTuple):
+    """A reason with its message."""
+
+    reason: Reason
+    text: str
+
+
+def invalid(text: str) -> Why:
+    """Say that a manifest is not valid, or one that it refers to."""
+    return Why(Reason.INVALID_MANIFEST, text)
+
+
+def hold_of(site: str, why: Why, *, goes_on: bool) -> Hold:
+    """Make the hold of a site; `goes_on`: there is a last good meaning, which is acted on."""
+    kept = (
+        "the last good meaning is kept" if goes_on else "nothing is done for the site, as it has no last good meaning"
+    )
+    text = (
+        f"{why.text}; {kept}"
+        if why.reason is Reason.HOSTNAME_TAKEN
+        else f"the manifest is not valid; {kept}: {why.text}"
+    )
+    return Hold(why.reason, text, site=site, ends_when=_ENDS[why.reason], failed=True)
