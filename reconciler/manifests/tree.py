@@ -43,6 +43,7 @@ class ManifestTree:
     _fresh: dict[str, DesiredSite] = field(default_factory=dict)
     _stamps: Stamps | None = None
     _ahead: bool | None = None
+    _stdin: FileReading | None = None
     _shelf: Shelf = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,8 +151,10 @@ class ManifestTree:
         if kept and forget:
             self._fresh = {}  # ten thousand of them are a process's memory
 
-    @staticmethod
-    def _reading(path: str, signature: str, cached: Mapping[str, tuple[str, str]]) -> FileReading:
+    def _reading(self, path: str, signature: str, cached: Mapping[str, tuple[str, str]]) -> FileReading:
+        if path == STDIN_NAME:
+            self._stdin = self._stdin or reading.read_file(path)  # there is nothing left to read after that
+            return self._stdin
         row = cached.get(path)
         if row is not None and row[0] == signature and signature:
             try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from operator import attrgetter
@@ -20,8 +22,13 @@ STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
 _ENDINGS: Final = (".yaml", ".yml")
 _FILES_LIMIT: Final = 500_000
-_STDIN_LIMIT: Final = 64 << 20
 _NAME: Final = attrgetter("name")
+_ASTRAY: Final = {
+    errno.ENOENT: "leads nowhere: mend it, or remove it",
+    errno.ELOOP: "leads back to itself: mend it, or remove it",
+}
+_TO_DIRECTORY: Final = "is a symbolic link to a directory outside of the tree; copy it, or name it with a further -f"
+_TO_OWN_DIRECTORY: Final = "is a symbolic link to a directory of the tree, whose files are read there; remove the link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +47,36 @@ def walk(roots: Sequence[str]) -> Walked:
         if root == STDIN:
             found[STDIN_NAME] = ""
             continue
-        path = str(Path(root).absolute())
+        path = absolute(root)
+        if not _is_text(path):
+            problems.append(_unreadable(path))
+            continue
         try:
             facts = Path(path).stat()
         except OSError as error:
             problems.append(Problem(path, 0, 0, f"cannot be read: {error.strerror}" + _advice(error)))
             continue
         if Path(path).is_dir():
-            found.update(_walk_directory(path, str(Path(path).resolve()), problems))
+            found.update(_walk_directory(path, os.path.realpath(path), problems))
         else:
             found[path] = _signature(facts)
     return Walked(found, tuple(problems))
+
+
+def absolute(root: str) -> str:
+    """Give the path of a root, without `..`: what leads up to the last of them is where the links in it lead."""
+    parts = Path(root).absolute().parts
+    ups = len(parts) - parts[::-1].index("..") if ".." in parts else 0
+    return str(Path(os.path.realpath(Path(*parts[:ups])), *parts[ups:])) if ups else str(Path(*parts))
+
+
+def _is_text(path: str) -> bool:
+    return path.isascii() or not any("\udc80" <= char <= "\udcff" for char in path)
+
+
+def _unreadable(path: str) -> Problem:
+    shown = os.fsencode(path).decode(errors="backslashreplace")
+    return Problem(shown, 0, 0, "has a name that is not UTF-8: rename it")
 
 
 def _advice(error: OSError) -> str:
@@ -98,30 +124,57 @@ def _enter(
     """Add a file to the found ones, a directory to the pending ones. Ten thousand files come by here in each pass."""
     found, pending = into
     try:
-        if entry.is_file(follow_symlinks=False):
+        if not _is_text(entry.name):
+            if entry.name.endswith(_ENDINGS) or entry.is_dir():
+                problems.append(_unreadable(entry.path))
+        elif entry.is_file(follow_symlinks=False):
             if entry.name.endswith(_ENDINGS):
                 found[entry.path] = _signature(entry.stat(follow_symlinks=False))
-        elif entry.is_symlink() and not _stays(entry.path, real_top):
-            if entry.name.endswith(_ENDINGS) or entry.is_dir():
-                problems.append(Problem(entry.path, 0, 0, "is a symbolic link that leaves the tree; copy the file"))
         elif entry.is_dir(follow_symlinks=False):
             pending.append(entry.path)
+        elif entry.is_symlink():
+            _follow(entry, real_top, found, problems)
         elif entry.name.endswith(_ENDINGS):
             found[entry.path] = _signature(entry.stat())
     except OSError as error:
         problems.append(Problem(entry.path, 0, 0, f"cannot be read: {error.strerror}"))
 
 
-def _stays(path: str, real_top: str) -> bool:
-    real = str(Path(path).resolve())
-    return real.startswith(real_top.rstrip("/") + "/") and Path(real).is_file()
+def _follow(entry: os.DirEntry[str], real_top: str, found: dict[str, str], problems: list[Problem]) -> None:
+    """Add the file that a link leads to, if it is one of the tree; a link that could be no manifest is left alone."""
+    named, text = entry.name.endswith(_ENDINGS), ""
+    try:
+        facts = entry.stat()
+    except OSError as error:
+        text = f"is a symbolic link that {_ASTRAY.get(error.errno or 0, f'cannot be followed: {error.strerror}')}"
+    else:
+        stays = os.path.realpath(entry.path).startswith(real_top.rstrip("/") + "/")
+        if stat.S_ISDIR(facts.st_mode):
+            named, text = True, _TO_OWN_DIRECTORY if stays else _TO_DIRECTORY
+        elif not stays:
+            text = "is a symbolic link that leaves the tree; copy the file"
+        elif named:
+            found[entry.path] = _signature(facts)
+    if named and text:
+        problems.append(Problem(entry.path, 0, 0, text))
 
 
 def read(path: str) -> bytes | Problem:
-    """Read one file of the tree; bounded, regular files only."""
+    """Read one file of the tree; bounded, regular files only. Standard input is read up to its end."""
     if path == STDIN_NAME:
-        return sys.stdin.buffer.read(_STDIN_LIMIT)
+        return _read_stdin()
     try:
         return files.read_file(path, FILE_LIMIT, follow=True)
     except (Failed, CertwrightError) as failure:
         return Problem(path, 0, 0, str(failure).removeprefix(f"{path} "))
+
+
+def _read_stdin() -> bytes | Problem:
+    if sys.stdin is None:  # so Python tells of a descriptor that is closed
+        return Problem(STDIN_NAME, 0, 0, "cannot be read: it is closed")
+    try:
+        raw = sys.stdin.buffer.read(FILE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        return Problem(STDIN_NAME, 0, 0, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    too_long = f"has more than the {FILE_LIMIT} bytes allowed: name files with -f"
+    return Problem(STDIN_NAME, 0, 0, too_long) if len(raw) > FILE_LIMIT else raw
