@@ -38,12 +38,13 @@ class Refused(Exception):
 
 
 class _Frame:
-    """A list or mapping that is still open."""
+    """A list or mapping that is still open. `depth` is how deep the deepest value in it is nested so far."""
 
-    __slots__ = ("anchor", "data", "key", "lines", "nodes", "path")
+    __slots__ = ("anchor", "data", "depth", "key", "lines", "nodes", "path")
 
     def __init__(self, data: list[Data] | dict[str, Data], path: Path, anchor: str | None, nodes: int) -> None:
         self.data, self.path, self.anchor, self.nodes = data, path, anchor, nodes
+        self.depth = 1
         self.key: Any = _ABSENT
         self.lines: dict[str, int] = {}
 
@@ -60,7 +61,7 @@ class Composer:
         self.keys: dict[Path, tuple[int, int]] = {}
         self._places = places
         self._frames: list[_Frame] = []
-        self._anchors: dict[str, tuple[Data, int]] = {}
+        self._anchors: dict[str, tuple[Data, int, int]] = {}  # with the number of its values, and its depth
         self._nodes = self._aliases = 0
         self._take: dict[str, Callable[[Any], None]] = {
             "ScalarEvent": self._scalar,
@@ -101,7 +102,7 @@ class Composer:
         if plain:
             value = self._meaning(event)
         if event.anchor:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = (value, 1, 0)
         self._put(event, value)
 
     def _meaning(self, event: Any) -> Data:  # noqa: ANN401
@@ -163,8 +164,7 @@ class Composer:
             self._refuse(
                 event, "a key must be text, not a list or mapping; a `{` or `[` that is text needs quotes", fatal=True
             )
-        if len(self._frames) >= DEPTH_LIMIT:
-            self._refuse(event, f"nested more than {DEPTH_LIMIT} deep", fatal=True)
+        self._bound(event, 1)
         data: list[Data] | dict[str, Data] = [] if type(event).__name__ == "SequenceStartEvent" else {}
         if event.anchor:
             self._anchors.pop(event.anchor, None)
@@ -173,8 +173,14 @@ class Composer:
 
     def _close(self, _event: Any) -> None:  # noqa: ANN401
         frame = self._frames.pop()
+        self._hold(frame.depth)
         if frame.anchor:
-            self._anchors[frame.anchor] = (frame.data, self._nodes - frame.nodes + 1)
+            self._anchors[frame.anchor] = (frame.data, self._nodes - frame.nodes + 1, frame.depth)
+
+    def _hold(self, depth: int) -> None:
+        """Note in what is open that it holds a value of this depth."""
+        if self._frames:
+            self._frames[-1].depth = max(self._frames[-1].depth, depth + 1)
 
     def _alias(self, event: Any) -> None:  # noqa: ANN401
         if self._awaits_key():
@@ -187,9 +193,17 @@ class Composer:
         known = self._anchors.get(event.anchor)
         if known is None:
             self._refuse(event, "this alias refers to no anchor above it; a text that starts with `*` needs quotes")
-            known = (None, 1)
-        self._count(event, known[1])
-        self._put(event, known[0])
+            known = (None, 1, 0)
+        value, nodes, depth = known
+        self._count(event, nodes)
+        self._bound(event, depth)
+        self._hold(depth)
+        self._put(event, value)
+
+    def _bound(self, event: Any, depth: int) -> None:  # noqa: ANN401
+        """Refuse what would nest too deep here, what stands behind an alias counted too."""
+        if len(self._frames) + depth > DEPTH_LIMIT:
+            self._refuse(event, f"nested more than {DEPTH_LIMIT} deep", fatal=True)
 
     def _check_tag(self, event: Any) -> None:  # noqa: ANN401
         if event.tag is not None:

@@ -44,8 +44,9 @@ def decode(raw: bytes, file: str, limit: int = FILE_LIMIT) -> str | Problem:
     r"""Give the text with `\n` as its only line break, or the one problem that makes the file unreadable."""
     if len(raw) > limit:
         return Problem(file, 0, 0, f"the file has {len(raw)} bytes; at most {limit} are read: split it")
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         return Problem(
             file,
@@ -62,7 +63,7 @@ def decode(raw: bytes, file: str, limit: int = FILE_LIMIT) -> str | Problem:
 
 
 def _place_of_byte(raw: bytes, offset: int) -> tuple[int, int]:
-    before = raw[:offset].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    before = raw[:offset].decode("utf-8", "replace")
     return place_of(before.replace("\r\n", "\n").replace("\r", "\n"), None)
 
 

@@ -85,6 +85,7 @@ BAD = [
     ("a line break of another sort", "a: x\u2028b\n", 1, 5, "U+2028"),
     ("byte order mark inside", "a: 1\nb: \ufeff\n", 2, 4, "U+FEFF"),
     ("not UTF-8", b"a: 1\nbc: \xff\n", 2, 5, "byte 0xff is not UTF-8"),
+    ("not UTF-8 after a byte order mark", b"\xef\xbb\xbfa: 1\nbc: \xfe\n", 2, 5, "byte 0xfe is not UTF-8"),
     ("UTF-16", "a: 1\n".encode("utf-16"), 1, 1, "is not UTF-8"),
     ("custom tag", "a: !python/object:os.system x\n", 1, 4, "tags are not read"),
     ("standard tag", "a: !!str 1\n", 1, 4, "tags are not read"),
@@ -211,6 +212,25 @@ def test_aliases_are_bounded() -> None:
 
 def test_depth_within_the_bound_is_read() -> None:
     assert read("[" * DEPTH_LIMIT + "]" * DEPTH_LIMIT).problems == ()
+    half = DEPTH_LIMIT // 2
+    assert read(f"- &a {nested(half - 1)}\n- {nested(half - 1, '*a')}\n").problems == ()
+
+
+def nested(depth: int, inner: str = "") -> str:
+    return "[" * depth + inner + "]" * depth
+
+
+def test_what_stands_behind_an_alias_is_as_deep_as_if_it_were_written_there() -> None:
+    half = DEPTH_LIMIT // 2
+    (problem,) = read(f"- &a {nested(half)}\n- {nested(half, '*a')}\n").problems
+    assert (problem.line, problem.column) == (2, 3 + half)
+    assert problem.message == f"nested more than {DEPTH_LIMIT} deep"
+    chain = "".join(f"- &a{number} {nested(25, f'*a{number - 1}')}\n" for number in range(1, 70))
+    text = f"apiVersion: &a0 []\nkind:\n{chain}metadata: *a69\n"
+    (problem,) = read(text).problems
+    assert problem.line == 4
+    (problem,) = read("- &a {x: &b [[1]]}\n- " + nested(DEPTH_LIMIT - 2, "*b, [*b]") + "\n").problems
+    assert problem.line == 2
 
 
 def test_a_file_of_50_megabytes_is_refused_unparsed() -> None:
