@@ -6,6 +6,7 @@ What is not understood is not touched: the new text is read back, and must say w
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,8 @@ _IMPORT: Final = ("spec", "import")
 _ISSUERS: Final = ("spec", "issuers")
 _BOM: Final = "\ufeff"
 _GREATEST_SHORT: Final = 0xFFFF
+_NOTHING: Final = re.compile(r"import[ \t]*:[ \t]+(?:~|null|Null|NULL)(?=[ \t]*$|[ \t]+#)")
+"""A field that is there and holds nothing; what stands behind it may be a comment."""
 
 
 class _NotClear(Exception):
@@ -150,13 +153,19 @@ def _replaced(text: _Text, key: tuple[int, int], value: tuple[int, int], line: s
         return _Edit(start, _closing(text.text, text.offset(value)) + 1, line)
     if is_flow:
         raise _NotClear
+    empty = _NOTHING.match(text.line(key[0]), key[1] - 1)
+    if empty is not None:
+        return _Edit(start, start + len(empty.group()), line)
     last = key[0]
     for number in range(key[0] + 1, text.count + 1):
         found = text.line(number)
         if found.strip() and len(found) - len(found.lstrip(" ")) < key[1]:
             break
         last = number if found.strip() else last
-    return _Edit(start, text.offset((last, 1)) + len(text.line(last)), line)
+    end = text.offset((last, 1)) + len(text.line(last))
+    if "#" in text.text[start:end]:
+        raise _NotClear  # a comment, or a text in which it is hard to tell
+    return _Edit(start, end, line)
 
 
 def _closing(text: str, start: int) -> int:
@@ -176,8 +185,10 @@ def _issuer_edit(text: _Text, site: Resource, issuer: str) -> _Edit:
     at = text.offset(value)
     if text.text[at] == "[":
         return _Edit(at + 1, at + 1, f"{issuer}, ")
-    values, _ = places_in(site.source)
-    line, column = values[*_ISSUERS, 0]
+    first = places_in(site.source)[0].get((*_ISSUERS, 0))
+    if first is None:  # an alias, whose items stand elsewhere
+        raise _NotClear
+    line, column = first
     before = text.line(line)[: column - 1]
     if before.strip() != "-":
         raise _NotClear

@@ -30,6 +30,10 @@ FORMS: Final = {
         "spec:\n  import: {key: {file: /old}, certificate: /o}  # bought in May\n  hostnames: [a.example.com]\n",
         f"spec:\n  {LINE}  # bought in May\n  hostnames: [a.example.com]\n",
     ),
+    "instead of nothing": (
+        "spec:\n  import: null # none yet\n  hostnames: [a.example.com]\n",
+        f"spec:\n  {LINE} # none yet\n  hostnames: [a.example.com]\n",
+    ),
     "again, in blocks": (
         "spec:\n  import:\n    key:\n      file: /old\n\n    certificate: /o\n\n  # x\n  hostnames: [a.example.com]\n",
         f"spec:\n  {LINE}\n\n  # x\n  hostnames: [a.example.com]\n",
@@ -75,6 +79,8 @@ def test_the_issuer_comes_first(form: str) -> None:
         f'{HEAD}spec:\n  hostnames: [shop.example.com]\n  import: {{pkcs12: {{file: "/o"}}}}\n',
         f"{HEAD}spec: &x {{hostnames: [shop.example.com]}}\n---\n{HEAD.replace('shop', 'x')}spec: {{}}\n",
         f"{HEAD}spec:\n  hostnames: [shop.example.com]\r\n",
+        f"{HEAD}spec:\n  hostnames: [shop.example.com]\n  import:  # bought\n    pkcs12: {{file: /o}}\n",
+        f"{HEAD}spec:\n  hostnames: [shop.example.com]\n  import:\n    # bought\n    pkcs12: {{file: /o}}\n",
         "rubbish",
         "",
     ],
@@ -83,6 +89,15 @@ def test_what_is_not_clear_is_left_to_a_person_with_the_line(text: str) -> None:
     with pytest.raises(UsageError, match="cannot be edited safely") as refusal:
         edited(text)
     assert LINE in str(refusal.value)
+
+
+def test_issuers_behind_an_alias_are_left_to_a_person() -> None:
+    anchor = "metadata: {name: shop, annotations: {a: b}}"
+    spec = "spec:\n  hostnames: [shop.example.com]\n  hostnameSets: &x [ca]\n  issuers: *x\n"
+    text = HEAD.replace("metadata: {name: shop}", anchor) + spec
+    with pytest.raises(UsageError, match="cannot be edited safely") as refusal:
+        edited(text, "imported")
+    assert f"{LINE} and `imported` first in `issuers`" in str(refusal.value)
 
 
 STYLES: Final = {"mixed": None, "flow": True, "block": False}
