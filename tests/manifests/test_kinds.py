@@ -87,6 +87,8 @@ BAD = [
     ("Site", "{hostnames: [1]}", 20, "put it in quotes"),
     ("Site", "{hostnames: []}", 19, "the list is empty"),
     ("Site", "{hostnames: [a.com, a.com]}", 27, "`a.com` stands twice"),
+    ("Site", "{hostnames: [a.com], targets: [x, nginx, {name: nginx, values: {a: b}}]}", 48, "`nginx` stands twice"),
+    ("Server", "{defaults: {targets: [{name: nginx, values: {a: b}}, nginx]}}", 60, "`nginx` stands twice"),
     ("Site", "{hostnames: a.com}", 19, "write [a.com]"),
     ("Site", "{hostnames: '*.a.com'}", 19, 'write ["*.a.com"]'),
     ("Site", "{hostname: [a.com]}", 8, "unknown field `hostname`: did you mean `hostnames`?"),

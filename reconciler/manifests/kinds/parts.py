@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from reconciler.manifests.kinds.base import Many, Shape, exactly_one, one_of_schema, sentence
 from reconciler.manifests.kinds.fields import (
@@ -12,6 +12,7 @@ from reconciler.manifests.kinds.fields import (
     HostnameText,
     Instant,
     Lookahead,
+    Misfit,
     Name,
     PositiveDuration,
     Share,
@@ -19,6 +20,7 @@ from reconciler.manifests.kinds.fields import (
     Variable,
 )
 from reconciler.manifests.kinds.paths import Argv, LocalPath, TargetPath, Values
+from reconciler.manifests.rawtext import shown
 
 KeyAlgorithm = Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 NO_LITERAL: Final = (
@@ -172,6 +174,20 @@ class TargetUse(Shape):
 
 TargetEntry = Annotated[TargetUse, BeforeValidator(_named, json_schema_input_type=Name | TargetUse)]
 """A target's name, or its name with values."""
+
+
+def _each_once(uses: tuple[TargetUse, ...]) -> tuple[TargetUse, ...]:
+    first = {use.name: number for number, use in reversed(list(enumerate(uses)))}
+    for number, use in enumerate(uses):
+        if first[use.name] != number:
+            raise Misfit(
+                f"{shown(use.name)} stands twice in this list: name each target once, with all its values", number
+            )
+    return uses
+
+
+TargetEntries = Annotated[Many[TargetEntry], AfterValidator(_each_once)]
+"""The targets of a site, each once."""
 
 
 def _at_path(value: object) -> object:

@@ -15,7 +15,7 @@ from reconciler.manifests.kinds.parts import (
     OnNameFailure,
     PrivateKey,
     Renewal,
-    TargetEntry,
+    TargetEntries,
 )
 
 
@@ -47,7 +47,7 @@ class Defaults(Shape):
     challenges: Many[ChallengeEntry] | None = Field(
         None, description="Ways to prove control, tried in order for each hostname. Default: the method http."
     )
-    targets: Many[TargetEntry] | None = Field(None, description="Where certificates are put to use. Default: nowhere.")
+    targets: TargetEntries | None = Field(None, description="Where certificates are put to use. Default: nowhere.")
     private_key: PrivateKey | None = Field(None, description="The private key of each certificate.")
     renewal: Renewal | None = Field(None, description="When certificates are renewed.")
     failover: Failover | None = Field(None, description="When the next issuer of the list takes over.")

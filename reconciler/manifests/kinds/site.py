@@ -14,7 +14,7 @@ from reconciler.manifests.kinds.parts import (
     OnNameFailure,
     PrivateKey,
     Renewal,
-    TargetEntry,
+    TargetEntries,
 )
 
 
@@ -48,7 +48,7 @@ class SiteSpec(Shape):
     challenges: Many[ChallengeEntry] | None = Field(
         None, description="Ways to prove control, tried in order for each hostname. Default: the Server's."
     )
-    targets: Many[TargetEntry] | None = Field(
+    targets: TargetEntries | None = Field(
         None, description="Where the certificate is put to use. Default: the Server's."
     )
     private_key: PrivateKey | None = Field(None, description="The private key of the certificate.")
