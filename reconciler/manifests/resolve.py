@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.manifests import builtins
+from reconciler.manifests.proving import ascii_of, can_prove, selects, unprovable
 from reconciler.manifests.resolve_dns import address_method
 from reconciler.manifests.resolve_objects import ObjectResolver, import_problems, import_spec
 from reconciler.model import plain
@@ -35,11 +36,8 @@ if TYPE_CHECKING:
     from reconciler.manifests.kinds.site import SiteSpec
     from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.objects import Objects
+    from reconciler.manifests.proving import Names
     from reconciler.manifests.source import Path
-
-
-_HOSTS_ONLY: Final = frozenset({"http-01", "tls-alpn-01"})
-"""Challenge types that cannot prove a wildcard (RFC 8555 section 8.3, RFC 8737 section 3)."""
 
 
 @dataclass(slots=True)
@@ -194,39 +192,29 @@ class Resolver:
             known = [(self._made.method(builtin), None)] if builtin else []
         methods = {}
         for hostname in hostnames:
-            fitting = tuple(method for method, names in known if method and _selects(names, hostname))
-            methods[hostname.text] = tuple(method for method in fitting if _can_prove(method, hostname))
+            fitting = tuple(method for method, names in known if method and selects(names, hostname))
+            methods[hostname.text] = tuple(method for method in fitting if can_prove(method, hostname))
             if not methods[hostname.text] and all(method for method, _ in known):  # a missing one is told
                 self._unprovable(resource, spec, hostname, fitting)
         return methods
 
-    def _entry(
-        self, entry: ChallengeEntry, referrer: Resource, path: Path
-    ) -> tuple[MethodSpec | None, tuple[frozenset[str], tuple[str, ...]] | None]:
+    def _entry(self, entry: ChallengeEntry, referrer: Resource, path: Path) -> tuple[MethodSpec | None, Names | None]:
         found = self.objects.find("ChallengeMethod", entry.method, referrer, (*path, "method"))
         method = _looked_at(self._made.method(found), entry) if found else None
         if entry.hostnames is None and entry.domains is None and entry.hostname_sets is None:
             return method, None
-        exact = {_ascii(text) for text in entry.hostnames or ()}
+        exact = {ascii_of(text) for text in entry.hostnames or ()}
         for number, name in enumerate(entry.hostname_sets or ()):
             named = self.objects.find("HostnameSet", name, referrer, (*path, "hostnameSets", number))
-            exact.update(_ascii(text) for text in _set_names(named))
-        return method, (frozenset(exact), tuple(_ascii(text) for text in entry.domains or ()))
+            exact.update(ascii_of(text) for text in _set_names(named))
+        return method, (frozenset(exact), tuple(ascii_of(text) for text in entry.domains or ()))
 
     def _unprovable(
         self, resource: Resource, spec: SiteSpec, hostname: Hostname, fitting: Sequence[MethodSpec]
     ) -> None:
-        names = [_ascii(text) for text in spec.hostnames or ()]
+        names = [ascii_of(text) for text in spec.hostnames or ()]
         path: Path = ("spec", "hostnames", names.index(hostname.text)) if hostname.text in names else ("spec",)
-        if fitting and hostname.is_wildcard:
-            kinds = sorted({method.type for method in fitting})
-            text = (
-                f"{hostname} is a wildcard, which {' and '.join(kinds)} cannot prove (RFC 8555 section 8.3): "
-                "add a method by DNS, or name its hosts instead"
-            )
-        else:
-            text = f"no entry of `challenges` selects {hostname}: add one, or take its selectors away"
-        self.problems.append(resource.problem(path, text))
+        self.problems.append(resource.problem(path, unprovable(hostname, fitting)))
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -277,23 +265,5 @@ def _looked_at(method: MethodSpec, entry: ChallengeEntry) -> MethodSpec:
     return replace(method, preflight=replace(method.preflight, **given)) if given else method
 
 
-def _ascii(text: str) -> str:
-    try:
-        return parse_hostname(text, public=False)[0]
-    except ValueError:
-        return text.lower()
-
-
 def _set_names(named: Resource | None) -> Sequence[str]:
     return (getattr(named.spec, "hostnames", None) or ()) if named else ()
-
-
-def _selects(names: tuple[frozenset[str], tuple[str, ...]] | None, hostname: Hostname) -> bool:
-    if names is None or hostname.text in names[0]:
-        return True
-    return any(hostname.base == domain or hostname.base.endswith(f".{domain}") for domain in names[1])
-
-
-def _can_prove(method: MethodSpec, hostname: Hostname) -> bool:
-    # a wildcard is no host that could be asked, an address has no zone that could hold a record (RFC 8738)
-    return not (hostname.is_wildcard if method.type in _HOSTS_ONLY else hostname.is_address)

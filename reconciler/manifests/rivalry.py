@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Problem
 from reconciler.manifests import conflicts
 from reconciler.manifests.holding import Why
+from reconciler.manifests.proving import ascii_of
 from reconciler.manifests.today import as_today, targets_of
 from reconciler.model.changes import Reason
 
@@ -68,5 +69,5 @@ class Contest:
 
 def _where(resource: Resource, hostname: str) -> tuple[str | int, ...]:
     """Give the path of a name in a Site's manifest; of its sets where it stands in one of those."""
-    own = [str(name) for name in getattr(resource.spec, "hostnames", None) or ()]
+    own = [ascii_of(name) for name in getattr(resource.spec, "hostnames", None) or ()]
     return ("spec", "hostnames", own.index(hostname)) if hostname in own else ("spec", "hostnameSets")

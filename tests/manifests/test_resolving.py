@@ -37,6 +37,46 @@ def test_a_file_that_is_too_large_is_named_once(tmp_path: Path, capsys: pytest.C
     assert f"{large}: has 2097152 bytes, more than the 1048576 allowed" in capsys.readouterr().err
 
 
+RIVALS = """\
+# the first
+---
+# of two
+apiVersion: certwright/v1
+kind: Site
+metadata: {name: a}
+spec: {hostnames: [x.example.com], issuers: [ca], targets: [nginx]}
+---
+apiVersion: certwright/v1
+kind: Site
+metadata: {name: b}
+spec: {hostnames: [y.example.com, X.Example.com], issuers: [ca], targets: [nginx]}
+"""
+
+
+def test_a_hostname_of_two_sites_is_told_at_its_own_place_and_names_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tree.yaml"
+    path.write_text(RIVALS)
+    assert start(["-f", str(tmp_path), "validate"]) == 2
+    told = capsys.readouterr().err
+    column = RIVALS.splitlines()[11].index("X.Example.com") + 1
+    text = "site b: x.example.com on target nginx belongs to site a already"
+    assert told.startswith(f"{path}:12:{column}: {text} ({path}:6)")
+
+
+def test_an_address_that_only_dns_could_prove_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    way = "metadata: {name: way}\nspec: {type: dns-01, provider: {type: manual}}\n"
+    site = "metadata: {name: a}\nspec: {hostnames: [8.8.8.8], challenges: [{method: way}]}\n"
+    kinds = {"ChallengeMethod": way, "Site": site}
+    texts = [f"apiVersion: certwright/v1\nkind: {kind}\n{text}" for kind, text in kinds.items()]
+    (tmp_path / "tree.yaml").write_text("---\n".join(texts))
+    assert start(["-f", str(tmp_path), "validate"]) == 2
+    told = capsys.readouterr().err
+    assert "8.8.8.8 is an address, which dns-01 cannot prove" in told
+    assert "add a method of type http-01 or tls-alpn-01" in told
+
+
 RECORDS = """\
 apiVersion: certwright/v1
 kind: Site
