@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ManifestError, Problem
+from reconciler.errors import Problem
 from reconciler.manifests.composing import Composer, Refused
 from reconciler.manifests.rawtext import (
-    FILE_LIMIT,
     PRIVATE_KEY_MESSAGE,
     decode,
     excerpt,
@@ -53,16 +52,10 @@ class Reading:
     problems: tuple[Problem, ...]
     torn: tuple[tuple[Document, tuple[Problem, ...]], ...] = ()
 
-    def or_raise(self) -> tuple[Document, ...]:
-        """Give the documents; ManifestError if there was any problem."""
-        if self.problems:
-            raise ManifestError(self.problems)
-        return self.documents
 
-
-def read_documents(raw: bytes, file: str, *, limit: int = FILE_LIMIT) -> Reading:
+def read_documents(raw: bytes, file: str) -> Reading:
     """Read a file's bytes. Never raises for what stands in them; empty documents are left out."""
-    text = decode(raw, file, limit)
+    text = decode(raw, file)
     if isinstance(text, Problem):
         return Reading((), (text,))
     read = [_read(Source(file, chunk.line, chunk.text)) for chunk in split(text)]
@@ -106,11 +99,11 @@ def _read(source: Source) -> tuple[Document, list[Problem]]:
     return Document(composer.root, source), problems
 
 
-def _feed(text: str, composer: Composer, *, pure: bool = False) -> Refused | None:
+def _feed(text: str, composer: Composer) -> Refused | None:
     """Run the parser over a document; give what stopped it."""
     import yaml
 
-    loader = yaml.SafeLoader if pure else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     take: Callable[[object], None] = composer.take
     try:
         for event in yaml.parse(text, Loader=loader):

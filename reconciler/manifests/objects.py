@@ -66,7 +66,7 @@ class Objects:
 
 
 def table(resources: Iterable[Resource]) -> dict[str, dict[str, Resource]]:
-    """Sort resources by kind and name; the first of a name wins (the others are told by `conflicts`)."""
+    """Sort resources by kind and name; the first of a name wins, so built-in ones come last."""
     found: dict[str, dict[str, Resource]] = {}
     for resource in resources:
         found.setdefault(resource.kind, {}).setdefault(resource.name, resource)

@@ -40,10 +40,10 @@ class Chunk:
     line: int
 
 
-def decode(raw: bytes, file: str, limit: int = FILE_LIMIT) -> str | Problem:
+def decode(raw: bytes, file: str) -> str | Problem:
     r"""Give the text with `\n` as its only line break, or the one problem that makes the file unreadable."""
-    if len(raw) > limit:
-        return Problem(file, 0, 0, f"the file has {len(raw)} bytes; at most {limit} are read: split it")
+    if len(raw) > FILE_LIMIT:
+        return Problem(file, 0, 0, f"the file has {len(raw)} bytes; at most {FILE_LIMIT} are read: split it")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
         text = raw.decode("utf-8")

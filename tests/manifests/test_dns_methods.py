@@ -32,7 +32,7 @@ LITERAL = "hunter2-CANARY"
 
 def read(spec: str) -> Resource | Invalid:
     text = f"apiVersion: certwright/v1\nkind: ChallengeMethod\nmetadata: {{name: zone}}\nspec: {spec}\n"
-    (document,) = read_documents(text.encode(), "/etc/tree/f.yaml").or_raise()
+    (document,) = read_documents(text.encode(), "/etc/tree/f.yaml").documents
     return validate_document(document)
 
 
@@ -178,7 +178,7 @@ def test_the_resolvers_of_the_server_are_the_default() -> None:
         "apiVersion: certwright/v1\nkind: ChallengeMethod\nmetadata: {name: own}\n"
         "spec: {type: dns-01, provider: {type: manual}, resolvers: ['192.0.2.2:53']}\n"
     )
-    server, *methods = [validate_document(one) for one in read_documents(text.encode(), "/etc/tree/f.yaml").or_raise()]
+    server, *methods = [validate_document(one) for one in read_documents(text.encode(), "/etc/tree/f.yaml").documents]
     assert isinstance(server, Resource), server
     resolver = ObjectResolver(server.spec, lambda _path: None, [])  # type: ignore[arg-type]  # the kind says so
     made = [resolver.method(one) for one in methods if isinstance(one, Resource)]

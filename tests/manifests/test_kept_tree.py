@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import ManifestError
+from reconciler.manifests import documents
 from reconciler.store import index
 from tests.manifests.kept_tree import EDITS, SPLIT, WHOLE, Ground, at_step, hooked, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from reconciler.manifests.source import Places, Source
     from reconciler.model.ports import Rewrite
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -291,6 +293,24 @@ def test_an_edit_writes_its_own_rows_only(tmp_path: Path, monkeypatch: pytest.Mo
     written.clear()
     ground.kept()
     assert written == []
+
+
+def test_places_are_looked_for_only_where_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground = Ground(tmp_path, SPLIT)
+    ground.write()
+    ground.kept()
+    asked: list[str] = []
+    real = documents.places_in
+
+    def places_in(source: Source) -> Places:
+        asked.append(source.file)
+        return real(source)
+
+    monkeypatch.setattr(documents, "places_in", places_in)
+    base = ground.manifests / "base.yaml"
+    base.write_text(f"# one Server\n{base.read_text()}")
+    ground.kept()
+    assert asked == []
 
 
 def test_killed_at_any_step_the_next_pass_sees_the_edit(tmp_path: Path) -> None:

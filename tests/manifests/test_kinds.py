@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,18 +19,22 @@ from reconciler.manifests.kinds.fields import (
     parse_mode,
 )
 from reconciler.manifests.kinds.parts import SecretRef
-from reconciler.manifests.kinds.paths import fill, placeholders
 from reconciler.manifests.kinds.registry import KINDS, SECRETS, shape_of
 from reconciler.manifests.kinds.site import SiteSpec
 from reconciler.manifests.kinds.target import NginxSpec
 from reconciler.manifests.kinds.validate import Invalid, Resource, validate_document
-from reconciler.manifests.kinds.walk import secret_fields
+from reconciler.manifests.kinds.walk import shapes_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.manifests.kinds.base import Shape
 
 ENVELOPE = "apiVersion: certwright/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"
 
 
 def outcome(text: str) -> Resource | Invalid:
-    (document,) = read_documents(text.encode(), "f.yaml").or_raise()
+    (document,) = read_documents(text.encode(), "f.yaml").documents
     return validate_document(document)
 
 
@@ -274,8 +279,18 @@ def test_every_field_that_holds_a_secret_is_known_as_one() -> None:
     found = set()
     for kind, types in KINDS.items():
         for shape in types.values() if isinstance(types, dict) else (types,):
-            found |= {(kind, field) for field in secret_fields(shape, SecretRef)}
+            found |= {(kind, field) for field in secret_fields(shape)}
     assert found == SECRETS
+
+
+def secret_fields(shape: type[Shape]) -> Iterator[str]:
+    """Give the names, as written, of all fields below `shape` that tell where a secret is."""
+    for name, info in shape.model_fields.items():
+        for inner in shapes_in(info.annotation):
+            if inner is SecretRef:
+                yield info.alias or name
+            else:
+                yield from secret_fields(inner)
 
 
 def test_defaults_of_a_target() -> None:
@@ -305,11 +320,3 @@ def test_times_are_utc() -> None:
     assert parse_instant("2026-05-01T02:00:00+02:00") == datetime(2026, 5, 1, tzinfo=UTC)
     assert parse_lookahead("10d") == timedelta(days=10)
     assert parse_mode("0640") == 0o640
-
-
-def test_placeholders_are_filled_and_the_outcome_checked() -> None:
-    assert placeholders("/a/{site}/{values.x}") == {"site", "values.x"}
-    assert fill("/a/{site}.key", {"site": "b"}) == "/a/b.key"
-    for known in ({}, {"site": "../b"}, {"site": ".."}, {"site": ""}, {"site": "a;b"}, {"site": "a\nb"}):
-        with pytest.raises(ValueError, match=r"has no value|leave its part|not a safe|upwards"):
-            fill("/a/{site}", known)

@@ -70,28 +70,6 @@ def parse_webroot(value: object) -> str:
     return _parse_template_path(value, frozenset({"hostname"}))
 
 
-def placeholders(path: str) -> frozenset[str]:
-    """Give the names of the placeholders in a path: `site`, `values.KEY`."""
-    return frozenset(_PLACEHOLDER.findall(path))
-
-
-def fill(path: str, known: dict[str, str]) -> str:
-    """Put values for the placeholders; ValueError if one is not known or the outcome is not a safe path.
-
-    A value may hold no `/`: it stays inside its part.
-    """
-
-    def put(found: re.Match[str]) -> str:
-        name = found[1]
-        if not known.get(name):
-            raise ValueError(f"`{{{name}}}` has no value here")
-        if "/" in known[name]:
-            raise ValueError(f"`{{{name}}}` is {shown(known[name])}, which would leave its part of the path")
-        return known[name]
-
-    return check_path(_PLACEHOLDER.sub(put, path))
-
-
 def parse_argv(value: object) -> tuple[str, ...]:
     """Read a command: a list of words, no shell; the first is a program's absolute path or bare name."""
     if isinstance(value, str):

@@ -35,13 +35,3 @@ def shapes_in(annotation: Any) -> Iterator[type[Shape]]:  # noqa: ANN401  types 
         yield annotation
     for argument in typing.get_args(annotation):
         yield from shapes_in(argument)
-
-
-def secret_fields(shape: type[Shape], secret: type[Shape]) -> Iterator[str]:
-    """Give the names, as written, of all fields below `shape` that hold a `secret` shape."""
-    for name, info in shape.model_fields.items():
-        for inner in shapes_in(info.annotation):
-            if inner is secret:
-                yield info.alias or name
-            else:
-                yield from secret_fields(inner, secret)
