@@ -166,14 +166,16 @@ class ManifestTree:
     def resources(self) -> tuple[Resource, ...]:
         """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.
 
-        For `get` and `describe`; broken documents are left out.
+        For `get` and `describe`; broken documents are left out, and no built-in one stands for them.
         """
         from reconciler.manifests.builtins import builtin_objects
 
         cached = self._shelf.files()
         files = walk(self.settings.roots).files
-        found = [one for path, signature in files.items() for one in self._reading(path, signature, cached).resources]
+        readings = [self._reading(path, signature, cached) for path, signature in files.items()]
+        found = [one for read in readings for one in read.resources]
         declared = {(one.kind, one.name) for one in found}
+        declared |= {(one.kind or "", one.name or "") for read in readings for one in read.invalid}
         return (*found, *(one for one in builtin_objects() if (one.kind, one.name) not in declared))
 
     def methods(self, server: str) -> Mapping[str, MethodSpec]:

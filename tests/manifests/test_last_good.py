@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.cli.validate import NoCache
+from reconciler.manifests.tree import ManifestTree
 from tests.journeys.stage import document, site
 from tests.manifests.lenient import Ground, digests, holds, server, typo, unread
 
@@ -92,7 +94,7 @@ def test_where_nothing_was_good_a_broken_server_gives_no_site_other_settings(gro
     ],
 )
 def test_what_is_built_in_stands_for_nothing_broken(
-    ground: Ground, breaking: Callable[[Any], Any], declared: dict[str, object], use: dict[str, object]
+    ground: Ground, breaking: Callable[[Any], Any], declared: dict[str, Any], use: dict[str, object]
 ) -> None:
     ground.write("server.yaml", server())
     ground.write("one.yaml", declared)
@@ -103,6 +105,11 @@ def test_what_is_built_in_stands_for_nothing_broken(
     found = ground.read()
     assert digests(found) == good
     assert set(holds(found)) == {"a"}
+    written = ManifestTree(ground.settings, NoCache()).resources()
+    is_named = breaking in {typo, unread}
+    assert is_named is not any(
+        (one.kind, one.name) == (declared["kind"], declared["metadata"]["name"]) for one in written
+    )
     ground.path("one.yaml").unlink()
     gone = ground.read()
     assert gone.held == ()
