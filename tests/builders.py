@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.challenges.dns.means import Means
 from reconciler.challenges.solvers import Solvers
@@ -16,7 +16,7 @@ from reconciler.doors import x509
 from reconciler.errors import HeldBy
 from reconciler.model.desired import AcmeIssuer, Http01, Listener, MethodSpec
 from reconciler.model.names import Trust
-from reconciler.model.ports import Asked, Challenges, Lease, Request, Solver
+from reconciler.model.ports import Asked, Lease, Request, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,13 +124,21 @@ class Crash(BaseException):
     """The process ends here: no handler of failures sees it."""
 
 
+class Ways(Protocol):
+    """What a desk needs of the ways to prove control."""
+
+    def solver(self, method: MethodSpec) -> Solver: ...
+
+    def clean_up(self, thing: Undo) -> None: ...
+
+
 @dataclass
 class MemoryDesk:
     """A desk for one site. What a crash leaves stays in it. `crash_at` counts the desk's calls, from 1."""
 
     site: str = "site"
     key_type: str = "ecdsa-p256"
-    solvers: Challenges | None = None
+    solvers: Ways | None = None
     crash_at: int | None = None
     on_call: Callable[[str], None] | None = None
     record: OrderRecord | None = None

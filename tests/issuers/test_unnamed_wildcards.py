@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.desired import MethodSpec
-    from reconciler.model.ports import Asked, Challenges, Solver
+    from reconciler.model.ports import Asked, Solver
+    from tests.builders import Ways
     from tests.rig import Rig
     from tests.servers.challtestsrv import Challtestsrv
     from tests.servers.front import Front
@@ -49,7 +50,7 @@ class WithZone:
     """The ways of a desk, with names proven by DNS in the test's own zone."""
 
     zone: OwnZone
-    others: Challenges
+    others: Ways
 
     def solver(self, method: MethodSpec) -> Solver:
         return self.zone if method == BY_DNS else self.others.solver(method)
