@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 HEAD: Final = "# Written by certwright, a block a site. Changes made here are put back.\n"
 _MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first| kept)?$", re.ASCII | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """Such a file, read: its blocks by site, and whether it begins as we write it."""
+
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    headed: bool = False
+
+    @classmethod
+    def of(cls, text: str) -> Parted:
+        """Read a file; what stands above its first mark is no block."""
+        return cls(blocks(text), is_shared(text))
 
 
 def block(site: str, text: str, *, first: bool = False, kept: bool = False) -> str:

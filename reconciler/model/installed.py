@@ -89,7 +89,8 @@ class FileFact:
     RESTORE: ours, and someone changed it. FOREIGN: not ours, stands where ours should (`existing: refuse`).
     REFUSED: the path cannot be used; `message` says why. `before` and `after` are texts of `config` files only.
     `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
-    `former`: a RESTORE brings back exactly what was installed, which is what is wanted now.
+    `former`: a RESTORE brings back exactly what was installed, which is what is wanted now. `torn`: its lines stood in
+    a file that sites share, and nobody's are there now.
     """
 
     path: str
@@ -101,6 +102,7 @@ class FileFact:
     rights: str = ""
     same: bool = False
     former: bool = False
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

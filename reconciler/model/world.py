@@ -48,6 +48,7 @@ class ObservedTarget:
 
     `damage`: its record is damaged, and no manifest says what it is. `behind`: the directory that its server includes
     is another one now, and these declared sites, which the pass leaves out, still have their files elsewhere.
+    `torn`: their lines are gone from a file that sites share and that would be written, and the pass leaves them out.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ObservedTarget:
     switching: bool = False
     damage: str = ""
     behind: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """`left_out`: declared sites that the pass does not look at, were they quiet or not; `seen`: those that it does."""
+    """`left_out`: declared sites that the pass does not look at, were they quiet or not; `seen`: those that it does.
+
+    `whole`: it leaves out nobody, declared or not.
+    """
 
     left_out: frozenset[str]
     seen: Mapping[str, ObservedSite]
     records: Mapping[str, TargetRecord]
+    whole: bool
 
     @classmethod
     def of(
@@ -34,7 +38,7 @@ class Behind:
     ) -> Behind:
         """Take what a pass leaves out."""
         left_out = declared.names - scope.sites if scope.sites is not None else frozenset()
-        return cls(left_out, seen, records)
+        return cls(left_out, seen, records, scope.sites is None)
 
     def on(self, view: TargetView) -> tuple[str, ...]:
         """Give the sites left out whose files are not where the target wants them now.

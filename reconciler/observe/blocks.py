@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files.api import FileFailed
-from reconciler.model.fragments import HEAD
+from reconciler.model.fragments import HEAD, Parted
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact
 from reconciler.observe.owners import check_configuration
@@ -31,17 +32,19 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
             return FileFact(artifact.path, artifact.part, FileChange.REFUSED, not_a_file(artifact.path))
         if known is not None and facts is not None and facts.signature == known.signature and _holds(artifact, known):
             return FileFact(artifact.path, artifact.part, FileChange.NONE)  # as this site left it, so not opened
-        parts = disk.blocks(artifact.path, facts) if facts is not None else {}
+        parted = disk.parted(artifact.path, facts) if facts is not None else Parted()
     except FileFailed as error:
-        return made_or_refused(disk, artifact, error)
-    if known is None and facts is not None and facts.size not in _EMPTY and not parts:
+        return replace(made_or_refused(disk, artifact, error), torn=known is not None)
+    if known is None and facts is not None and facts.size not in _EMPTY and not _is_ours(parted):
         return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
-    change, message = _change(artifact, known, facts, parts.get(site))
+    before = parted.blocks.get(site)
+    change, message = _change(artifact, known, facts, parted, before)
     if change is FileChange.NONE:
         return FileFact(artifact.path, artifact.part, change)
     # half of a file that is gone altogether would be loaded in the place of nothing
-    former = change is FileChange.RESTORE and known is not None and facts is not None and _holds(artifact, known)
-    fact = FileFact(artifact.path, artifact.part, change, message, parts.get(site), artifact.text, former=former)
+    former = change is FileChange.RESTORE and known is not None and bool(parted.blocks) and _holds(artifact, known)
+    fact = FileFact(artifact.path, artifact.part, change, message, before, artifact.text, former=former)
+    fact = replace(fact, torn=known is not None and not parted.blocks)
     return _writable(disk, fact)
 
 
@@ -59,8 +62,13 @@ def _holds(artifact: Artifact, known: InstalledFile) -> bool:
     return artifact.mode == known.mode and hashlib.sha256(text.encode()).hexdigest() == known.digest
 
 
+def _is_ours(parted: Parted) -> bool:
+    """Tell whether a file may be taken for ours of which the site has no record."""
+    return parted.headed and bool(parted.blocks)
+
+
 def _change(
-    artifact: Artifact, known: InstalledFile | None, facts: FileStat | None, before: str | None
+    artifact: Artifact, known: InstalledFile | None, facts: FileStat | None, parted: Parted, before: str | None
 ) -> tuple[FileChange, str]:
     if known is None:
         return (FileChange.CREATE if before is None else FileChange.UPDATE), ""
@@ -71,6 +79,8 @@ def _change(
     rights = differing(facts, known.mode, (known.uid, known.gid))
     if rights:
         return FileChange.RESTORE, rights
+    if not parted.headed:
+        return FileChange.RESTORE, "what stands above our lines was changed"
     return (FileChange.NONE if _holds(artifact, known) else FileChange.UPDATE), ""
 
 
@@ -80,7 +90,7 @@ def block_left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
         facts = disk.facts(file.path)
         if facts is not None and facts.kind != "file":
             return FileFact(file.path, file.part, FileChange.REFUSED, not_a_file(file.path))
-        before = disk.blocks(file.path, facts).get(site) if facts is not None else None
+        before = disk.parted(file.path, facts).blocks.get(site) if facts is not None else None
         if before is not None:
             disk.check_writable(file.path)
     except FileFailed as error:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.doors.files import api as files
 from reconciler.doors.files.api import FileFailed
-from reconciler.model import fragments
+from reconciler.model.fragments import Parted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from reconciler.doors.files.api import Directory, FileStat
@@ -29,7 +29,7 @@ class Disk:
         """Open nothing yet."""
         self._open: OrderedDict[str, tuple[ExitStack, Directory]] = OrderedDict()
         self._failed: dict[str, FileFailed] = {}
-        self._blocks: dict[tuple[str, str], Mapping[str, str]] = {}
+        self._parted: dict[tuple[str, str], Parted] = {}
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -68,14 +68,14 @@ class Disk:
         """Read configuration for a diff: bytes that are no UTF-8 are replaced."""
         return self.read(path).decode("utf-8", "replace")
 
-    def blocks(self, path: str, facts: FileStat) -> Mapping[str, str]:
-        """Give the blocks of a file that sites share, read once while it stays; empty if it is not ours."""
+    def parted(self, path: str, facts: FileStat) -> Parted:
+        """Give the blocks of a file that sites share, read once while it stays."""
         known = (path, facts.signature)
-        if known not in self._blocks:
+        if known not in self._parted:
             directory, name = self._parent(path)
             text = files.read_file(name, SHARED_LIMIT, base=directory).decode("utf-8", "replace")
-            self._blocks[known] = fragments.blocks(text) if fragments.is_shared(text) else {}
-        return self._blocks[known]
+            self._parted[known] = Parted.of(text)
+        return self._parted[known]
 
     def digest(self, path: str) -> str:
         """Give the sha256 (hex) of a file's content."""

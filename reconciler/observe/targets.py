@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from reconciler.errors import OddFile
 from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
 from reconciler.observe.installed import Case, Holder, compared, leaving
+from reconciler.observe.torn import torn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from reconciler.model.observed import FileFact, Inventory, TargetRecord
     from reconciler.model.ports import Reader
+    from reconciler.observe.behind import Behind
     from reconciler.observe.disk import Disk
     from reconciler.observe.view import TargetView
 
@@ -23,12 +25,12 @@ def observed_targets(
     views: Mapping[str, TargetView],
     disk: Disk,
     gone: frozenset[str] | None,
-    behind: Callable[[TargetView], tuple[str, ...]],
+    behind: Behind,
 ) -> dict[str, ObservedTarget]:
     """Observe each target that has a record or a site of this pass.
 
     `gone` are known sites that are not declared; None in a pass that is not full, where nothing shared is taken away.
-    `behind` gives the sites that a target would leave behind by moving.
+    `behind` gives the sites that the pass would leave behind in another directory, or without their blocks.
     """
     lost = reader.lost_targets()
     return {
@@ -38,7 +40,8 @@ def observed_targets(
             shared=_shared(view, records, disk, gone),
             switching=_is_switching(reader, name),
             damage=lost.get(name, "") if view.target is None else "",
-            behind=behind(view),
+            behind=behind.on(view),
+            torn=torn(view, behind, disk),
         )
         for name, view in views.items()
     }

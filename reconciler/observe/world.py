@@ -87,7 +87,7 @@ class Observer:
             gone = unknown if scope.full else frozenset(one.site for one in inherited.values())
             world = World(
                 sites={**seen, **{name: replace(seen[name], inherits=one) for name, one in inherited.items()}},
-                targets=observed_targets(reader, records, views, disk, gone if scope.full else None, behind.on),
+                targets=observed_targets(reader, records, views, disk, gone if scope.full else None, behind),
                 accounts=accounts,
                 orphaned_accounts=orphaned,
                 abandoned=abandoned_sites(reader, gone, views),

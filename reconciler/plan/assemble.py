@@ -13,6 +13,7 @@ from reconciler.model.changes import Change, Hold, Plan, Reason
 from reconciler.model.observed import ObservedSite
 from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
 from reconciler.plan.due import due_of
+from reconciler.plan.gate import Gate, torn_by
 from reconciler.plan.handover import Handovers
 from reconciler.plan.moving import Moving, arrivals
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
@@ -21,7 +22,7 @@ from reconciler.plan.removal import Removal, Rounds, plan_removal
 from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, removals
 from reconciler.plan.site import decide
-from reconciler.plan.steps import Gate, Steps, steps_of
+from reconciler.plan.steps import Steps, steps_of
 from reconciler.plan.targets import shared_work
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     names = sorted(name for name in declared.sites if scope.sites is None or name in scope.sites)
     wishes, bugs = _decided(names, declared, world, now)
     guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
-    gate, specs = Gate(world, limits, now), installed_specs(declared, world)
+    gate, specs = Gate(world, limits, now, torn_by(guarded, now)), installed_specs(declared, world)
     draft = _Draft(declared, world, gate, specs)
     draft.take(guarded)
     renamed, others = draft.heirs.parted(world)

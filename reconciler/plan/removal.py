@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, Inventory
+    from reconciler.plan.gate import Gate
     from reconciler.plan.handover import Handovers
     from reconciler.plan.reloads import Batch
     from reconciler.plan.renaming import Heirs
-    from reconciler.plan.steps import Gate, Steps
+    from reconciler.plan.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,28 +8,23 @@ second alone: one reload.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.desired import directory_of, has_outside
 from reconciler.model.observed import FileChange, Revision
 from reconciler.model.text import some
-from reconciler.plan.backoff import hold_for
 from reconciler.plan.handover import taking_hold
-from reconciler.plan.targets import Work, leave_of, reloads, work_of
+from reconciler.plan.targets import Work, leave_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from reconciler.model.desired import TargetSpec
-    from reconciler.model.observed import OnTarget, World
-    from reconciler.model.ports import Limits
+    from reconciler.model.observed import OnTarget
+    from reconciler.plan.gate import Gate
     from reconciler.plan.wish import Wish
-
-# a site that a worker has in hand is back within seconds
-_TOGETHER: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,63 +55,6 @@ class Steps:
         return self.wish.issues and not self.postponed
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What holds targets as wholes: a broken one, one of which a part alone would move, one just reloaded (`run`)."""
-
-    world: World
-    limits: Limits
-    now: datetime
-
-    def hold(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
-        """Give the hold on a target for one of its sites (None: on what its sites share)."""
-        return self._broken(target, site) or self._parted(target, site) or self._delayed(target, spec, site)
-
-    def lost(self, target: str, site: str) -> Hold | None:
-        """Hold what would be taken out of a target of which neither a manifest nor the store says what it is."""
-        seen = self.world.targets.get(target)
-        if seen is None or not seen.damage:
-            return None
-        ends = "that is mended, or a manifest declares the target again"
-        return Hold(Reason.STORE_DAMAGED, seen.damage, site=site, target=target, ends_when=ends, failed=True)
-
-    def _broken(self, target: str, site: str | None) -> Hold | None:
-        seen = self.world.targets.get(target)
-        if seen is None or seen.record is None:
-            return None
-        failures = seen.record.failures
-        held = hold_for(
-            failures, failures.digest, self.now, site=site or "", released=False, kind="target", target=target
-        )
-        return replace(held, site=site, reason=Reason.TARGET_BROKEN, failed=True) if held else None
-
-    def _parted(self, target: str, site: str | None) -> Hold | None:
-        """Hold a target that moves to another directory while sites that this pass leaves out are in the old one.
-
-        Where the server includes the new one alone, a reload would take them down. Only the watch loop comes back to it
-        by itself.
-        """
-        seen = self.world.targets.get(target)
-        if seen is None or not seen.behind:
-            return None
-        message = f"{target} moves to another directory as a whole, and this pass leaves out {some(seen.behind)}"
-        until = self.now + _TOGETHER if self.limits.batching else None
-        return Hold(
-            Reason.HANDOVER_PENDING, message, site=site, target=target, until=until,
-            ends_when="one pass takes them all: certwright apply", failed=until is None,
-        )  # fmt: skip
-
-    def _delayed(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
-        seen = self.world.targets.get(target)
-        if not self.limits.batching or seen is None or seen.record is None or seen.switching or not reloads(spec):
-            return None
-        last = seen.record.last_reload
-        if last is None or not last <= self.now < last + spec.reload.delay:
-            return None
-        message = f"{target} was reloaded a moment ago; what changed shares the next reload"
-        return Hold(Reason.RELOAD_DELAYED, message, site=site, target=target, until=last + spec.reload.delay)
-
-
 def steps_of(
     wish: Wish, gate: Gate, specs: Mapping[str, TargetSpec], pending: Mapping[str, str] | None = None
 ) -> Steps:
@@ -131,7 +69,7 @@ def steps_of(
     works += _leaving(wish, specs)
     due = tuple(at for work in works for at in work.due)
     if wish.desired.suspend:
-        return _suspended(wish, works)
+        return _suspended(wish, works, gate)
     free = [work for work in works if work.hold is None]
     prompt = [work for work in free if work.target not in pending]
     placeholder = _wants_placeholder(wish, prompt)
@@ -170,7 +108,14 @@ def _left(wish: Wish) -> list[OnTarget]:
     return [on for name, on in sorted(wish.observed.on.items()) if name not in used]
 
 
-def _suspended(wish: Wish, works: list[Work]) -> Steps:
+def _suspended(wish: Wish, works: list[Work], gate: Gate) -> Steps:
+    """Hold it; but what is put back of a file that sites share is put back with it, or it would lose its names."""
+    again = [work for work in works if work.stands_again]
+    if again:
+        rest = _suspended(wish, [work for work in works if work not in again], gate)
+        idle = replace(rest.wish, issue=None, activate=None)
+        early, _, restored, holds = _rounds(idle, again, gate, {}, placeholder=False)
+        return replace(rest, early=tuple(early), restored=tuple(restored), holds=(*rest.holds, *holds))
     wanted = wish.issue is not None or wish.activate is not None
     if not wanted and not any(work.files or work.reload or work.remove for work in works):
         return Steps(wish)
@@ -209,7 +154,8 @@ def _rounds(
         held = None if work.stays else gate.hold(work.target, work.spec, work.site)
         if held is not None:
             holds.append(held)
-            restored += [work] if work.restores(_loaded(wish)) else []
+            tears = gate.tears(work.target, work.site) is not None
+            restored += [work] if work.restores(_loaded(wish)) and not tears else []
             continue
         if first:
             early.append(_whole(work) if placeholder or wish.activate is not None else work)
@@ -238,7 +184,7 @@ def _is_early(wish: Wish, work: Work, *, placeholder: bool) -> bool:
         return False
     switched = placeholder or wish.activate is not None
     if wish.obtains:
-        return switched or (bool(work.files) and _is_acme(wish))
+        return switched or (bool(work.files) and _is_acme(wish)) or work.lost
     return switched or bool(work.files) or work.reload is not None
 
 

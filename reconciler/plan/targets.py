@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,33 @@ class Work:
         if had is None or self.remove or not differing or not all(fact.former for fact in differing):
             return False
         return self.site is None or (had.loaded == live is not None and had.loaded_digest == had.digest)
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether the site's lines are gone from a file that sites share."""
+        had = {
+            file.path for file in (self.on.inventory.files if self.on.inventory is not None else ()) if file.fragment
+        }
+        makes = (FileChange.RESTORE, FileChange.CREATE)
+        return not self.remove and any(
+            fact.path in had and fact.change in makes and fact.before is None for fact in self.on.files
+        )
+
+    @property
+    def torn(self) -> bool:
+        """Tell whether everybody's are."""
+        return not self.remove and any(fact.torn for fact in self.on.files)
+
+    @property
+    def stands_again(self) -> bool:
+        """Tell whether such lines come back as they were, and nothing else of the site changes but what is put back."""
+        had = {file.path: file.digest for file in self.on.inventory.files} if self.on.inventory is not None else {}
+        differing = [fact for fact in self.on.files if fact.change in _DIFFERS]
+        return self.torn and all(fact.former or had.get(fact.path) == _digest(fact.after) for fact in differing)
+
+
+def _digest(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def reloads(spec: TargetSpec) -> bool:

@@ -10,9 +10,12 @@ from reconciler.errors import Failed
 from reconciler.execute.batches.content import Content
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
+from reconciler.model.fragments import Parted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from reconciler.model.observed import Inventory
 
 LIMIT: Final = 16 << 20
 
@@ -21,22 +24,43 @@ LIMIT: Final = 16 << 20
 class SharedFiles:
     """What the shared files held when a batch began."""
 
-    _files: dict[str, tuple[Content | None, Mapping[str, str]]] = field(default_factory=dict)
+    _files: dict[str, tuple[Content | None, Parted]] = field(default_factory=dict)
+    _owners: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def block(self, path: str, site: str, *, ours: bool) -> Content | None:
         """Give a site's block as the content of a file; None if there is none.
 
         Raises Failed: the path cannot be used, or what stands there is no file of ours (unless it is known to be).
         """
-        if path not in self._files:
-            content = read(path)
-            self._files[path] = content, {} if content is None else fragments.blocks(_text(content))
-        content, parts = self._files[path]
+        content, parted = self._read(path)
         if content is None:
             return None
-        if not ours and not fragments.is_shared(_text(content)):
+        if not ours and not parted.headed:
             raise Failed(Reason.FOREIGN_FILE, f"{path} is not ours and stands where ours should; move it away")
-        return None if site not in parts else replace(content, data=parts[site].encode())
+        return None if site not in parted.blocks else replace(content, data=parted.blocks[site].encode())
+
+    def is_empty(self, path: str) -> bool:
+        """Tell whether no site has a block there: the file is gone, or somebody wrote another in its place."""
+        return not self._read(path)[1].blocks
+
+    def is_headless(self, path: str) -> bool:
+        """Tell whether there are blocks, but something that is not ours above them."""
+        parted = self._read(path)[1]
+        return bool(parted.blocks) and not parted.headed
+
+    def owners(self, path: str, inventories: Callable[[], Mapping[str, Inventory]]) -> frozenset[str]:
+        """Give the sites that have a block there by inventory; they are read once."""
+        if path not in self._owners:
+            had = inventories()
+            mine = (name for name, entry in had.items() if any(one.path == path for one in entry.files))
+            self._owners[path] = frozenset(mine)
+        return self._owners[path]
+
+    def _read(self, path: str) -> tuple[Content | None, Parted]:
+        if path not in self._files:
+            content = read(path)
+            self._files[path] = content, Parted() if content is None else Parted.of(_text(content))
+        return self._files[path]
 
 
 def read(path: str) -> Content | None:
@@ -48,9 +72,12 @@ def read(path: str) -> Content | None:
 
 
 def edited(now: Content | None, edits: Mapping[str, Content | None]) -> Content | None:
-    """Give a shared file with these sites' blocks in place of theirs; None if no block is left and it need not stay."""
+    """Give a shared file with these sites' blocks in place of theirs; None if no block is left and it need not stay.
+
+    The blocks of the others stay, whatever stands above the first one.
+    """
     text = "" if now is None else _text(now)
-    parts = fragments.blocks(text) if fragments.is_shared(text) else {}
+    parts = fragments.blocks(text)
     parts.update({site: _text(content) for site, content in edits.items() if content is not None})
     gone = {site: parts.pop(site) for site, content in edits.items() if content is None and site in parts}
     like = next((content for content in edits.values() if content is not None), now)

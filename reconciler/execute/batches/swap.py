@@ -38,6 +38,7 @@ class Swap:
     """One file of one site (`site` is empty for a target's own): from `before` to `after`, None means no file.
 
     `fragment`: both are the site's block in a file that sites share. `own_directory`: its directory is made if missing.
+    `headless`: what is not ours stands above the blocks of that file, and goes.
     """
 
     site: str
@@ -48,11 +49,12 @@ class Swap:
     revision: str | None = None
     fragment: bool = False
     own_directory: bool = False
+    headless: bool = False
 
     @property
     def differs(self) -> bool:
         """Tell whether there is anything to do."""
-        return self.before != self.after
+        return self.before != self.after or self.headless
 
     @property
     def moves(self) -> bool:

@@ -1,0 +1,126 @@
+"""A file that sites share (a crt-list) and that somebody damaged: no site loses its lines by another's pass."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.ports import Scope
+from tests.journeys.stage import held
+from tests.journeys.test_haproxy import AGAIN, Yard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.journeys.stage import Stage
+    from tests.servers.haproxy import Haproxy
+
+ONE = Scope(sites=frozenset({"a"}))
+
+
+@pytest.fixture(name="yard")
+def _yard(stage: Stage, haproxy: Haproxy) -> Yard:
+    """HAProxy runs with the certificates of `a`, `b` and `c`, and no runtime socket is named."""
+    made = Yard(stage, haproxy)
+    write(made)
+    (haproxy.root / "haproxy.pid").write_text("")
+    stage.apply()
+    haproxy.start()
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
+    return made
+
+
+def write(yard: Yard, *more: dict[str, object], a: Mapping[str, object] | None = None, **c: object) -> None:
+    yard.write(yard.site("a", **(a or {})), yard.site("b"), yard.site("c", **c), *more, socket=None)
+
+
+def listed(yard: Yard) -> Path:
+    return yard.proxy.include / "crt-list.txt"
+
+
+def test_a_comment_above_the_first_line_costs_nobody_its_lines(yard: Yard) -> None:
+    before = listed(yard).read_text()
+    listed(yard).write_text(f"# by hand\n{before}")
+    write(yard, a=AGAIN)
+    [change] = [one for one in yard.stage.diff(ONE).plan.changes if one.verb == "install" and one.files[0].before]
+    assert change.files[0].before == change.files[0].after
+    yard.stage.apply(ONE)
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+    yard.stage.settle()
+
+
+def test_a_suspended_site_stays_in_a_list_whose_first_line_was_changed(yard: Yard) -> None:
+    before = listed(yard).read_text()
+    listed(yard).write_text(f"# by hand\n{before}")
+    write(yard, suspend=True)
+    yard.stage.apply()
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+    yard.stage.assert_calm()
+
+
+@pytest.mark.parametrize("content", [None, "somebody's own\n"])
+def test_a_list_that_is_gone_is_made_anew_for_all_or_for_nobody(yard: Yard, content: str | None) -> None:
+    before, reloads = listed(yard).read_text(), yard.proxy.reloads
+    listed(yard).unlink()
+    if content is not None:
+        listed(yard).write_text(content)
+    write(yard, a=AGAIN)
+    report = yard.stage.diff(ONE)
+    hold = held(report)["a", "HandoverPending"]
+    assert hold.failed
+    assert "leaves out the lines of b, c" in hold.message
+    assert all(change.verb != "install" for change in report.plan.changes)
+    yard.stage.apply(ONE)
+    assert listed(yard).exists() == (content is not None)
+    assert yard.proxy.reloads == reloads
+    yard.stage.settle()
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+
+
+def test_a_new_site_alone_does_not_make_a_list_that_is_gone(yard: Yard) -> None:
+    listed(yard).unlink()
+    write(yard, yard.site("d"))
+    yard.stage.apply(Scope(sites=frozenset({"d"})))
+    assert not listed(yard).exists()
+    yard.stage.settle()
+    yard.assert_served("a", "b", "c", "d")
+
+
+def test_a_suspended_site_comes_back_with_a_list_that_is_gone(yard: Yard) -> None:
+    before = listed(yard).read_text()
+    for path in yard.proxy.include.iterdir():
+        path.unlink()
+    write(yard, a=AGAIN, suspend=True)
+    assert ("install", "site/c") in {(one.verb, one.subject) for one in yard.stage.diff().plan.changes}
+    yard.stage.apply()
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+    yard.stage.assert_calm()
+
+
+def test_a_suspended_site_that_cannot_come_back_holds_the_list(yard: Yard) -> None:
+    listed(yard).unlink()
+    write(yard, a=AGAIN, suspend=True, hostnames=["other.example.com"])
+    hold = held(yard.stage.diff())["a", "HandoverPending"]
+    assert "the lines of c are not put back" in hold.message
+    yard.stage.apply()
+    assert not listed(yard).exists()
+    write(yard, a=AGAIN)
+    yard.stage.settle()
+    yard.assert_served("a", "b", "c")
+
+
+def test_lines_that_a_person_takes_out_of_a_suspended_site_stay_out(yard: Yard) -> None:
+    text = listed(yard).read_text()
+    listed(yard).write_text(text[: text.index("# site c")])
+    write(yard, a=AGAIN, suspend=True)
+    yard.stage.apply()
+    assert "# site c" not in listed(yard).read_text()
+    assert yard.served("a").fingerprint == yard.stage.live("a").facts.fingerprint
