@@ -162,7 +162,10 @@ class Target(Protocol):
         ...
 
     def replaces(self, changed: Collection[Changed]) -> bool:
-        """Tell whether the server can take up these files without a reload, and so without a test of the whole."""
+        """Tell whether the server can take up these files without a reload, and so without a test of the whole.
+
+        Where `activate` then fails, it is tested after all, and `activate` is called without them.
+        """
         ...
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:

@@ -6,7 +6,7 @@ The user's bind line names the list, once::
 
 With `socket`, a runtime socket of level admin (`stats socket /run/haproxy/admin.sock mode 600 level admin`), a replaced
 certificate is put to use by `set ssl cert` and `commit ssl cert`, in a millisecond and without a reload; it stands on
-the disk by then. New and removed sites, or a socket that does not answer: test and reload.
+the disk by then. New and removed sites, what the socket refuses, or a socket that does not answer: test and reload.
 """
 
 from __future__ import annotations
@@ -51,18 +51,10 @@ class Haproxy(Copying[HaproxyTarget]):
         return all(one.how == "replace" and one.part is Part.COMBINED for one in changed)
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:
-        """Replace by the runtime socket where that does; else, or where it does not answer, test and reload."""
-        if not self.replaces(changed):
-            return self._reloaded(hands)
-        refusal = next((why for one in changed if (why := self._replaced(hands, one.path))), None)
-        if refusal is None:
-            return Activated(ok=True, output="", how="replaced by the runtime socket")
-        tested = self.test(hands, [one.path for one in changed])
-        if not tested.ok:
-            return Activated(ok=False, output=f"{refusal}\n{tested.output}")
-        return self._reloaded(hands)
-
-    def _reloaded(self, hands: Hands) -> Activated:
+        """Replace by the runtime socket where that does, and tell what it refused; else reload."""
+        if self.replaces(changed):
+            refusal = next((why for one in changed if (why := self._replaced(hands, one.path))), None)
+            return Activated(refusal is None, refusal or "", how="replaced by the runtime socket")
         ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("haproxy"))
         return Activated(ok, first_lines(lines))
 

@@ -197,3 +197,41 @@ def test_a_broken_site_among_many_is_held_alone(yard: Yard) -> None:
     good = [name for name in names if name != "s3"]
     yard.assert_served("a", "b", *good)
     assert "s3" not in (yard.proxy.include / "crt-list.txt").read_text()
+
+
+def test_a_certificate_that_the_socket_refuses_is_put_back_alone(
+    stage: Stage, haproxy: Haproxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # of OpenSSL's levels the third refuses RSA keys of 2,048 bits
+    strict = haproxy.root / "openssl.cnf"
+    strict.write_text(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = DEFAULT@SECLEVEL=3\n"
+    )
+    monkeypatch.setenv("OPENSSL_CONF", str(strict))
+    test = ["/usr/bin/env", f"OPENSSL_CONF={strict}", *haproxy.test_argv]
+    yard = Yard(stage, haproxy)
+    yard.write(yard.site("a"), yard.site("b"), test=test)
+    (haproxy.root / "haproxy.pid").write_text("")
+    stage.apply()
+    haproxy.start()
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
+    former = (haproxy.include / "a.pem").read_bytes()
+    yard.write(yard.site("a", privateKey={"algorithm": "rsa-2048"}), yard.site("b", **AGAIN), test=test)
+    with asking(haproxy.port, "a.example.com") as seen:
+        reports = stage.apply()
+    assert failed(seen) == []
+    bad = [(verb, subject, message) for verb, subject, status, message in stage.outcomes(reports) if status != "done"]
+    assert [one[:2] for one in bad] == [("install", "site/a")]
+    assert bad[0][2].startswith("RejectedByServer"), bad
+    assert (haproxy.include / "a.pem").read_bytes() == former
+    yard.assert_served("b")
+    # whoever restarts it finds what it can load, and the others are renewed on
+    haproxy.stop()
+    haproxy.start()
+    yard.assert_served("b")
+    assert yard.served("a").names == {"a.example.com"}
+    once_more = {"annotations": {"certwright/renewAt": "1"}}
+    yard.write(yard.site("a", privateKey={"algorithm": "rsa-2048"}), yard.site("b", **once_more), test=test)
+    assert all(status == "done" for _, _, status, _ in stage.outcomes(stage.apply()))
+    yard.assert_served("b")

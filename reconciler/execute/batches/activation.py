@@ -45,14 +45,26 @@ def look_before(batch: Batch) -> Callable[[], frozenset[tuple[str, int]]]:
     return handshakes.answering(_ports(batch) if batch.reload is not None and _verifies(batch) else ())
 
 
-def activate(batch: Batch, switch: Switch, reload: Change, before: frozenset[tuple[str, int]]) -> Outcome:
+def taken_up(batch: Batch, switch: Switch) -> Activated | None:
+    """Let the server take up what it takes without its test and a reload; None where both are needed."""
+    changed = batch.changed(switch)
+    if batch.reload is None or batch.spec.reload.command is None or not batch.target.replaces(changed):
+        return None
+    answer = batch.target.activate(batch.bench.hands, changed)
+    batch.in_full = not answer.ok
+    return answer if answer.ok else None
+
+
+def activate(
+    batch: Batch, switch: Switch, reload: Change, before: frozenset[tuple[str, int]], taken: Activated | None = None
+) -> Outcome:
     """Make the server take up what is in place, and prove it; the outcome is the reload's.
 
-    `before` are the (address, port) pairs that answered TLS.
+    `before` are the (address, port) pairs that answered TLS; `taken` tells that it took up all of it already.
     """
     sites = [name for name in _affected(batch) if name not in batch.failed]
     started = batch.bench.clock.monotonic()
-    answer = _reloaded(batch, switch)
+    answer = taken if taken is not None else _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
         text = f"the reload failed: {first_lines(answer.output)}{_as_whom(batch)}"
@@ -109,6 +121,12 @@ def _as_whom(batch: Batch) -> str:
 def _reloaded(batch: Batch, switch: Switch) -> Activated:
     if batch.spec.reload.command is None:
         return Activated(ok=True, output="")
+    known = batch.in_full
+    taken = taken_up(batch, switch)
+    if taken is not None:
+        return taken
+    if batch.in_full and not known:
+        return _in_full(batch, switch, Activated(ok=False, output="what was put back was not taken up"))
     return batch.target.activate(batch.bench.hands, batch.changed(switch))
 
 

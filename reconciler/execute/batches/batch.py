@@ -38,7 +38,8 @@ class Batch:
     """One batch. `seats`: how the sites of this pass look to the target; `failed[site]`: reason and sentence.
 
     `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
-    The site "" stands for the files that belong to the target and to no site.
+    The site "" stands for the files that belong to the target and to no site. `in_full`: the server did not take up
+    alone what changed, so it is tested and reloaded.
     """
 
     bench: Bench
@@ -50,6 +51,7 @@ class Batch:
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    in_full: bool = False
     shared: SharedFiles = field(default_factory=SharedFiles)
     _entries: dict[str, Inventory] = field(default_factory=dict)
 
@@ -101,7 +103,7 @@ class Batch:
     def changed(self, switch: Switch) -> tuple[Changed, ...]:
         """Tell what the server has to take up; nothing in particular where it has something older to take up too."""
         touched = {change.site or "" for change in self.files}
-        if any(self._is_behind(site, touched) for site in {*self.seats, *touched}):
+        if self.in_full or any(self._is_behind(site, touched) for site in {*self.seats, *touched}):
             return ()
         return switch.changed(self.failed)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed, StoreError
 from reconciler.execute.batches import bookkeeping
 from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.activation import activate, look_before, looked
+from reconciler.execute.batches.activation import activate, look_before, looked, taken_up
 from reconciler.execute.batches.adopting import Adopting
 from reconciler.execute.batches.batch import Batch, Bench, first_lines
 from reconciler.execute.batches.expel import expel
@@ -101,15 +101,16 @@ def run(batch: Batch) -> list[Outcome]:
     if any(swap.differs for swap in switch.swaps):
         bookkeeping.begin(batch, switch)
     put_in_place(batch, switch)
-    broken = _judge(batch, switch, _tested(batch, switch))
+    taken = taken_up(batch, switch)
+    broken = _judge(batch, switch, _tested(batch, switch)) if taken is None else None
     if broken is None and _orphans(batch, switch):
-        broken = _judge(batch, switch, _tested(batch, switch))
+        taken, broken = None, _judge(batch, switch, _tested(batch, switch))
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
     give(batch, switch)
     outcomes = []
     if batch.reload is not None:
-        outcomes.append(_summed(batch, activate(batch, switch, batch.reload, before())))
+        outcomes.append(_summed(batch, activate(batch, switch, batch.reload, before(), taken)))
     else:
         bookkeeping.keep(batch, switch, loaded=False)
     return [*outcomes, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
