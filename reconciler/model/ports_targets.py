@@ -94,13 +94,15 @@ class Refusal:
 class Tested:
     """The server's own test. `blamed` are files of ours that its message names.
 
-    `unusable` are those of them that name a certificate or key with which the server can never be reloaded.
+    `unusable` are those of them that name a certificate or key with which the server can never be reloaded. `checked`:
+    a check of ours failed, of what the server's own test does not read.
     """
 
     ok: bool
     output: str
     blamed: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

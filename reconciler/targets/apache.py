@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.ports import Activated, Named, Tested
 from reconciler.targets.apache_templates import HTTP01, SNIPPET, VHOST
-from reconciler.targets.commands import first_lines
+from reconciler.targets.commands import first_lines, unloadable
 from reconciler.targets.web import SHARED, Dialect, WebServer
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Apache(WebServer):
             tested = pool.submit(super().test, hands, paths)
             bad = self._unusable(hands)
         if bad:
-            return Tested(ok=False, output=first_lines(list(bad.values())), blamed=tuple(bad), unusable=tuple(bad))
+            return unloadable(bad.values(), tuple(bad))
         return tested.result()
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
+from reconciler.model.ports import Tested
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ def first_lines(lines: Sequence[str]) -> str:
     """Give the first lines, cleaned: at most 8 and 1,000 characters."""
     shown = [clean(line.strip()) for line in lines[:_LINES]]
     return "\n".join(shown)[:_CHARACTERS]
+
+
+def unloadable(why: Collection[str], files: tuple[str, ...]) -> Tested:
+    """Give what our own check found: why, and the files of ours that name, or are, what no server can load."""
+    return Tested(ok=False, output=first_lines(list(why)), blamed=files, unusable=files, checked=True)
 
 
 def named(lines: Sequence[str], paths: Collection[str]) -> tuple[str, ...]:

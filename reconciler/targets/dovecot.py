@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.names import Hostname, Part
 from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
+from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran, unloadable
 from reconciler.targets.paths import Rendered, checked, one_site_each, refused
 from reconciler.targets.probing import probes_of
 from reconciler.targets.rendering import Renderer, by_site, merged, texts
@@ -78,7 +78,7 @@ class Dovecot:
         """Check what the files name, then have the configuration read; blamed are files that its error names."""
         bad = self._unusable(hands)
         if bad:
-            return Tested(ok=False, output=first_lines(list(bad.values())), blamed=tuple(bad))
+            return unloadable(bad.values(), tuple(bad))
         ok, lines = ran(hands, "test", self.spec.test or default_test("dovecot"))
         if ok:
             return Tested(ok=True, output="")  # it printed the whole configuration

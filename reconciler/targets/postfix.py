@@ -22,7 +22,7 @@ from reconciler.model.desired import PostfixTarget
 from reconciler.model.fragments import block
 from reconciler.model.names import Hostname, Part
 from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
+from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran, unloadable
 from reconciler.targets.copying import Copying
 from reconciler.targets.paths import Rendered, checked, refused
 
@@ -46,7 +46,7 @@ class Postfix(Copying[PostfixTarget]):
         """Check what the map's source names, then run the server's own test; blamed are files that either names."""
         bad = list(self._unusable(hands).values())
         if bad:
-            return Tested(ok=False, output=first_lines(bad), blamed=named(bad, paths))
+            return unloadable(bad, named(bad, paths))
         ok, lines = ran(hands, "test", self.spec.test or default_test("postfix"))
         serious = [line for line in lines if _SERIOUS.search(line)] or lines
         return Tested(ok, first_lines(serious), () if ok else named(serious, paths))

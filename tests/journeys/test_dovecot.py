@@ -11,6 +11,7 @@ from reconciler.model.changes import Reason
 from reconciler.model.ports import Limits
 from tests.journeys.stage import document, held, site
 from tests.servers.dovecot import Dovecot, dovecot
+from tests.servers.identity import make_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,7 @@ def test_a_garbage_certificate_stops_the_reload_and_is_named(mail: Dovecot, stag
     reports = stage.apply()
     [hold] = [hold for (_, reason), hold in held(reports[-1]).items() if reason == Reason.TARGET_BROKEN]
     assert "mine.conf" in hold.message
+    assert "our own check of what the server would load fails" in hold.message
     assert mail.reloads == 1
     assert not (mail.include / "b.conf").exists()
     (mail.include / "mine.conf").unlink()
@@ -136,3 +138,24 @@ def test_a_template_that_breaks_is_held_alone(mail: Dovecot, stage: Stage) -> No
     assert failed == {"site/bad"}
     assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
     assert not (mail.include / "bad.conf").exists()
+
+
+def test_a_pair_that_nothing_mends_leaves_alone(mail: Dovecot, stage: Stage, tmp_path: Path) -> None:
+    own = make_identity(tmp_path / "own", "b.example.com")
+    pair = "local_name {} {{\n ssl_cert = <{}\n ssl_key = <{}\n}}\n"
+    template = pair.format("{{ hostnames[0] }}", "{{ fullchain }}", "{{ key }}") + (
+        "{% if values.own is defined %}"
+        + pair.format("own.example", "{{ values.own }}", "{{ values.key }}")
+        + "{% endif %}"
+    )
+    stage.write("mail.yaml", target(mail, template={"inline": template}))
+    use = {"name": "mail", "values": {"own": str(own.certificate), "key": str(own.key)}}
+    stage.write("sites.yaml", mail_site("a"), site("b", issuers=["ca"], targets=[use]))
+    stage.apply()
+    assert (mail.include / "b.conf").exists()
+    own.certificate.write_text("nonsense\n")
+    renewed = site("a", issuers=["ca"], targets=["mail"], annotations={"certwright/renewAt": "now"})
+    stage.write("sites.yaml", renewed, site("b", issuers=["ca"], targets=[use]))
+    stage.apply()
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
+    assert not (mail.include / "b.conf").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -155,3 +156,25 @@ def test_a_postmap_that_fails_is_told(mail: Postfix, stage: Stage) -> None:
     assert failed[0].startswith(Reason.NOT_LOADED)
     assert "no such map type" in failed[0]
     assert shown(mail, None)
+
+
+def test_a_pair_that_nothing_mends_leaves_the_map_alone(mail: Postfix, stage: Stage) -> None:
+    stage.write("sites.yaml", mail_site("a"), mail_site("b"))
+    stage.settle()
+    own = shown(mail, None)
+    (mail.include / "b.pem").write_text("nonsense\n")
+    suspended = site("b", issuers=["ca"], targets=["mail"], suspend=True)
+    time.sleep(1.1)  # Postfix compares times of the map by the second
+    stage.write("sites.yaml", mail_site("a", asked="1"), suspended)
+    reports = stage.apply()
+    assert all(status == "done" for _, _, status, _ in stage.outcomes(reports)), stage.outcomes(reports)
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
+    assert shown(mail, "b.example.com") == own
+    assert not (mail.include / "b.pem").exists()
+    last = stage.memory("b").failures["target/mail"].last
+    assert last is not None
+    assert "taken out of the configuration" in last.detail
+    stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
+    stage.shift = timedelta(minutes=10)
+    stage.settle()
+    assert shown(mail, "b.example.com") == {stage.live("b").facts.fingerprint}

@@ -119,9 +119,8 @@ class Batch:
         """Ask the server whether what stands there is good, after what it cannot see of the store's own files."""
         broken = self._broken_live() if self.spec.type == "apache" and self.spec.layout == "live" else None
         if broken is not None:
-            return Tested(
-                ok=False, output=f"the certificate of site {broken} cannot be used, and Apache would end by it"
-            )
+            why = f"the certificate of site {broken} cannot be used, and Apache would end by it"
+            return Tested(ok=False, output=why, checked=True)
         return self.target.test(self.bench.hands, paths)
 
     def _broken_live(self) -> str | None:

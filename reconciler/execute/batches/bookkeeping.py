@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.execute.batches.batch import Batch
     from reconciler.execute.batches.swap import Switch
     from reconciler.model.changes import Change
+    from reconciler.model.ports import Tested
 
 
 def begin(batch: Batch, switch: Switch) -> None:
@@ -110,9 +111,18 @@ def outcome_of(batch: Batch, change: Change) -> Outcome:
     return Outcome(change, Status.FAILED, *problem)
 
 
-def all_failed(batch: Batch, output: str) -> list[Outcome]:
-    """Note that the server's own test fails without us; nothing of ours is in place."""
+def all_failed(batch: Batch, tested: Tested) -> list[Outcome]:
+    """Note that the server's own test, or our check before it, fails without us; nothing of ours is in place."""
     batch.bench.store.put_switch(batch.lease, batch.name, None)
-    text = f"the server's own test fails without our changes: {first_lines(output)}"
+    whose = "our own check of what the server would load" if tested.checked else "the server's own test"
+    text = f"{whose} fails without our changes: {first_lines(tested.output)}{_of_whom(batch, tested)}"
     target_failed(batch, Reason.TARGET_BROKEN, text)
     return [Outcome(change, Status.FAILED, Reason.TARGET_BROKEN, text) for change in batch.changes]
+
+
+def _of_whom(batch: Batch, tested: Tested) -> str:
+    """Name the site whose file cannot be used, if it is one of ours: that is where a person begins."""
+    inventory = batch.bench.store.inventory(batch.name) if tested.unusable else {}
+    sites = (site for site, entry in inventory.items() if any(one.path in tested.unusable for one in entry.files))
+    site = next(sites, None)
+    return "" if site is None else f"; it is of site {site}: mend that, then: certwright retry {site}"

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.named import why_unusable
 from reconciler.model.changes import Reason
 from reconciler.model.names import Part
 from reconciler.model.observed import Revision
+from reconciler.model.ports import Named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.execute.batches.batch import Batch
+    from reconciler.model.observed import Inventory
     from reconciler.model.ports import Tested
 
 _ROUNDS: Final = 16
@@ -34,9 +37,8 @@ def expel(batch: Batch, switch: swaps.Switch) -> bool:
         if tested.ok:
             _keep(batch, taken, out)
             return bool(out)
-        blamed = {path: site for path, site in _hopeless(batch, tested, owners).items() if path not in taken.done}
-        new = [swaps.Swap(site, path, Part.CONFIG, swaps.read(path), None) for path, site in blamed.items()]
-        new = [swap for swap in new if swap.differs and swap.site not in out]
+        blamed = set(_hopeless(batch, tested, owners).values()) - out.keys()
+        new = [swap for site in sorted(blamed) for swap in _removals(batch, site) if swap.differs]
         if not new:
             break
         out.update({swap.site: tested.output for swap in new})
@@ -49,14 +51,28 @@ def expel(batch: Batch, switch: swaps.Switch) -> bool:
 
 
 def _owners(batch: Batch) -> Mapping[str, str]:
-    """Give every configuration file of ours in the target that is one site's, by path."""
+    """Give every file of ours in the target that keeps the server back and is one site's, by path.
+
+    That is its configuration; where sites share that, the pair that the site's lines name.
+    """
     known = batch.bench.store.inventory(batch.name)
-    return {
-        file.path: site
-        for site, entry in known.items()
-        for file in entry.files
-        if file.part is Part.CONFIG and not file.fragment
-    }
+    return {file.path: site for site, entry in known.items() for file in entry.files if file.part is _part(entry)}
+
+
+def _part(entry: Inventory) -> Part:
+    return Part.COMBINED if any(file.fragment for file in entry.files) else Part.CONFIG
+
+
+def _removals(batch: Batch, site: str) -> list[swaps.Swap]:
+    """Give the removal of a site's configuration, or of its lines and the pair that they name."""
+    found = []
+    for file in batch.entry(site).files:
+        if file.fragment:
+            before = batch.shared.block(file.path, site, ours=True)
+            found.append(swaps.Swap(site, file.path, file.part, before, None, fragment=True))
+        elif file.part is _part(batch.entry(site)):
+            found.append(swaps.Swap(site, file.path, file.part, swaps.read(file.path), None))
+    return found
 
 
 def _hopeless(batch: Batch, tested: Tested, owners: Mapping[str, str]) -> Mapping[str, str]:
@@ -66,8 +82,13 @@ def _hopeless(batch: Batch, tested: Tested, owners: Mapping[str, str]) -> Mappin
     return {
         path: site
         for path, site in blamed.items()
-        if path in tested.unusable or not isinstance(live.get(site), Revision)
+        if path in tested.unusable or not isinstance(live.get(site), Revision) or _is_damaged(batch, site, path)
     }
+
+
+def _is_damaged(batch: Batch, site: str, path: str) -> bool:
+    """Tell whether a pair that a target has a copy of cannot be loaded, by our own check of what stands there."""
+    return _part(batch.entry(site)) is Part.COMBINED and why_unusable(Named(path)) is not None
 
 
 def _keep(batch: Batch, taken: swaps.Switch, out: Mapping[str, str]) -> None:

@@ -151,8 +151,8 @@ def _isolated(batch: Batch, switch: swaps.Switch, tested: Tested) -> Verdict:
     return Isolation(switch, lambda: _tested(batch, switch), batch.bench.clock).search(_left(batch, switch), tested)
 
 
-def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> str | None:
-    """Hold the sites that broke the test; give the test's words if the target was broken before us.
+def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> Tested | None:
+    """Hold the sites that broke the test; give the test if the target was broken before us.
 
     Where it is broken without the batch's files, what is live may be at fault, or what stands there unusable.
     """

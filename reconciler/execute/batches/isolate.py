@@ -32,11 +32,11 @@ class Movable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which sites are in place now, which broke the test (with its words), and whether the target itself is broken."""
+    """Which sites are in place now, which broke the test (with its words); the test of a broken target."""
 
     good: tuple[str, ...] = ()
     bad: tuple[tuple[str, str], ...] = ()
-    broken: str | None = None
+    broken: Tested | None = None
 
 
 class Isolation:
@@ -56,7 +56,7 @@ class Isolation:
         self._switch.back(None)
         present = self._asked()
         if not present.ok:
-            return Verdict(broken=first.output if not first.blamed else present.output)
+            return Verdict(broken=present if first.blamed else first)
         self._group(list(sites), first)
         return Verdict(tuple(self._good), tuple(self._bad))
 

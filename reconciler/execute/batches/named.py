@@ -97,13 +97,14 @@ def _checked(path: str, named: Callable[[str], Sequence[Named]]) -> tuple[Sequen
     except Failed as failure:
         return (), str(failure)
     for one in wanted:
-        why = _unusable(one)
+        why = why_unusable(one)
         if why is not None:
             return wanted, f"{path} names {one.certificate}: {why}"
     return wanted, None
 
 
-def _unusable(one: Named) -> str | None:
+def why_unusable(one: Named) -> str | None:
+    """Say why a server could not load a certificate and its key; None if it can."""
     for path in _paths([one]):
         if not _PATH.fullmatch(path):
             return "only an absolute path can be checked before a reload"

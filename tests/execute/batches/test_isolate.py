@@ -55,7 +55,8 @@ SITES = [f"s{number:03}" for number in range(200)]
 
 def test_broken_before_us() -> None:
     paper, verdict = search(["a", "b"], set(), names=False, broken=True)
-    assert verdict.broken == "syntax error"
+    assert verdict.broken is not None
+    assert verdict.broken.output == "syntax error"
     assert paper.standing == set(), "nothing of ours stays"
     assert paper.tests == 1, "no search"
 
