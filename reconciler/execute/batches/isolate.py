@@ -52,8 +52,8 @@ class Isolation:
         self._bad: list[tuple[str, str]] = []
 
     def search(self, sites: Sequence[str], first: Tested) -> Verdict:
-        """Leave the good sites switched forward and the bad ones put back."""
-        self._switch.back(None)
+        """Leave the good sites switched forward and the bad ones put back; of no other site anything is moved."""
+        self._switch.back(set(sites))
         present = self._asked()
         if not present.ok:
             return Verdict(broken=present if first.blamed else first)

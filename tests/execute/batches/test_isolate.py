@@ -61,6 +61,18 @@ def test_broken_before_us() -> None:
     assert paper.tests == 1, "no search"
 
 
+def test_what_was_taken_out_before_is_not_put_back_by_the_search() -> None:
+    paper = Paper(["a", "b", "out"])
+
+    def test() -> Answer:
+        return Answer(ok="a" not in paper.standing and "out" in paper.standing, output="no")
+
+    # on this paper what was taken out stands: to put it back would take it away
+    verdict = Isolation(paper, test, SteadyClock()).search(["a", "b"], test())
+    assert (verdict.good, [site for site, _ in verdict.bad], verdict.broken) == (("b",), ["a"], None)
+    assert paper.standing == {"b", "out"}
+
+
 def test_named_site_is_found_with_one_more_test() -> None:
     paper, verdict = search(SITES, {"s100"}, names=True)
     assert [site for site, _ in verdict.bad] == ["s100"]
