@@ -88,9 +88,10 @@ def put_back(record: bytes, known: Mapping[Known, Collection[str]]) -> list[str]
 
 
 def _put_back(path: str, rows: Sequence[Former]) -> None:
+    """Put one path back, of which there may be two rows: what a batch put there, and that it was taken out again."""
     if rows[0].block is not None:
         _put_blocks_back(path, rows)
-    elif rows[0].was_made(read(path)):
+    elif (now := read(path)) != rows[0].before and any(row.was_made(now) for row in rows):
         restore(path, rows[0].before)
 
 

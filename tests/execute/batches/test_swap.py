@@ -94,6 +94,17 @@ def test_record_puts_back_what_was_switched_and_nothing_else(here: Path) -> None
     assert state(here) == before | {"a": "edited"}
 
 
+def test_record_puts_back_what_a_batch_made_and_then_took_out(here: Path) -> None:
+    before = state(here)
+    made, out = swap("a", here / "a", "new"), swap("a", here / "a", None)
+    record = Switch((made, out)).record()
+    known: dict[Known, set[str]] = {(str(here / "a"), None): {content("old a").digest}}
+    for last in (made, out):
+        Switch((last,)).forward()
+        assert put_back(record, known) == []
+        assert state(here) == before
+
+
 def test_record_does_not_touch_what_the_inventory_knows(here: Path) -> None:
     switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None)))
     switch.forward()
