@@ -99,9 +99,9 @@ def switch(*staged: Staged) -> tuple[FileStat, ...]:
 
 
 def discard(*staged: Staged) -> None:
-    """Remove what was staged and never switched; what is gone already is no error."""
+    """Remove what was staged and never switched, as far as that is possible: what stays is a leftover."""
     for one in staged:
-        with suppress(FileFailed, FileNotFoundError):
+        with suppress(FileFailed):
             in_directory(one.directory, partial(_unlink, one.temporary), base=one.base)
 
 
@@ -214,7 +214,8 @@ def _sync(directory: Directory) -> None:
 
 
 def _unlink(name: str, directory: Directory) -> None:
-    os.unlink(name, dir_fd=directory.fd)
+    with told("remove", directory.join(name)):
+        os.unlink(name, dir_fd=directory.fd)
 
 
 def _fill(fd: int, content: bytes, mode: int, uid: int, gid: int) -> None:

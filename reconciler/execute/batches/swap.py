@@ -159,8 +159,10 @@ class Switch:
                 if after is None:
                     files.remove_file(path)
         except BaseException:
-            files.discard(*staged)
-            self.back(sites)
+            try:
+                files.discard(*staged)
+            finally:
+                self.back(sites)
             raise
 
     def back(self, sites: Collection[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -59,6 +60,26 @@ def test_one_path_that_cannot_be_written_leaves_all_as_it_was(here: Path) -> Non
     with pytest.raises(Failed):
         Switch(swaps).forward()
     assert state(here) == before
+
+
+def test_staged_files_that_cannot_be_removed_leave_all_as_it_was(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state(here)
+    unlink = os.unlink
+
+    def failing(path: str, *, dir_fd: int | None = None) -> None:
+        if path.startswith(".certwright-"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    (here / "d").mkdir()
+    directory = Swap("d", str(here / "d"), Part.KEY, content("x"), None)
+    switch = Switch((swap("a", here / "a", "new"), swap("b", here / "b", None), directory))
+    with pytest.raises(Failed):
+        switch.forward()
+    (here / "d").rmdir()
+    left = {name: text for name, text in state(here).items() if not name.startswith(".")}
+    assert left == before
 
 
 def test_what_is_put_back_already_is_not_written_again(here: Path) -> None:
