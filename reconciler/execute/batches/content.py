@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,11 @@ class Content:
     mode: int
     uid: int
     gid: int
+
+    @property
+    def plain(self) -> Content:
+        """Give it without set-id and sticky bits, which we write for nobody."""
+        return replace(self, mode=self.mode & 0o777)
 
     @property
     def digest(self) -> str:

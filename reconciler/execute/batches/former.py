@@ -67,12 +67,12 @@ def known_of(entries: Iterable[Inventory]) -> dict[Known, set[str]]:
     return found
 
 
-def put_back(record: bytes, known: Mapping[Known, Collection[str]]) -> list[str]:
-    """Put back what a switch that was cut off had changed; give the paths that could not be (they stay on record).
+def put_back(record: bytes, known: Mapping[Known, Collection[str]]) -> list[Failed]:
+    """Put back what a switch that was cut off had changed; give why some could not be (they stay on record).
 
     Raises StoreError if the record is damaged.
     """
-    left: list[str] = []
+    left: list[Failed] = []
     rows = read_record(record)
     sweep(row.path.rpartition("/")[0] for row in rows)
     unfinished = [row for row in rows if not row.is_over(known)]
@@ -82,8 +82,8 @@ def put_back(record: bytes, known: Mapping[Known, Collection[str]]) -> list[str]
     for (_, path), group in sorted(groups.items()):
         try:
             _put_back(path, group)
-        except Failed:
-            left.append(path)
+        except Failed as failure:
+            left.append(failure)
     return left
 
 

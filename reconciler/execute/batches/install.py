@@ -84,7 +84,8 @@ def recover(store: Store, lease: Lease, target: str) -> None:
     noted = store.targets().get(target)
     left = put_back(record, known_of([*store.inventory(target).values(), *([noted.shared] if noted else [])]))
     if left:
-        raise Failed("PathRefused", f"an interrupted switch could not be put back: {', '.join(left[:3])}")
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        raise Failed(left[0].reason, f"an interrupted switch could not be put back: {left[0]}{more}")
     store.put_switch(lease, target, None)
 
 

@@ -147,7 +147,7 @@ class Switch:
         swaps = [swap for swap in self._of(sites) if swap.moves]
         shared = self._shared(swaps, {(swap.path, swap.site): swap.after for swap in swaps if swap.fragment})
         whole = ordered([(swap.path, swap.after) for swap in swaps if not swap.fragment], shared)
-        new = [(path, after) for path, after in whole if after is not None]
+        new = [(path, after.plain) for path, after in whole if after is not None]
         staged: list[files.Staged] = []
         try:
             _make_directories({swap.path.rpartition("/")[0] for swap in swaps if swap.own_directory})
@@ -180,7 +180,8 @@ class Switch:
         for path, before in ordered([(swap.path, swap.before) for swap in swaps if not swap.fragment], shared):
             self.done.pop(path, None)
             try:
-                if read(path) != before:
+                now = read(path)
+                if (now and now.plain) != (before and before.plain):
                     restore(path, before)
             except Failed as failure:
                 left.append(str(failure))
@@ -248,11 +249,11 @@ def ordered(own: Files, shared: Files) -> Files:
 
 
 def restore(path: str, before: Content | None) -> None:
-    """Make a path what it was."""
+    """Make a path what it was, but for set-id and sticky bits."""
     if before is None:
         files.remove_file(path)
     else:
-        files.write_file(path, before.data, mode=before.mode, uid=before.uid, gid=before.gid)
+        files.write_file(path, before.data, mode=before.plain.mode, uid=before.uid, gid=before.gid)
 
 
 def _plain(content: Content | None) -> dict[str, object] | None:

@@ -82,6 +82,29 @@ def test_staged_files_that_cannot_be_removed_leave_all_as_it_was(here: Path, mon
     assert left == before
 
 
+def test_a_former_file_with_set_id_bits_comes_back_without_them(here: Path) -> None:
+    (here / "a").chmod(0o2640)
+    switch = Switch((swap("a", here / "a", "new", 0o640),))
+    record = switch.record()
+    inode = (here / "a").stat().st_ino
+    switch.back()
+    assert (here / "a").stat().st_ino == inode, "it was never replaced"
+    for back in (switch.back, lambda: put_back(record, {(str(here / "a"), None): {content("old a").digest}})):
+        switch.forward()
+        assert not back()
+        assert ((here / "a").read_text(), stat.S_IMODE((here / "a").stat().st_mode)) == ("old a", 0o640)
+
+
+def test_what_cannot_be_put_back_from_a_record_says_why(here: Path) -> None:
+    switch = Switch((swap("a", here / "a", None),))
+    record = switch.record()
+    switch.forward()
+    here.rename(here.with_name("away"))
+    [failure] = put_back(record, {(str(here / "a"), None): {content("old a").digest}})
+    assert failure.reason == "NoSuchDirectory"
+    assert "create it first" in str(failure)
+
+
 def test_what_is_put_back_already_is_not_written_again(here: Path) -> None:
     switch = Switch((swap("a", here / "a", "new"),))
     inode = (here / "a").stat().st_ino
