@@ -193,13 +193,13 @@ class App:
         return SiteSteps(self.store, self.issuer, self.challenges, self.clock, RULES, makers, self.say, *self._manners)
 
     def _batches(self) -> Any:  # noqa: ANN401
-        from reconciler.execute.batches.hands import LocalHands
+        from reconciler.execute.batches.hands import Grace, LocalHands
         from reconciler.execute.batches.install import TargetBatches
         from reconciler.execute.batches.named import NamedFiles
         from reconciler.execute.remember import Remembering
 
         memory = Remembering(self.store, self.clock, RULES)
-        hands = LocalHands(NamedFiles(self.cache))
+        hands = LocalHands(NamedFiles(self.cache), Grace(self.clock).is_over)
         return TargetBatches(self.store, self.target, self._seats, hands, self.clock, memory, *self._manners)
 
     @property

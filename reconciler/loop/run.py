@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Clock, Execute, Lease
 
 _POLITE: Final = 3.0
-_UNDER_WAY: Final = 30.0
+# a command at a server is ended after 30 seconds, and its batch then put back
+_UNDER_WAY: Final = 35.0
 _LOOK: Final = 0.1
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _CRASHED: Final = 3

@@ -114,6 +114,9 @@ def outcome_of(batch: Batch, change: Change) -> Outcome:
 def all_failed(batch: Batch, tested: Tested) -> list[Outcome]:
     """Note that the server's own test, or our check before it, fails without us; nothing of ours is in place."""
     batch.bench.store.put_switch(batch.lease, batch.name, None)
+    if batch.bench.hands.is_stopped:
+        text = "stopped before it was tested; what stood there was put back"
+        return [Outcome(change, Status.SKIPPED, "Stopped", text) for change in batch.changes]
     whose = "our own check of what the server would load" if tested.checked else "the server's own test"
     text = f"{whose} fails without our changes: {first_lines(tested.output)}{_of_whom(batch, tested)}"
     target_failed(batch, Reason.TARGET_BROKEN, text)

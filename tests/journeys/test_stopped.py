@@ -1,0 +1,43 @@
+"""A stop while a server's own test hangs: what stood there is back, and nothing counts as a failure."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from reconciler.execute.batches import hands
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, ca_site, copy_target
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.journeys.stage import Stage
+
+
+def test_a_test_that_hangs_is_ended_by_a_stop_and_its_batch_is_put_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "GRACE", 0.5)
+    copies, slow = stage.root / "copies", stage.root / "slow"
+    hangs = ["/bin/sh", "-c", f"if [ -e {slow} ]; then exec sleep 60; fi"]
+    stage.write("target.yaml", copy_target(copies, test=hangs))
+    stage.write("sites.yaml", ca_site("a"))
+    stage.settle()
+    before = (copies / "a.crt").read_bytes()
+    slow.touch()
+    stage.write("sites.yaml", ca_site("a", annotations={"certwright/renewAt": "now"}))
+    began = time.monotonic()
+    with stage.app() as app:
+        threading.Timer(1.0, app.clock.stop).start()
+        reports = app.engine.converge(FULL, app.executor(), Limits(), lambda _: None, lambda _: None)
+    assert time.monotonic() - began < 15
+    left = {(verb, told) for verb, _, status, told in stage.outcomes(reports) if status != "done"}
+    told = "Stopped stopped before it was tested; what stood there was put back"
+    assert left == {("install", told), ("reload", told)}
+    assert (copies / "a.crt").read_bytes() == before
+    assert not list(stage.state.rglob("switch.json"))
+    slow.unlink()
+    stage.settle()
+    assert (copies / "a.crt").read_bytes() != before
