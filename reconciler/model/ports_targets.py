@@ -119,7 +119,10 @@ class Hands(Protocol):
     """What a target may have done on the machine: its own declared commands, looks at its own directory and socket."""
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
-        """Run a declared command; exit code (or -1 at the deadline) and cleaned output."""
+        """Run a declared command; exit code and cleaned output.
+
+        The code is below 0 where it was not started or was killed; the output begins with a sentence that says so.
+        """
         ...
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:

@@ -56,7 +56,7 @@ def ran(hands: Hands, what: Literal["test", "reload"], argv: Sequence[str] | Non
     code, output = hands.run(what, argv)
     lines = [line for line in _NEWLINE.split(output) if line.strip()]
     if code != 0 and not lines:
-        lines = [f"{argv[0]}: no answer in time" if code < 0 else f"{argv[0]}: exit code {code}, nothing printed"]
+        lines = [f"{argv[0]}: {'it was killed' if code < 0 else f'exit code {code}'}, nothing printed"]
     return code == 0, lines
 
 

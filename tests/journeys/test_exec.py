@@ -100,3 +100,10 @@ def test_what_is_given_is_in_the_plan(stage: Stage, script: Path) -> None:
     assert ("install", "site/a", Reason.NOT_INSTALLED) in told(report)
     [path] = {file.path for change in report.plan.changes for file in change.files}
     assert path == f"{script}@a"
+
+
+def test_a_command_that_is_killed_is_told_by_its_signal(stage: Stage, script: Path) -> None:
+    script.write_text("#!/bin/sh\nkill -KILL $$\n")
+    stage.write("sites.yaml", box_site("a"))
+    [told_of] = [message for verb, _, _, message in stage.outcomes(stage.apply()) if verb == "install"]
+    assert told_of.endswith("deploy was ended by SIGKILL")

@@ -192,7 +192,7 @@ def test_output_is_cleaned_and_bounded() -> None:
 
 def test_silence_is_told() -> None:
     target = Nginx(vhost(DIRECTORY), RENDERER)
-    assert "no answer in time" in target.test(ScriptedHands(-1), []).output
+    assert "it was killed" in target.test(ScriptedHands(-1), []).output
     assert "exit code 3" in target.activate(ScriptedHands(3), []).output
 
 

@@ -5,6 +5,7 @@ Beside them looks at its own directory, and words to its own runtime socket.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -17,6 +18,7 @@ from reconciler.model.text import Foreign
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reconciler.doors.processes.api import Finished
     from reconciler.model.ports import Clock, Named
 
 _SECONDS: Final = {"test": 120.0, "reload": 120.0, "install": 120.0}
@@ -41,6 +43,26 @@ class Grace:
         return self.clock.monotonic() >= self._until
 
 
+def _killed(finished: Finished, seconds: float) -> str | None:
+    """Say what killed a command; None if it ended by itself."""
+    match finished.ended:
+        case "deadline":
+            return f"did not end within {seconds:.0f} s and was killed"
+        case "flood":
+            return f"printed over {processes.FLOOD_LIMIT >> 20} MiB and was killed"
+        case "stop":
+            return "was killed, since certwright was told to stop"
+        case "exit":
+            return f"was ended by {_signal(-finished.returncode)}" if finished.returncode < 0 else None
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalHands:
     """Runs commands in this process's own name; `stop` tells whether one under way is to be ended."""
@@ -54,11 +76,11 @@ class LocalHands:
         return self.stop is not None and self.stop()
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
-        """Run it; -1 with a sentence if it could not be started or did not end in time."""
+        """Run it; with a code below 0 a sentence stands first: it was not started, or what killed it."""
         return self._ran(what, argv, b"")
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
-        """Run it with a task on its standard input; -1 as for `run`."""
+        """Run it with a task on its standard input; as `run`."""
         return self._ran("install", argv, task.encode() + b"\n")
 
     def _ran(self, what: str, argv: Sequence[str], stdin: bytes) -> tuple[int, str]:
@@ -66,12 +88,12 @@ class LocalHands:
             finished = processes.run(argv, stdin=stdin, timeout=_SECONDS[what], stop=self.stop)
         except Failed as failure:
             return -1, str(failure)
-        if finished.ended == "stop":
-            return -1, f"{argv[0]} was killed, since certwright was told to stop"
-        if finished.timed_out:
-            return -1, f"{argv[0]} did not end within {_SECONDS[what]:.0f} s and was killed"
+        killed = _killed(finished, _SECONDS[what])
+        if finished.ended != "exit":
+            return -1, f"{argv[0]} {killed}"
         lines = finished.output.decode("utf-8", "replace").splitlines()
-        return finished.returncode, "\n".join(Foreign(line).shown(_SHOWN) for line in lines[:200])
+        shown = [Foreign(line).shown(_SHOWN) for line in lines[:200]]
+        return finished.returncode, "\n".join([f"{argv[0]} {killed}", *shown] if killed else shown)
 
     def unusable(self, directory: str, suffix: str, named: Callable[[str], Sequence[Named]]) -> Mapping[str, str]:
         """Check what the files of a target's own directory name."""
