@@ -1,4 +1,4 @@
-"""A target's own commands: their defaults, and what their output says about files of ours."""
+"""A target's own commands: what running them gave, and what their output says about files of ours."""
 
 from __future__ import annotations
 
@@ -13,40 +13,10 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Hands
 
-TargetType = Literal["apache", "dovecot", "nginx", "haproxy", "postfix", "files", "exec"]
-
-_TESTS: Final[dict[TargetType, tuple[str, ...] | None]] = {
-    "apache": ("apachectl", "-t"),
-    "dovecot": ("doveconf", "-n"),
-    "nginx": ("nginx", "-t"),
-    "postfix": ("postfix", "check"),
-    "haproxy": ("haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"),
-    "files": None,
-    "exec": None,
-}
-_RELOADS: Final[dict[TargetType, tuple[str, ...] | None]] = {
-    "apache": ("systemctl", "reload", "apache2"),
-    "dovecot": ("doveadm", "reload"),
-    "nginx": ("nginx", "-s", "reload"),
-    "postfix": ("postfix", "reload"),
-    "haproxy": ("systemctl", "reload", "haproxy"),
-    "files": None,
-    "exec": None,
-}
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]+", re.ASCII)
 _NEWLINE: Final = re.compile(r"\r?\n|\\x0d\\x0a|\\x0a")  # cleaned output may hold its line ends escaped
 _LINES: Final = 8
 _CHARACTERS: Final = 1000
-
-
-def default_test(type: TargetType) -> tuple[str, ...] | None:  # noqa: A002  the field of the manifest is called that
-    """Give the command that tests a server's configuration, None where there is none."""
-    return _TESTS[type]
-
-
-def default_reload(type: TargetType) -> tuple[str, ...] | None:  # noqa: A002  as above
-    """Give the command that makes a server take up new files, None where there is none."""
-    return _RELOADS[type]
 
 
 def ran(hands: Hands, what: Literal["test", "reload"], argv: Sequence[str] | None) -> tuple[bool, list[str]]:

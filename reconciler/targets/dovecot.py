@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.names import Hostname, Part
 from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran, unloadable
+from reconciler.targets.commands import first_lines, named, ran, unloadable
 from reconciler.targets.paths import Rendered, checked, one_site_each, refused
 from reconciler.targets.probing import probes_of
 from reconciler.targets.rendering import Renderer, by_site, merged, texts
@@ -79,7 +79,7 @@ class Dovecot:
         bad = self._unusable(hands)
         if bad:
             return unloadable(bad.values(), tuple(bad))
-        ok, lines = ran(hands, "test", self.spec.test or default_test("dovecot"))
+        ok, lines = ran(hands, "test", self.spec.test)
         if ok:
             return Tested(ok=True, output="")  # it printed the whole configuration
         serious = [line for line in lines if _SERIOUS.search(line)] or lines
@@ -94,7 +94,7 @@ class Dovecot:
         bad = self._unusable(hands)
         if bad:
             return Activated(ok=False, output=first_lines(["not reloaded", *bad.values()]))
-        ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("dovecot"))
+        ok, lines = ran(hands, "reload", self.spec.reload.command)
         return Activated(ok, first_lines(lines))
 
     def probes(self, site: SiteOnTarget) -> tuple[Probe, ...]:

@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.desired import HaproxyTarget
 from reconciler.model.fragments import block
-from reconciler.model.names import Hostname, Part
-from reconciler.model.ports import Activated, Artifact, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
+from reconciler.model.names import Part
+from reconciler.model.ports import Activated, Tested
+from reconciler.targets.commands import first_lines, named, ran
 from reconciler.targets.copying import Copying
-from reconciler.targets.paths import Rendered, checked, refused
+from reconciler.targets.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from reconciler.model.ports import Changed, Hands, SiteOnTarget
+    from reconciler.targets.paths import Rendered
 
 LIST: Final = "crt-list.txt"
-_NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
-_SITE: Final = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 _SERIOUS: Final = re.compile(r"\[ALERT\]")
-_MATERIAL_MODE: Final = 0o600
 _LIST_MODE: Final = 0o644
 
 
@@ -40,7 +38,7 @@ class Haproxy(Copying[HaproxyTarget]):
 
     def test(self, hands: Hands, paths: Collection[str]) -> Tested:
         """Run the server's own test, which loads every certificate; blamed are files that its alerts name."""
-        ok, lines = ran(hands, "test", self.spec.test or default_test("haproxy"))
+        ok, lines = ran(hands, "test", self.spec.test)
         alerts = [line for line in lines if _SERIOUS.search(line)] or lines
         return Tested(ok, first_lines(alerts), () if ok else named(alerts, paths))
 
@@ -55,7 +53,7 @@ class Haproxy(Copying[HaproxyTarget]):
         if self.replaces(changed):
             refusal = next((why for one in changed if (why := self._replaced(hands, one.path))), None)
             return Activated(refusal is None, refusal or "", how="replaced by the runtime socket")
-        ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("haproxy"))
+        ok, lines = ran(hands, "reload", self.spec.reload.command)
         return Activated(ok, first_lines(lines))
 
     def _replaced(self, hands: Hands, path: str) -> str | None:
@@ -75,21 +73,9 @@ class Haproxy(Copying[HaproxyTarget]):
 
     def files(self, site: SiteOnTarget) -> Rendered:
         """Give the certificate file, and the block in the list."""
-        directory = self.spec.config_directory
-        material, listed = checked(f"{directory}/{site.site}.pem"), checked(f"{directory}/{LIST}")
-        if isinstance(material, Refusal):
-            return material
-        if isinstance(listed, Refusal):
-            return listed
-        names = [name for name in site.hostnames if not Hostname(name).is_address]
-        bad = next((name for name in names if not _NAME.fullmatch(name)), None)
-        if bad is not None or not _SITE.fullmatch(site.site):
-            return refused(f"{(bad or site.site)[:60]!a} cannot stand in a crt-list")
-        text = block(site.site, f"{' '.join((material, *names))}\n", first=self.spec.default_site == site.site)
-        return (
-            Artifact(material, Part.COMBINED, _MATERIAL_MODE, own_directory=True),
-            Artifact(listed, Part.CONFIG, _LIST_MODE, text=text, fragment=True),
-        )
+        first = self.spec.default_site == site.site
+        listing = Listing(self.spec.config_directory, LIST, "a crt-list", _LIST_MODE)
+        return listing.files(site, lambda pair, names: block(site.site, f"{' '.join((pair, *names))}\n", first=first))
 
 
 def paste_lines(spec: HaproxyTarget) -> tuple[str, ...]:

@@ -20,20 +20,18 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.desired import PostfixTarget
 from reconciler.model.fragments import block
-from reconciler.model.names import Hostname, Part
-from reconciler.model.ports import Activated, Artifact, Named, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran, unloadable
+from reconciler.model.ports import Activated, Named, Tested
+from reconciler.targets.commands import first_lines, named, ran, unloadable
 from reconciler.targets.copying import Copying
-from reconciler.targets.paths import Rendered, checked, refused
+from reconciler.targets.listing import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.model.ports import Changed, Hands, SiteOnTarget
+    from reconciler.targets.paths import Rendered
 
 MAP: Final = "sni"
-_NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
-_SITE: Final = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 _SERIOUS: Final = re.compile(r"\b(?:fatal|error|panic|warning)\b")
 _LEFT_OUT: Final = "skipping this entry"
 _MODE: Final = 0o600
@@ -47,7 +45,7 @@ class Postfix(Copying[PostfixTarget]):
         bad = list(self._unusable(hands).values())
         if bad:
             return unloadable(bad, named(bad, paths))
-        ok, lines = ran(hands, "test", self.spec.test or default_test("postfix"))
+        ok, lines = ran(hands, "test", self.spec.test)
         serious = [line for line in lines if _SERIOUS.search(line)] or lines
         return Tested(ok, first_lines(serious), () if ok else named(serious, paths))
 
@@ -62,7 +60,7 @@ class Postfix(Copying[PostfixTarget]):
             return Activated(ok=False, output=first_lines(left_out or lines))
         if changed and not self._is_default(changed):
             return Activated(ok=True, output=first_lines(lines), how="the SNI map was built anew, no reload")
-        ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload("postfix"))
+        ok, lines = ran(hands, "reload", self.spec.reload.command)
         return Activated(ok, first_lines(lines))
 
     def _is_default(self, changed: Collection[Changed]) -> bool:
@@ -74,21 +72,12 @@ class Postfix(Copying[PostfixTarget]):
 
     def files(self, site: SiteOnTarget) -> Rendered:
         """Give the certificate file, and the block in the map's source."""
-        directory = self.spec.config_directory
-        material, source = checked(f"{directory}/{site.site}.pem"), checked(f"{directory}/{MAP}")
-        if isinstance(material, Refusal):
-            return material
-        if isinstance(source, Refusal):
-            return source
-        hosts = [name for name in site.hostnames if not Hostname(name).is_address]
-        bad = next((name for name in hosts if not _NAME.fullmatch(name)), None)
-        if bad is not None or not _SITE.fullmatch(site.site):
-            return refused(f"{(bad or site.site)[:60]!a} cannot stand in an SNI map")
-        lines = "".join(f"{name.removeprefix('*')} {material}\n" for name in hosts)
-        return (
-            Artifact(material, Part.COMBINED, _MODE, own_directory=True),
-            Artifact(source, Part.CONFIG, _MODE, text=block(site.site, lines, kept=True), fragment=True),
-        )
+        listing = Listing(self.spec.config_directory, MAP, "an SNI map", _MODE)
+
+        def lines(pair: str, names: Sequence[str]) -> str:
+            return block(site.site, "".join(f"{name.removeprefix('*')} {pair}\n" for name in names), kept=True)
+
+        return listing.files(site, lines)
 
 
 def names(text: str) -> tuple[Named, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from reconciler.model.names import Part
 from reconciler.model.ports import Activated, Artifact, Refusal, Tested
-from reconciler.targets.commands import default_reload, default_test, first_lines, named, ran
+from reconciler.targets.commands import first_lines, named, ran
 from reconciler.targets.listening import BadListen, https_port, listening
 from reconciler.targets.paths import Rendered, checked, one_site_each, refused
 from reconciler.targets.probing import probes_of
@@ -94,7 +94,7 @@ class WebServer:
 
         With `layout: live` there is no file of ours; the certificate's own path under `live` is blamed then.
         """
-        ok, lines = ran(hands, "test", self.spec.test or default_test(self.spec.type))
+        ok, lines = ran(hands, "test", self.spec.test)
         return Tested(ok, first_lines(lines), () if ok else self._blamed(lines, paths))
 
     def replaces(self, changed: Collection[Changed]) -> bool:  # noqa: ARG002  the protocol's
@@ -103,7 +103,7 @@ class WebServer:
 
     def activate(self, hands: Hands, changed: Collection[Changed]) -> Activated:  # noqa: ARG002  the protocol's
         """Reload. The server answers before it has loaded anything, so only a handshake proves it."""
-        ok, lines = ran(hands, "reload", self.spec.reload.command or default_reload(self.spec.type))
+        ok, lines = ran(hands, "reload", self.spec.reload.command)
         stopped = not ok and any(_STOPPED.search(line) for line in lines)
         return Activated(ok, first_lines(lines) + (f"; is {self.dialect.name} running?" if stopped else ""))
 

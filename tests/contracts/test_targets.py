@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.manifests import builtins
 from reconciler.model.desired import (
     ApacheTarget,
     DovecotTarget,
@@ -24,7 +23,6 @@ from reconciler.model.names import Part
 from reconciler.model.ports import Refusal
 from reconciler.targets.apache import Apache
 from reconciler.targets.command import Command
-from reconciler.targets.commands import default_reload, default_test
 from reconciler.targets.dovecot import Dovecot
 from reconciler.targets.files import Files
 from reconciler.targets.haproxy import Haproxy
@@ -170,14 +168,3 @@ def test_probes_are_one_a_port(make: Make) -> None:
         ("192.0.2.1", 8443),
     ]
     assert make(Verify(ports=())).probes(seat(target.spec)) == ()
-
-
-def test_each_type_has_its_defaults() -> None:
-    assert (default_test("nginx"), default_reload("nginx")) == (("nginx", "-t"), ("nginx", "-s", "reload"))
-    assert (default_test("files"), default_reload("files")) == (None, None)
-
-
-@pytest.mark.parametrize("type_", ["apache", "nginx", "haproxy", "dovecot", "postfix", "files", "exec"])
-def test_the_defaults_of_a_manifest_are_those_of_the_target(type_: str) -> None:
-    assert default_test(type_) == builtins.TESTS.get(type_)  # type: ignore[arg-type]
-    assert default_reload(type_) == builtins.RELOADS.get(type_)  # type: ignore[arg-type]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli.start import start
+from reconciler.manifests import builtins
+from tests.journeys.stage import Stage, document, site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +112,14 @@ def test_who_writes_no_addresses_is_refused_where_it_is_named(
     told = capsys.readouterr().err
     assert "tree.yaml:4:" in told
     assert f"way writes no address records ({why}): name a ChallengeMethod whose provider is rfc2136, lexicon" in told
+
+
+@pytest.mark.parametrize("kind", ["apache", "dovecot", "haproxy", "nginx", "postfix"])
+def test_a_server_is_tested_and_reloaded_by_what_is_usual_unless_it_is_declared(kind: str, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.write("sites.yaml", site("a", issuers=["ca"], targets=[kind]))
+    usual = stage.diff().declared.targets[kind]
+    assert (usual.test, usual.reload.command) == (builtins.TESTS[kind], builtins.RELOADS[kind])
+    stage.write("target.yaml", document("Target", kind, {"type": kind, "test": ["t"], "reload": {"command": ["r"]}}))
+    own = stage.diff().declared.targets[kind]
+    assert (own.test, own.reload.command) == (("t",), ("r",))

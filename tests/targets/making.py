@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates import Renderer
 from reconciler.execute.batches.hands import LocalHands
-from reconciler.model.desired import NginxTarget, TargetUse, Template, Values, Verify
+from reconciler.manifests.builtins import RELOADS, TESTS
+from reconciler.model.desired import NginxTarget, Reload, TargetUse, Template, Values, Verify
 from reconciler.model.ports import Artifact, Refusal, SiteOnTarget
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ def seat(
 def vhost(directory: Path | str, *ports: int, **changes: object) -> NginxTarget:
     """Give a target with whole server blocks on loopback ports."""
     spec = NginxTarget(
-        name="web", layout="vhost", config_directory=str(directory), verify=Verify(ports=ports or (443,))
+        name="web",
+        layout="vhost",
+        config_directory=str(directory),
+        verify=Verify(ports=ports or (443,)),
+        test=TESTS["nginx"],
+        reload=Reload(RELOADS["nginx"]),
     )
     return replace(spec, **changes)  # type: ignore[arg-type]
 

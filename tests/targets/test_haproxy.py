@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.manifests.builtins import RELOADS, TESTS
 from reconciler.model import fragments
-from reconciler.model.desired import HaproxyTarget
+from reconciler.model.desired import HaproxyTarget, Reload
 from reconciler.model.names import Part
 from reconciler.model.ports import Artifact, Changed, Refusal
 from reconciler.targets.haproxy import Haproxy, paste_lines
@@ -28,7 +29,8 @@ def files(target: Haproxy, *hostnames: str, site: str = "a") -> tuple[Artifact, 
 
 
 def with_socket() -> Haproxy:
-    return Haproxy(HaproxyTarget(name="web", socket=SOCKET))
+    declared = HaproxyTarget(name="web", socket=SOCKET, test=TESTS["haproxy"], reload=Reload(RELOADS["haproxy"]))
+    return Haproxy(declared)
 
 
 def test_a_site_is_a_certificate_file_and_a_line() -> None:

@@ -196,14 +196,6 @@ def test_silence_is_told() -> None:
     assert "exit code 3" in target.activate(ScriptedHands(3), []).output
 
 
-def test_the_defaults_of_the_type_are_used() -> None:
-    hands = ScriptedHands()
-    target = Nginx(NginxTarget(name="web"), RENDERER)
-    assert target.test(hands, []).ok
-    assert target.activate(hands, []).ok
-    assert hands.asked == [("test", ("nginx", "-t")), ("reload", ("nginx", "-s", "reload"))]
-
-
 @pytest.mark.parametrize(
     ("hostnames", "names"),
     [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.execute.batches.blocks import edited
 from reconciler.execute.batches.content import Content
-from reconciler.model.desired import PostfixTarget
+from reconciler.manifests.builtins import RELOADS, TESTS
+from reconciler.model.desired import PostfixTarget, Reload
 from reconciler.model.fragments import HEAD, block, blocks
 from reconciler.model.names import Part
 from reconciler.model.ports import Changed
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Named
 
-SPEC = PostfixTarget(name="mail", config_directory="/c", postmap=("postmap", "-F", "hash:/c/sni"), default_site="d")
+SPEC = PostfixTarget(
+    name="mail",
+    config_directory="/c",
+    postmap=("postmap", "-F", "hash:/c/sni"),
+    default_site="d",
+    test=TESTS["postfix"],
+    reload=Reload(RELOADS["postfix"]),
+)
 A, D = (Changed(f"/c/{site}.pem", Part.COMBINED, "replace") for site in "ad")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import bookkeeping
-from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.batch import in_one_line
 from reconciler.execute.batches.pointers import of_proof
 from reconciler.execute.batches.rejecting import give_back, tried_again
 from reconciler.execute.batches.retreat import Retreat
@@ -67,7 +67,7 @@ def activate(
     answer = taken if taken is not None else _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
-        text = f"the reload failed: {first_lines(answer.output)}{_as_whom(batch)}"
+        text = f"the reload failed: {in_one_line(answer.output)}{_as_whom(batch)}"
         bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
         give_back(batch, sites, text)
         return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
@@ -83,7 +83,7 @@ def activate(
         answer = _in_full(batch, switch, answer)
     seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
     seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds)
-    return _judge(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
+    return _judge_proof(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
 
 
 def looked(batch: Batch) -> list[Outcome]:
@@ -153,12 +153,12 @@ def _in_full(batch: Batch, switch: Switch, former: Activated) -> Activated:
 def _affected(batch: Batch) -> list[str]:
     """Give the sites that this reload concerns: in the batch, with something not loaded, or not seen served yet."""
     touched = {change.site for change in batch.files if change.site}
-    behind = [name for name in batch.seats if _is_behind(batch, name)]
+    behind = [name for name in batch.seats if _has_to_load(batch, name)]
     wanted = {*behind, *_unproven(batch)} - touched
     return sorted(touched | (wanted - _absent(batch, wanted) - _to_come(batch, wanted)))
 
 
-def _is_behind(batch: Batch, name: str) -> bool:
+def _has_to_load(batch: Batch, name: str) -> bool:
     entry = batch.entry(name)
     as_loaded = entry.loaded_digest in (None, entry.digest) and not entry.restored
     return entry.loaded != batch.live_id(name) or not as_loaded
@@ -215,7 +215,7 @@ class Proof:
     seen: Mapping[Key, Answer]
 
 
-def _judge(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
+def _judge_proof(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     reload = batch.reload or batch.changes[0]
     expected, seen = proof.expected, proof.seen
     worse = _worse(batch, expected, seen, proof.before)

@@ -103,11 +103,11 @@ class Batch:
     def changed(self, switch: Switch) -> tuple[Changed, ...]:
         """Tell what the server has to take up; nothing in particular where it has something older to take up too."""
         touched = {change.site or "" for change in self.files}
-        if self.in_full or any(self._is_behind(site, touched) for site in {*self.seats, *touched}):
+        if self.in_full or any(self._was_behind(site, touched) for site in {*self.seats, *touched}):
             return ()
         return switch.changed(self.failed)
 
-    def _is_behind(self, site: str, touched: Collection[str]) -> bool:
+    def _was_behind(self, site: str, touched: Collection[str]) -> bool:
         """Tell whether the server had not loaded what a site had before this batch."""
         entry = self.entry(site)
         if site in touched:
@@ -130,7 +130,7 @@ class Batch:
         return next((name for name in sorted(names) if isinstance(live.get(name), BrokenRevision)), None)
 
 
-def first_lines(output: str) -> str:
+def in_one_line(output: str) -> str:
     """Give the first three lines of a command's output as one."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return " / ".join(lines[:3]) or "it said nothing"

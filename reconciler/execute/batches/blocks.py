@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from reconciler.doors.files import api as files
 from reconciler.errors import Failed
-from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.content import Content, read
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 from reconciler.model.fragments import Parted
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from reconciler.model.observed import Inventory
-
-LIMIT: Final = 16 << 20
 
 
 @dataclass(slots=True)
@@ -61,14 +58,6 @@ class SharedFiles:
             content = read(path)
             self._files[path] = content, Parted() if content is None else Parted.of(_text(content))
         return self._files[path]
-
-
-def read(path: str) -> Content | None:
-    """Read a shared file; None if nothing stands there."""
-    if files.stat_file(path) is None:
-        return None
-    data, facts = files.read_with_stat(path, LIMIT)
-    return Content(data, facts.mode, facts.uid, facts.gid)
 
 
 def edited(now: Content | None, edits: Mapping[str, Content | None]) -> Content | None:

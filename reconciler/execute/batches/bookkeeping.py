@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.batch import in_one_line
+from reconciler.execute.batches.swap import returned
 from reconciler.execute.remember import after_reload
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.observed import Failures, Inventory, TargetRecord
@@ -63,12 +64,12 @@ def keep_restored(batch: Batch, switch: Switch) -> None:
     _write(batch, {site: replace(batch.entry(site), files=files[site], restored=True) for site in sites}, loaded=False)
 
 
-def take_back(batch: Batch, switch: Switch, sites: Collection[str], *, loaded: bool) -> None:
+def take_back(batch: Batch, sites: Collection[str], *, loaded: bool) -> None:
     """Write the inventory of these sites as it was before the batch, with the files as they were put back."""
     changed: dict[str, Inventory | None] = {}
     for site in sorted(sites):
         entry = batch.entry(site)
-        former = replace(entry, files=tuple(switch.returned(file) for file in entry.files))
+        former = replace(entry, files=tuple(returned(file) for file in entry.files))
         known = bool(former.files) or not site or (loaded and entry.loaded is not None)
         changed[site] = (after_reload(former, batch.live_id(site)) if loaded else former) if known else None
     _write(batch, changed, loaded=loaded)
@@ -118,7 +119,7 @@ def all_failed(batch: Batch, tested: Tested) -> list[Outcome]:
         text = "stopped before it was tested; what stood there was put back"
         return [Outcome(change, Status.SKIPPED, "Stopped", text) for change in batch.changes]
     whose = "our own check of what the server would load" if tested.checked else "the server's own test"
-    text = f"{whose} fails without our changes: {first_lines(tested.output)}{_of_whom(batch, tested)}"
+    text = f"{whose} fails without our changes: {in_one_line(tested.output)}{_of_whom(batch, tested)}"
     target_failed(batch, Reason.TARGET_BROKEN, text)
     return [Outcome(change, Status.FAILED, Reason.TARGET_BROKEN, text) for change in batch.changes]
 

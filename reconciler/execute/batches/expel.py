@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.batch import in_one_line
+from reconciler.execute.batches.content import read
 from reconciler.execute.batches.named import why_unusable
 from reconciler.model.changes import Reason
 from reconciler.model.names import Part
@@ -71,7 +72,7 @@ def _removals(batch: Batch, site: str) -> list[swaps.Swap]:
             before = batch.shared.block(file.path, site, ours=True)
             found.append(swaps.Swap(site, file.path, file.part, before, None, fragment=True))
         elif file.part is _part(batch.entry(site)):
-            found.append(swaps.Swap(site, file.path, file.part, swaps.read(file.path), None))
+            found.append(swaps.Swap(site, file.path, file.part, read(file.path), None))
     return found
 
 
@@ -99,6 +100,6 @@ def _keep(batch: Batch, taken: swaps.Switch, out: Mapping[str, str]) -> None:
         left = replace(entry, files=tuple(file for file in entry.files if file.path not in gone))
         batch.replace_entry(left)
         batch.bench.store.put_inventory(batch.lease, batch.name, {site: left})
-        batch.failed[site] = (Reason.REJECTED_BY_SERVER, f"taken out of the configuration: {first_lines(output)}")
+        batch.failed[site] = (Reason.REJECTED_BY_SERVER, f"taken out of the configuration: {in_one_line(output)}")
         if all(change.site != site for change in batch.files):
             batch.bench.memory.install_failed(batch.concerned(site), batch.spec, *batch.failed[site])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Failed, StoreError
 from reconciler.execute.batches import blocks
-from reconciler.execute.batches.content import Content
-from reconciler.execute.batches.swap import read, restore, sweep
+from reconciler.execute.batches.content import Content, read
+from reconciler.execute.batches.swap import restore, sweep
 from reconciler.model import fragments
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _put_back(path: str, rows: Sequence[Former]) -> None:
 
 
 def _put_blocks_back(path: str, rows: Sequence[Former]) -> None:
-    now = blocks.read(path)
+    now = read(path)
     parts = fragments.blocks(now.data.decode("utf-8", "replace")) if now is not None else {}
     edits: dict[str, Content | None] = {}
     for row in rows:

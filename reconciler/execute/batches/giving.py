@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.batch import in_one_line
 from reconciler.model.changes import Reason
 from reconciler.model.names import Part
 from reconciler.model.observed import Revision
@@ -41,4 +41,4 @@ def _given(batch: Batch, swap: Swap, argv: tuple[str, ...]) -> str | None:
     if code == 0:
         return None
     what = f"{argv[0]} ended with {code}: " if code > 0 else ""
-    return f"{what}{first_lines(output)}"
+    return f"{what}{in_one_line(output)}"

@@ -13,7 +13,7 @@ from reconciler.execute.batches import bookkeeping
 from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.activation import activate, look_before, looked, taken_up
 from reconciler.execute.batches.adopting import Adopting
-from reconciler.execute.batches.batch import Batch, Bench, first_lines
+from reconciler.execute.batches.batch import Batch, Bench, in_one_line
 from reconciler.execute.batches.expel import expel
 from reconciler.execute.batches.former import known_of, put_back, read_record
 from reconciler.execute.batches.giving import give
@@ -103,9 +103,9 @@ def run(batch: Batch) -> list[Outcome]:
         bookkeeping.begin(batch, switch)
     put_in_place(batch, switch)
     taken = taken_up(batch, switch)
-    broken = _judge(batch, switch, _tested(batch, switch)) if taken is None else None
+    broken = _judge_test(batch, switch, _tested(batch, switch)) if taken is None else None
     if broken is None and _orphans(batch, switch):
-        taken, broken = None, _judge(batch, switch, _tested(batch, switch))
+        taken, broken = None, _judge_test(batch, switch, _tested(batch, switch))
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
     give(batch, switch)
@@ -152,7 +152,7 @@ def _isolated(batch: Batch, switch: swaps.Switch, tested: Tested) -> Verdict:
     return Isolation(switch, lambda: _tested(batch, switch), batch.bench.clock).search(_left(batch, switch), tested)
 
 
-def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> Tested | None:
+def _judge_test(batch: Batch, switch: swaps.Switch, tested: Tested) -> Tested | None:
     """Hold the sites that broke the test; give the test if the target was broken before us.
 
     Where it is broken without the batch's files, what is live may be at fault, or what stands there unusable.
@@ -165,5 +165,5 @@ def _judge(batch: Batch, switch: swaps.Switch, tested: Tested) -> Tested | None:
         again = _tested(batch, switch)
         verdict = Verdict() if again.ok else _isolated(batch, switch, again)
     for site, output in verdict.bad:
-        batch.failed[site] = (Reason.REJECTED_BY_SERVER, first_lines(output))
+        batch.failed[site] = (Reason.REJECTED_BY_SERVER, in_one_line(output))
     return verdict.broken

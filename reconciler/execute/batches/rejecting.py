@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute.batches.batch import first_lines
+from reconciler.execute.batches.batch import in_one_line
 from reconciler.execute.batches.isolate import Isolation
 from reconciler.execute.batches.pointers import not_loaded, of_proof
 from reconciler.model.changes import Reason
@@ -40,7 +40,7 @@ def give_way(batch: Batch) -> bool:
             return False
         refused.update(verdict.bad)
     for site, output in refused.items():
-        reject(batch, pointers, site, first_lines(output))
+        reject(batch, pointers, site, in_one_line(output))
     return True
 
 

@@ -52,7 +52,7 @@ class Retreat:
         self.gone.update({site: worse.get(site, first) for site in sites})
         self.pointers.back(sites)
         self.switch.back(sites)
-        bookkeeping.take_back(self.batch, self.switch, sites, loaded=self.reload().ok)
+        bookkeeping.take_back(self.batch, sites, loaded=self.reload().ok)
         return True
 
     def is_put_back(self, site: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
 from reconciler.execute.batches import swap as swaps
+from reconciler.execute.batches.content import read
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.ports import Artifact, Refusal
@@ -88,7 +89,7 @@ def _removal(batch: Batch, site: str, file: InstalledFile) -> swaps.Swap:
 def _standing(batch: Batch, site: str, file: Artifact | InstalledFile, *, ours: bool) -> Content | None:
     if file.part is Part.TASK:
         return None
-    return batch.shared.block(file.path, site, ours=ours) if file.fragment else swaps.read(file.path)
+    return batch.shared.block(file.path, site, ours=ours) if file.fragment else read(file.path)
 
 
 def _check_whole(batch: Batch, path: str) -> None:

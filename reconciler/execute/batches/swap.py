@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
 from reconciler.execute.batches import blocks
-from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.content import Content, read
 from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
 from reconciler.model.ports import Changed
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.ports import Artifact, Bundle
 
-_LIMIT: Final = 16 << 20
 _OURS: Final = frozenset({Part.CONFIG, Part.TASK})  # never in a tenant's tree
 
 
@@ -67,14 +66,6 @@ class Swap:
         if self.fragment or (self.before and self.after):
             return Changed(self.path, self.part, "replace")
         return Changed(self.path, self.part, "create" if self.after else "remove")
-
-
-def read(path: str) -> Content | None:
-    """Read what stands at a path now; None if nothing does. Raises Failed where the path cannot be used."""
-    if files.stat_file(path) is None:
-        return None
-    data, facts = files.read_with_stat(path, _LIMIT)
-    return Content(data, facts.mode, facts.uid, facts.gid)
 
 
 def wanted(artifact: Artifact, bundle: Bundle | None) -> Content:
@@ -195,7 +186,7 @@ class Switch:
         """Give each shared file that these swaps touch, as it stands now but with these blocks."""
         paths = dict.fromkeys(swap.path for swap in swaps if swap.fragment)
         return [
-            (path, blocks.edited(blocks.read(path), {site: text for (at, site), text in edits.items() if at == path}))
+            (path, blocks.edited(read(path), {site: text for (at, site), text in edits.items() if at == path}))
             for path in paths
         ]
 
@@ -206,11 +197,6 @@ class Switch:
     def changed(self, failed: Collection[str]) -> tuple[Changed, ...]:
         """Tell what the swaps of all sites but these do."""
         return tuple(swap.changed for swap in self.swaps if swap.differs and swap.site not in failed)
-
-    def returned(self, file: InstalledFile) -> InstalledFile:
-        """Give the record of a file that was put back: a new inode has a new signature."""
-        facts = files.stat_file(file.path) if file.part is not Part.TASK else None
-        return file if facts is None else replace(file, signature=facts.signature)
 
     def _of(self, sites: Collection[str] | None) -> Iterable[Swap]:
         return (swap for swap in self.swaps if sites is None or swap.site in sites)
@@ -261,6 +247,12 @@ def _plain(content: Content | None) -> dict[str, object] | None:
         return None
     data = base64.b64encode(content.data).decode()
     return {"data": data, "mode": content.mode, "uid": content.uid, "gid": content.gid}
+
+
+def returned(file: InstalledFile) -> InstalledFile:
+    """Give the record of a file that was put back: a new inode has a new signature."""
+    facts = files.stat_file(file.path) if file.part is not Part.TASK else None
+    return file if facts is None else replace(file, signature=facts.signature)
 
 
 def sweep(directories: Iterable[str]) -> None:
