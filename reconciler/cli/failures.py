@@ -49,7 +49,7 @@ def tell(error: BaseException, screen: Screen) -> int:
         case KeyboardInterrupt() | click.Abort():
             screen.tell("interrupted")
         case OutputLost():
-            screen.tell(f"certwright: standard output cannot be written: {error.strerror}", RED)
+            screen.tell(f"certwright: {error.filename} cannot be written: {error.strerror}", RED)
         case MemoryError() | OSError():
             screen.tell(f"certwright: the machine failed us: {str(error) or type(error).__name__}", RED)
         case _:

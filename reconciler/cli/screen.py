@@ -1,6 +1,7 @@
 """What goes to the terminal: made safe, coloured only there, never a reason to stop half-way.
 
-A reader that goes away (`certwright apply | head`) must not break off the work: output is dropped, the work goes on.
+A reader that goes away (`certwright apply | head`) or a log on a full disk must not break off the work: output is
+dropped, the work goes on, and what was lost is told at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ GREEN: Final = "32"
 YELLOW: Final = "33"
 CYAN: Final = "36"
 BOLD: Final = "1"
+_OUT: Final = "standard output"
+_ERR: Final = "standard error"
 _BLANKS: Final = str.maketrans("", "", "\n\t")
 
 
@@ -36,7 +39,16 @@ def _escaped(char: str) -> str:
 
 
 class OutputLost(OSError):
-    """Standard output took no more, for another reason than a reader that went away."""
+    """A standard stream took no more, for another reason than a reader that went away; `filename` says which one."""
+
+    @property
+    def is_results(self) -> bool:
+        """Tell whether results are lost, not only words beside them."""
+        return str(self.filename) == _OUT
+
+
+# what was lost and is not told yet, by the stream's name: all screens of a process write to the same two streams
+_LOST: Final[dict[str, OutputLost]] = {}
 
 
 class Screen:
@@ -47,6 +59,7 @@ class Screen:
         self.verbosity = settings.verbosity if settings else 0
         self._color = settings.color if settings else None
         self._turn = threading.RLock()
+        self._gone = False
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
@@ -62,6 +75,11 @@ class Screen:
         """Tell whether a progress bar may be drawn: standard error is a terminal."""
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
+    @property
+    def gone(self) -> bool:
+        """Tell whether who read the results went away."""
+        return self._gone
+
     def colored(self, text: str, color: str | None, stream: TextIO) -> str:
         """Make text safe, and colour it if the stream is a terminal."""
         shown = safe(text)
@@ -69,7 +87,7 @@ class Screen:
         return f"\x1b[{color}m{shown}\x1b[0m" if color and wanted and shown else shown
 
     def out(self, text: str = "", color: str | None = None) -> None:
-        """Write a result; a line end is added."""
+        """Write a result; a line end is added. Never raises for an output that is lost: `finish` does."""
         self._write(sys.stdout, self.colored(text, color, sys.stdout))
 
     def note(self, text: str = "", color: str | None = None) -> None:
@@ -78,7 +96,7 @@ class Screen:
             self.tell(text, color)
 
     def tell(self, text: str, color: str | None = None) -> None:
-        """Tell something that must be known: a failure, a warning."""
+        """Tell something that must be known: a failure, a warning. Never raises, as `out`."""
         self._write(sys.stderr, self.colored(text, color, sys.stderr))
 
     def diff(self, text: str) -> None:
@@ -88,31 +106,37 @@ class Screen:
 
     def _write(self, stream: TextIO, text: str) -> None:
         with self._turn:
+            if stream is sys.stderr:
+                self._flush(sys.stdout)  # so that a log of both keeps their order
             try:
-                if stream is sys.stderr:
-                    self._flush(sys.stdout)  # so that a log of both keeps their order
                 stream.write(text + "\n")
-                if stream is sys.stderr:
-                    stream.flush()
-            except BrokenPipeError:
-                _drop(stream)
             except OSError as error:
-                raise OutputLost(error.errno, error.strerror) from None
+                self._lose(stream, error)
+            if stream is sys.stderr:
+                self._flush(stream)
 
     def finish(self) -> None:
-        """Write out what is left; raises OutputLost."""
+        """Write out what is left. Raises OutputLost, once, if standard output or else standard error took not all."""
         for stream in (sys.stdout, sys.stderr):
             self._flush(stream)
+        lost = [_LOST.pop(name) for name in (_OUT, _ERR) if name in _LOST]
+        for error in lost:
+            raise error
 
-    @staticmethod
-    def _flush(stream: TextIO) -> None:
+    def _flush(self, stream: TextIO) -> None:
         try:
             stream.flush()
-        except BrokenPipeError:
-            _drop(stream)
         except OSError as error:
-            _drop(stream)
-            raise OutputLost(error.errno, error.strerror) from None
+            self._lose(stream, error)
+
+    def _lose(self, stream: TextIO, error: OSError) -> None:
+        """Send what follows nowhere: the reader is gone, or the disk is full, the work is not done yet."""
+        is_out = stream is sys.stdout
+        self._gone |= is_out and isinstance(error, BrokenPipeError)
+        if not isinstance(error, BrokenPipeError):
+            name = _OUT if is_out else _ERR
+            _LOST.setdefault(name, OutputLost(error.errno, error.strerror, name))
+        _drop(stream)
 
 
 def _diff_color(line: str) -> str | None:
@@ -123,7 +147,6 @@ def _diff_color(line: str) -> str | None:
 
 
 def _drop(stream: TextIO) -> None:
-    """Send what follows nowhere: the reader is gone, the work is not."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

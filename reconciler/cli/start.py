@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli.failures import tell
 from reconciler.cli.group import program
-from reconciler.cli.screen import Screen
+from reconciler.cli.screen import OutputLost, Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,16 @@ def start(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     screen = Screen()
     screen.verbosity = _verbosity(given)
-    code = _run(given, screen)
+    return _ended(_run(given, screen), screen)
+
+
+def _ended(code: int, screen: Screen) -> int:
+    """Give the exit code once all is written: results that are lost are a failure, words beside them of a success."""
     try:
         screen.finish()
-    except OSError as error:
-        return tell(error, screen)
+    except OutputLost as lost:
+        told = tell(lost, screen)
+        return told if lost.is_results else code or told
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import queue
@@ -139,10 +140,15 @@ class Executor:
         except CertwrightError as failure:
             return Outcome(change, Status.FAILED, getattr(failure, "reason", type(failure).__name__), str(failure))
         except Exception as bug:  # noqa: BLE001  the border of one site: a bug here must not stop the others
-            self._on_bug(change, bug)
+            self._tell_bug(change, bug)
             return Outcome(
                 change, Status.FAILED, Reason.BUG, f"{type(bug).__name__} in {change.verb}; this is a bug of certwright"
             )
+
+    def _tell_bug(self, change: Change, bug: Exception) -> None:
+        """Tell of a bug; who is told must not end the thread that all wait for."""
+        with contextlib.suppress(Exception):
+            self._on_bug(change, bug)
 
     def _again(self, state: _State, outcome: Outcome) -> bool:
         """Put a change that waits a short time back on the heap."""
@@ -177,7 +183,7 @@ class Executor:
         except CertwrightError:
             return  # what it rests on has failed and is told
         except Exception as bug:  # noqa: BLE001  the border of one site
-            self._on_bug(one.change, bug)
+            self._tell_bug(one.change, bug)
 
     def _abandon(self, state: _State) -> None:
         """Skip all that was not begun: the stop flag is set."""
@@ -254,7 +260,7 @@ class Executor:
             reason = getattr(failure, "reason", type(failure).__name__)
             return [Outcome(change, Status.FAILED, reason, str(failure)) for change in changes]
         except Exception as bug:  # noqa: BLE001  the border of one target
-            self._on_bug(changes[0], bug)
+            self._tell_bug(changes[0], bug)
             text = f"{type(bug).__name__} in a batch of {target}; this is a bug of certwright"
             return [Outcome(change, Status.FAILED, Reason.BUG, text) for change in changes]
         told = {outcome.change.id for outcome in outcomes}

@@ -33,8 +33,14 @@ class Doer:
     clock: SteadyClock = field(default_factory=SteadyClock)
 
     def run(self, plan: Plan, pace: Pace | None = None) -> dict[str, Outcome]:
-        executor = Executor(self, self._batch, self.clock, pace or Pace(4), lambda _change, bug: self.bugs.append(bug))
+        executor = Executor(self, self._batch, self.clock, pace or Pace(4), self._on_bug)
         return {outcome.change.id: outcome for outcome in executor(plan, NOTHING)}
+
+    def _on_bug(self, change: Change, bug: Exception) -> None:
+        del change
+        self.bugs.append(bug)
+        if self.full:
+            raise OSError("the log is full")
 
     def skipped(self, change: Change, why: str, declared: Declared) -> None:
         del why, declared
@@ -105,6 +111,13 @@ def test_bug_in_a_batch_is_told_for_each_of_its_changes() -> None:
     plan, doer = chain("a"), Doer(batch=batch)
     outcomes = doer.run(plan)
     assert [outcomes[change.id].reason for change in plan.changes] == ["", "Bug", "Bug"]
+    assert len(doer.bugs) == 1
+
+
+def test_bug_that_cannot_be_told_hangs_nobody() -> None:
+    plan, doer = chain("a"), Doer({"a": raising(ZeroDivisionError("a bug"))}, full=True)
+    outcomes = doer.run(plan)
+    assert [outcomes[change.id].reason for change in plan.changes] == ["Bug", "DependencyFailed", "DependencyFailed"]
     assert len(doer.bugs) == 1
 
 

@@ -1,0 +1,58 @@
+"""Standard streams that are closed, full or given up by their reader: the work is done all the same."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.program import Program
+
+
+def shell(program: Program, redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb the way a shell does that redirects its streams."""
+    argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *program.argv(*arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, env=program.environment(), timeout=120, check=False)
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("get", "sites"), ("diff",)], ids=" ".join)
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_is_as_one_that_leads_nowhere(
+    applied: Program, redirection: str, arguments: tuple[str, ...]
+) -> None:
+    done = shell(applied, redirection, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout == "") == redirection.startswith(">&-")
+
+
+def test_a_closed_standard_input_holds_nothing(program: Program) -> None:
+    program.site("example")
+    done = shell(program, "<&-", "apply", "--plan", "-")
+    assert (done.returncode, "is no plan" in done.stderr) == (2, True), done.stderr
+    argv = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *program.argv()[:4], "-f", "-", "validate"]
+    done = subprocess.run(argv, capture_output=True, text=True, env=program.environment(), check=False)
+    assert (done.returncode, done.stdout) == (0, "valid: 0 sites\n"), done.stderr
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("flags", [(), ("-v",)], ids=str)
+def test_a_full_disk_under_the_log_does_not_stop_the_work(
+    program: Program, redirection: str, flags: tuple[str, ...]
+) -> None:
+    for number in range(3):
+        program.site(f"site{number}")
+    done = shell(program, redirection, "apply", *flags)
+    assert len(list(program.out.glob("*.pem"))) == 3
+    assert done.returncode == 3, "what was not written is told at the end"
+    if "2>" not in redirection:
+        assert done.stderr.endswith("certwright: standard output cannot be written: No space left on device\n")
+    else:
+        assert done.stderr == ""
+    assert shell(program, "", "diff").returncode == 0
+
+
+def test_words_that_are_lost_do_not_hide_what_failed(program: Program) -> None:
+    program.site("example")
+    assert shell(program, "2>/dev/full", "diff", "nobody").returncode == 2
