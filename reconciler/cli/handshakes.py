@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.doors import tls, x509
+from reconciler.doors.hostnames import parse_hostname
 from reconciler.errors import Failed
+from reconciler.model.names import uncovered
 from reconciler.model.observed import Revision
 from reconciler.model.ports import SiteOnTarget
 from reconciler.report.reasons import next_step
@@ -123,10 +125,8 @@ class Checks:
 
     def _judged(self, check: Check, facts: CertificateFacts) -> tuple[str, str]:
         owner, is_live = self._known.get(facts.fingerprint, (None, False))
-        if check.site is None and is_live:
-            return self._dated(facts)
-        if check.expected == facts.fingerprint:
-            return self._dated(facts)
+        if check.expected == facts.fingerprint or (check.site is None and is_live):
+            return self._dated(facts) or _named(check, facts, owner) or ("Served", "the certificate is served")
         if owner is not None and owner == (check.site or owner):
             return "OldCertificateServed", f"an earlier certificate of site {owner} is still served"
         if owner is not None:
@@ -140,11 +140,11 @@ class Checks:
             f"a certificate that is not ours is served, by {issuer}, for {', '.join(facts.hostnames[:5])}",
         )
 
-    def _dated(self, facts: CertificateFacts) -> tuple[str, str]:
-        now = datetime.now(UTC)
-        if facts.not_after <= now:
+    @staticmethod
+    def _dated(facts: CertificateFacts) -> tuple[str, str] | None:
+        if facts.not_after <= datetime.now(UTC):
             return "Expired", f"the certificate served expired at {rfc3339(facts.not_after)}"
-        return "Served", "the certificate is served"
+        return None
 
     def _item(
         self, check: Check, facts: CertificateFacts | None, reason: str, message: str, *, chain_ok: bool
@@ -171,6 +171,22 @@ class Checks:
             "issuer": facts.issuer_name if facts else None,
             "chainOk": chain_ok,
         }
+
+
+def _named(check: Check, facts: CertificateFacts, owner: str | None) -> tuple[str, str] | None:
+    """Say that what is served, though ours, does not have the name that was asked for; None if it has, or none was."""
+    if not check.sni or not uncovered((_plain(check.sni),), facts.hostnames):
+        return None
+    told = f"the certificate of site {check.site or owner} is served, which is not for {check.sni}"
+    return "NameServedElsewhere" if check.site is None else "HostnamesDiffer", told
+
+
+def _plain(name: str) -> str:
+    """Write a name as it stands in a certificate."""
+    try:
+        return parse_hostname(name, public=False)[0]
+    except ValueError:
+        return name.lower()
 
 
 def _next(reason: str, site: str | None) -> str | None:

@@ -75,6 +75,14 @@ def test_it_tells_what_is_served_and_whose_it_is(program: Program, listener: soc
         assert item["expected"] == item["fingerprint"]
         assert program("verify").returncode == 0
         assert program("verify", place, "--sni", "example.test").returncode == 0
+        for name, code in (("EXAMPLE.test.", 0), ("www.bank.example", 1), ("sub.example.test", 1)):
+            assert program("verify", place, "--sni", name).returncode == code, name
+            assert program("verify", "example", "--sni", name).returncode == code, name
+        [other] = program.json("verify", place, "--sni", "www.bank.example")["items"]
+        assert (other["ok"], other["reason"], other["servedRevisionOf"]) == (False, "NameServedElsewhere", "example")
+        assert "is not for www.bank.example" in other["message"]
+        [lacking] = program.json("verify", "example", "--sni", "www.bank.example")["items"]
+        assert (lacking["reason"], lacking["next"]) == ("HostnamesDiffer", "certwright diff example")
         assert program("renew", "example").returncode == 0
         stale = program("verify", "example")
         assert stale.returncode == 1
