@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,12 +113,10 @@ def _show(kind: str, items: list[Item], settings: Settings, screen: Screen, *, h
 
 
 def _follow(kind: str, names: Sequence[str], settings: Settings, screen: Screen, shown: list[Item]) -> None:
-    """Show each item that is new or has changed, until interrupted."""
+    """Show each item that is new or has changed, until interrupted or nobody reads it any more."""
     known = {_key(kind, item): item for item in shown}
     stamp = views.stamp(settings.state)
-    while True:
-        screen.finish()
-        time.sleep(_PAUSE)
+    while screen.pause(_PAUSE):
         now = views.stamp(settings.state)
         if now == stamp:
             continue

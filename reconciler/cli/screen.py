@@ -75,11 +75,6 @@ class Screen:
         """Tell whether a progress bar may be drawn: standard error is a terminal."""
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    @property
-    def gone(self) -> bool:
-        """Tell whether who read the results went away."""
-        return self._gone
-
     def colored(self, text: str, color: str | None, stream: TextIO) -> str:
         """Make text safe, and colour it if the stream is a terminal."""
         shown = safe(text)
@@ -114,6 +109,19 @@ class Screen:
                 self._lose(stream, error)
             if stream is sys.stderr:
                 self._flush(stream)
+
+    def pause(self, seconds: float) -> bool:
+        """Write out what there is and wait so long; False, at once, when who reads the results has gone away.
+
+        Raises OutputLost.
+        """
+        import select
+
+        self.finish()
+        watch = select.poll()
+        with contextlib.suppress(OSError, ValueError):  # what has no descriptor hangs up on nobody
+            watch.register(sys.stdout, 0)  # an error and a hang-up are told unasked
+        return not self._gone and not watch.poll(seconds * 1000)
 
     def finish(self) -> None:
         """Write out what is left. Raises OutputLost, once, if standard output or else standard error took not all."""

@@ -56,3 +56,10 @@ def test_a_full_disk_under_the_log_does_not_stop_the_work(
 def test_words_that_are_lost_do_not_hide_what_failed(program: Program) -> None:
     program.site("example")
     assert shell(program, "2>/dev/full", "diff", "nobody").returncode == 2
+
+
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_watching_ends_when_nobody_reads(applied: Program, reader: str) -> None:
+    argv = ["/bin/sh", "-c", f'{{ "$@"; echo "ended $?" >&2; }} | {reader}', "sh", *applied.argv("get", "sites", "-w")]
+    done = subprocess.run(argv, capture_output=True, text=True, env=applied.environment(), timeout=20, check=False)
+    assert done.stderr == "ended 0\n"
