@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.settings import Settings
     from reconciler.model.desired import DesiredSite
-    from reconciler.model.ports import Scope
+    from reconciler.model.ports import Lease, Scope
     from reconciler.wiring import App
 
 _USES = ("manifests", "state", "server", "selector", "lock_timeout")
@@ -110,16 +110,24 @@ def forget_failures(app: App, scope: Scope) -> None:
     for target, record in app.store.targets().items():
         if target in declared.targets and record.failures != Failures():
             with app.store.claim(f"target/{target}", "retry", app.options.lock_timeout) as lease:
-                app.store.put_target(lease, replace(app.store.targets()[target], failures=Failures()))
+                now = app.store.targets().get(target)  # who held it before us may have changed it, or taken it away
+                if now is not None:
+                    app.store.put_target(lease, replace(now, failures=Failures()))
 
 
 def _let_go(app: App, sites: Mapping[str, DesiredSite]) -> None:
     """Let orders that a person held go on by themselves; where the manifest says `stopAt`, begin anew."""
     for name, order in app.store.orders(list(sites)).items():
-        if order.stage != "byHand":
-            continue
-        with app.store.claim(f"site/{name}", "retry", app.options.lock_timeout) as lease:
-            if sites[name].stop_at is not None:
-                app.store.drop_order(lease, name, keep_key=True)
-            else:
-                app.store.put_order(lease, name, replace(order, stage="auto"))
+        if order.stage == "byHand":
+            with app.store.claim(f"site/{name}", "retry", app.options.lock_timeout) as lease:
+                _let_one_go(app, lease, sites[name])
+
+
+def _let_one_go(app: App, lease: Lease, site: DesiredSite) -> None:
+    order = app.store.orders([site.name]).get(site.name)
+    if order is None or order.stage != "byHand":
+        return  # who held the site before us has ended the order, or let it go
+    if site.stop_at is not None:
+        app.store.drop_order(lease, site.name, keep_key=True)
+    else:
+        app.store.put_order(lease, site.name, replace(order, stage="auto"))
