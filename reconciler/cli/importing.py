@@ -14,9 +14,12 @@ from reconciler.cli.screen import Screen
 from reconciler.errors import Failed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.cli.settings import Settings
     from reconciler.doors.x509 import BroughtPair
     from reconciler.model.desired import DesiredSite, ImportSpec
+    from reconciler.model.ports import Lease
     from reconciler.wiring import App
 
 _STDIN = "<stdin>"
@@ -105,8 +108,9 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
         )
     path = str(Path(site.place.file).resolve())
     issuer = _issuer(app, site)
-    bundle = Bundle(pair.key, pair.certificate, pair.chain)
+    bundle, folder = Bundle(pair.key, pair.certificate, pair.chain), None
     with app.store.claim(f"site/{site.name}", "import", app.options.lock_timeout) as lease:
+        before = _copied(app, site.name)
         try:
             raw, facts = files.read_with_stat(path, FILE_LIMIT)
             with_import(raw, path, site.name, _data(spec), issuer)  # before anything is stored
@@ -115,7 +119,8 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
             if text != raw:
                 files.write_file(path, text, mode=facts.mode, uid=facts.uid, gid=facts.gid)
         except (Failed, UsageError) as failure:
-            app.store.drop_imports(lease, site.name, _present(site))
+            if folder is not None and folder not in before:
+                _undo(app, lease, site.name, before)
             raise UsageError(f"{failure}; nothing was stored") from None
         app.store.drop_imports(lease, site.name, folder)
     app.store.remember(site.name, lambda memory: replace(memory, pinned=None))
@@ -144,9 +149,19 @@ def _issuer(app: App, site: DesiredSite) -> str | None:
     return "imported" if any(spec.get("issuers") for spec in written) else None
 
 
-def _present(site: DesiredSite) -> str | None:
-    """Give the folder of the copies that the manifest names now."""
-    return str(Path(site.brought.key).parent) if site.brought is not None and site.brought.key else None
+def _copied(app: App, site: str) -> list[str]:
+    """Give the folders of a site's copies."""
+    folder = Path(app.options.state).resolve() / "imports" / site
+    return sorted(map(str, folder.iterdir())) if folder.is_dir() else []
+
+
+def _undo(app: App, lease: Lease, site: str, before: Sequence[str]) -> None:
+    """Take away the copy that was made now, and none of those that were there `before`.
+
+    Where a killed process left more than one, none is touched: the next import that succeeds takes the others away.
+    """
+    if len(before) <= 1:
+        app.store.drop_imports(lease, site, next(iter(before), None))
 
 
 def _copies(folder: str) -> dict[str, object]:

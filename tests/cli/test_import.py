@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.cli.start import start
+from reconciler.errors import Failed
 from tests.bought import made, seller
+from tests.program import ENTRY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +123,29 @@ def test_what_does_not_fit_changes_nothing(program: Program, files: Path, what: 
     assert (program.manifests / "shop.yaml").read_text() == before
     assert copies(program) == []
     assert not (program.state / "live" / "shop").exists()
+
+
+def test_one_that_fails_leaves_the_copies_that_the_manifest_names(
+    program: Program, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, linked = program.manifests / "shop.yaml", program.root / "linked"
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    linked.symlink_to(program.state)
+    manifest.write_text(manifest.read_text().replace(f"{program.state}/", f"{linked}/"))
+    [folder] = copies(program)
+    after = made("shop.test", "www.shop.test", above=seller(), days=400).put(files)
+
+    def refuse(path: str, *_given: object, **_named: object) -> None:
+        raise Failed("DiskFull", f"{path}: no space left on device")
+
+    for spoilt in (False, True):  # with the copy stored already, and before that
+        if spoilt:
+            manifest.write_text(manifest.read_text().replace("spec: {", "spec: &spec {"))
+        with monkeypatch.context() as patched:
+            patched.setattr("reconciler.doors.files.api.write_file", refuse)
+            assert start([*program.argv("import", "shop", *by_files(after))[len(ENTRY) :]]) == 2
+        assert copies(program) == [folder]
+        assert program("diff").returncode == 0
 
 
 def test_an_older_one_is_kept_and_held_and_renew_takes_it(program: Program, files: Path) -> None:
