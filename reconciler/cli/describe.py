@@ -100,11 +100,13 @@ def _item(app: App, name: str) -> Item:
     from reconciler.plan.renewal import duration_text, lookahead_text
 
     report = app.engine.look(Scope(sites=frozenset({name})), Limits())
+    items = views.sites(app.options.state, app.clock.now())
+    former = next((one for one in items if at(one, "metadata", "name") == name), None)
+    item: Item
     if name in report.declared.sites:
-        item = dict(app.engine.viewing(name, report, None))
+        item = dict(app.engine.viewing(name, report, former))
     else:  # nothing about it has changed since it was seen last
-        items = views.sites(app.options.state, app.clock.now())
-        item = next((one for one in items if at(one, "metadata", "name") == name), {"metadata": {"name": name}})
+        item = former or {"metadata": {"name": name}}
     desired = app.tree.declared([name]).sites[name]
     spec: Item = {**(at(item, "spec") or {})}
     spec["renewal"] = {

@@ -197,6 +197,20 @@ def test_describe_says_where_values_come_from(applied: Program) -> None:
     assert applied("describe", "target", "disc").returncode == 2
 
 
+def test_describe_keeps_since_when_a_condition_is_as_it_is(applied: Program) -> None:
+    def since() -> dict[str, str]:
+        conditions = applied.json("describe", "site", "example")["status"]["conditions"]
+        return {one["type"]: one["lastTransitionTime"] for one in conditions}
+
+    before = since()
+    time.sleep(1.1)
+    (applied.out / "example.pem").write_text("changed")  # so that the site is looked at
+    after = since()
+    assert after.pop("Installed") > before.pop("Installed")
+    assert after.pop("Ready") > before.pop("Ready")
+    assert after == before
+
+
 def test_why_gives_every_verdict(applied: Program) -> None:
     assert "the certificate is as declared" in applied("why", "example").stdout
     applied.site("example", "example.test", "new.example.test")
