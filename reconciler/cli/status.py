@@ -18,6 +18,8 @@ from reconciler.report.cells import at, condition
 from reconciler.report.status_text import grade, status_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from reconciler.cli.settings import Settings
 
 _NOBODYS: Final = frozenset({"RateLimited", "Paused"})
@@ -33,7 +35,7 @@ def status(sites: tuple[str, ...], settings: Settings) -> int:
     """
     screen = Screen(settings)
     now = datetime.now(UTC)
-    items = _items(sites, settings, screen, now)
+    items = _items([name.removeprefix("site/") for name in sites], settings, screen, now)
     source = views.source(settings.state)
     whole = not sites and settings.selector is None
     wide = views.wide(settings.state) if whole else []
@@ -45,13 +47,13 @@ def status(sites: tuple[str, ...], settings: Settings) -> int:
     return 1 if any(hold["failed"] for hold in wide) else _code(items)
 
 
-def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: datetime) -> list[dict[str, Any]]:
+def _items(sites: Collection[str], settings: Settings, screen: Screen, now: datetime) -> list[dict[str, Any]]:
     items = views.sites(settings.state, now)
-    if not items:
+    if not items or not _names(items).issuperset(sites):
         from reconciler.cli.slow import look
 
         items = look(settings, screen)
-    check(sites, {str(at(item, "metadata", "name")) for item in items})
+    check(sites, _names(items))
     named = [item for item in items if not sites or at(item, "metadata", "name") in sites]
     if settings.selector is None:
         return named
@@ -59,6 +61,10 @@ def _items(sites: tuple[str, ...], settings: Settings, screen: Screen, now: date
 
     wanted = selector(settings.selector)
     return [item for item in named if wanted.matches(at(item, "metadata", "labels"))]
+
+
+def _names(items: Collection[dict[str, Any]]) -> set[str]:
+    return {str(at(item, "metadata", "name")) for item in items}
 
 
 def _value(items: list[dict[str, Any]], source: str | None, wide: list[dict[str, Any]], unseen: int) -> dict[str, Any]:

@@ -403,6 +403,14 @@ def test_status_tells_how_many_sites_no_pass_has_looked_at(applied: Program) -> 
     assert "not looked at" not in applied("status").stdout
 
 
+def test_status_of_a_site_by_name_knows_what_get_knows(applied: Program) -> None:
+    applied.site("unseen")
+    told = applied("status", "unseen")
+    assert (told.returncode, "unseen   Missing" in told.stdout) == (0, True), told.stderr
+    assert applied("status", "site/example").stdout == applied("status", "example").stdout
+    assert applied("status", "nobody").returncode == 2
+
+
 def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
     """No declared site bears the guard's hold: who is woken at night finds it all the same, and what to do."""
     for name in ("a", "b", "c"):
