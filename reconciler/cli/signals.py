@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reconciler.errors import HeldBy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -31,7 +33,10 @@ class Caught:
 
 @contextmanager
 def stopping(app: App, screen: Screen) -> Iterator[Caught]:
-    """Set the clock's stop flag at a signal, for the length of a block."""
+    """Set the clock's stop flag at a signal, for the length of a block.
+
+    Raises SystemExit with the signal's code where the block waited for a lock as it came: nobody else is to blame.
+    """
     caught = Caught()
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -44,6 +49,10 @@ def stopping(app: App, screen: Screen) -> Iterator[Caught]:
     former = {number: signal.signal(number, stop) for number in _CAUGHT}
     try:
         yield caught
+    except HeldBy:
+        if caught.number is None:
+            raise
+        raise SystemExit(_BASE + caught.number) from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
