@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.completing import site_names
+from reconciler.cli.completing import files, site_names
 from reconciler.cli.group import verb
 from reconciler.cli.screen import Screen
 
@@ -32,7 +32,9 @@ class Wish:
 @verb(uses=_USES, formats=("text", "json", "yaml"))
 @click.argument("sites", nargs=-1, metavar="[SITE]...", shell_complete=site_names)
 @click.option("--dry-run", is_flag=True, help="The same as `diff`, but exit 0.")
-@click.option("--plan", metavar="FILE", help="Do the changes of a saved `diff -o json`, and no others.")
+@click.option(
+    "--plan", metavar="FILE", shell_complete=files, help="Do the changes of a saved `diff -o json`, and no others."
+)
 @click.option("--keep-going", is_flag=True, help="Hold only the broken manifests; do the rest.")
 @click.option("--allow-removals", type=click.IntRange(0), metavar="N", help="Allow N sites to be removed.")
 @click.option("--allow-reissues", type=click.IntRange(0), metavar="N", help="Allow N good certificates to be replaced.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.completing import site_names
+from reconciler.cli.completing import kinds, names_of_kind
 from reconciler.cli.group import verb
 from reconciler.cli.names import KINDS, check, split
 from reconciler.cli.screen import Screen
@@ -27,8 +27,8 @@ _EVENTS = 10
 
 
 @verb(uses=("manifests", "state", "server"), formats=("text", "json", "yaml"))
-@click.argument("kind")
-@click.argument("name", required=False, shell_complete=site_names)
+@click.argument("kind", shell_complete=kinds)
+@click.argument("name", required=False, shell_complete=names_of_kind)
 def describe(kind: str, name: str | None, settings: Settings) -> int:
     """Describe one object: KIND NAME or KIND/NAME.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reconciler.cli import views
-from reconciler.cli.completing import site_names
+from reconciler.cli.completing import kinds, names_of_kind
 from reconciler.cli.group import verb
 from reconciler.cli.names import KINDS, check, split
 from reconciler.cli.screen import Screen
@@ -27,8 +27,8 @@ _PAUSE: Final = 0.5
 
 
 @verb(uses=("manifests", "state", "server", "selector"), formats=("text", "wide", "json", "yaml", "name"))
-@click.argument("kind")
-@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=site_names)
+@click.argument("kind", shell_complete=kinds)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=names_of_kind)
 @click.option("-w", "--watch", is_flag=True, help="Go on: show what changes.")
 @click.option("--no-headers", is_flag=True, help="No line of column names.")
 def get(kind: str, names: tuple[str, ...], settings: Settings, *, watch: bool, no_headers: bool) -> int:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reconciler.cli.completing import directories, files, formats
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,13 +63,21 @@ def options() -> dict[str, click.Option]:
             ["-f", "--manifests"],
             multiple=True,
             metavar="PATH",
+            shell_complete=files,
             help="Manifest tree: a directory, a file or -; repeatable. "
             f"[$CERTWRIGHT_MANIFESTS, else {DEFAULT_MANIFESTS}]",
         ),
-        click.Option(["--state"], metavar="DIR", help=f"The store. [$CERTWRIGHT_STATE, else {DEFAULT_STATE}]"),
+        click.Option(
+            ["--state"],
+            metavar="DIR",
+            shell_complete=directories,
+            help=f"The store. [$CERTWRIGHT_STATE, else {DEFAULT_STATE}]",
+        ),
         click.Option(["--server"], metavar="NAME", help="Which Server of the tree this machine is. [by its hostname]"),
         click.Option(["-l", "--selector"], metavar="LABELS", help="Sites with these labels: tier=customer,env!=dev"),
-        click.Option(["-o", "--output"], metavar="FORMAT", help="How the result is written. [text]"),
+        click.Option(
+            ["-o", "--output"], metavar="FORMAT", shell_complete=formats, help="How the result is written. [text]"
+        ),
         click.Option(
             ["--lock-timeout"],
             type=Duration(),

@@ -174,7 +174,54 @@ def test_sites_are_completed_from_the_store_named_before_or_after_the_verb(
         return []
 
     monkeypatch.setattr("reconciler.cli.views.sites", sites)
-    complete = ShellComplete(program, {}, "certwright", "_CERTWRIGHT_COMPLETE")
-    *before, incomplete = [word.replace("{state}", "/s") for word in words]
-    assert complete.get_completions(before, incomplete) == []
+    assert completed(*(word.replace("{state}", "/s") for word in words)) == []
     assert asked == ["/s"]
+
+
+def completed(*words: str) -> list[str]:
+    """Complete the last word; a path is told by its kind."""
+    complete = ShellComplete(program, {}, "certwright", "_CERTWRIGHT_COMPLETE")
+    found = complete.get_completions(list(words[:-1]), words[-1])
+    return [one.value if one.type == "plain" else f"({one.type})" for one in found]
+
+
+ITEM = {
+    "metadata": {"name": "shop"},
+    "spec": {"issuers": ["le", "own"], "targets": ["web"], "server": "home", "challenges": {"a.test": ["http"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("get", "si"), ["sites"]),
+        (("get", "h"), ["hostnamesets", "holds"]),
+        (("describe", "h"), ["hostnamesets"]),
+        (("get", "site/"), ["site/shop"]),
+        (("get", "targets/"), ["targets/web"]),
+        (("get", "nosuch/"), []),
+        (("get", "sites", ""), ["shop"]),
+        (("get", "issuers", ""), ["le", "own"]),
+        (("get", "accounts", ""), []),
+        (("get", "nosuch", ""), []),
+        (("describe", "target", ""), ["web"]),
+        (("describe", "method", ""), ["http"]),
+        (("describe", "server", "h"), ["home"]),
+        (("wait", "si"), ["site/shop"]),
+        (("wait", "site/sh"), ["site/shop"]),
+        (("wait", ""), ["shop"]),
+        (("diff", "-o", ""), ["text", "json", "yaml", "markdown"]),
+        (("get", "sites", "-o", "n"), ["name"]),
+        (("-o", "m"), ["markdown"]),
+        (("-f", ""), ["(file)"]),
+        (("diff", "-f", "x"), ["(file)"]),
+        (("--state", ""), ["(dir)"]),
+        (("apply", "--plan", ""), ["(file)"]),
+    ],
+    ids=str,
+)
+def test_the_shell_completes_what_fits(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], found: list[str]
+) -> None:
+    monkeypatch.setattr("reconciler.cli.views.sites", lambda _state, _now: [ITEM, {"spec": 1}])
+    assert completed(*words) == found
