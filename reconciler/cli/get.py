@@ -41,6 +41,8 @@ def get(kind: str, names: tuple[str, ...], settings: Settings, *, watch: bool, n
     screen = Screen(settings)
     if watch and plural not in _SEEN:
         raise click.UsageError(f"-w follows {', '.join(sorted(_SEEN))}; {plural} change with the manifests only")
+    if settings.selector is not None and plural == "accounts":
+        raise click.UsageError("accounts have no labels: they take no -l")
     items = _items(plural, wanted, settings, screen)
     _show(plural, items, settings, screen, headers=not no_headers)
     if watch:
@@ -51,14 +53,22 @@ def get(kind: str, names: tuple[str, ...], settings: Settings, *, watch: bool, n
 def _items(kind: str, names: Sequence[str], settings: Settings, screen: Screen) -> list[Item]:
     found = _seen(kind, names, settings, screen) if kind in _SEEN else _declared(kind, settings, screen)
     if settings.selector is not None:
-        from reconciler.cli.selectors import selector
-
-        wanted = selector(settings.selector)
-        found = [item for item in found if wanted.matches(at(item, "metadata", "labels"))]
+        found = _selected(kind, found, settings)
     if kind in _SEEN - {"events"} or names:
         found = _chosen(kind, found, names)
     more = views.wide(settings.state) if kind == "holds" and not names and settings.selector is None else []
     return [*more, *(one for item in found for one in _parts(kind, item))]
+
+
+def _selected(kind: str, found: list[Item], settings: Settings) -> list[Item]:
+    """Give what -l selects; an event has its site's labels, as far as that was seen."""
+    from reconciler.cli.selectors import selector
+
+    wanted = selector(settings.selector)
+    if kind != "events":
+        return [item for item in found if wanted.matches(at(item, "metadata", "labels"))]
+    labels = {_name(item): at(item, "metadata", "labels") for item in views.sites(settings.state, datetime.now(UTC))}
+    return [item for item in found if wanted.matches(labels.get(_name(item)))]
 
 
 def _chosen(kind: str, found: list[Item], names: Sequence[str]) -> list[Item]:

@@ -129,6 +129,18 @@ def test_readers_show_the_site(applied: Program) -> None:
     assert status.stdout == f"source: {applied.manifests}\n1 site: 1 ready, 0 waiting, 0 failing\n"
 
 
+def test_events_are_selected_by_the_labels_of_their_sites(applied: Program) -> None:
+    applied.site("own", tier="own")
+    assert applied("apply").returncode == 0
+    whole = applied.json("get", "events")["items"]
+    for labels, sites in (("tier=customer", {"example"}), ("tier=own", {"own"}), ("tier!=own", {"example"})):
+        found = applied.json("get", "events", "-l", labels)["items"]
+        assert found == [event for event in whole if event["site"] in sites]
+        assert found
+    assert applied("get", "events", "-l", "tier=nobody").stdout == ""
+    assert applied("get", "accounts", "-l", "tier=own").returncode == 2
+
+
 @pytest.mark.parametrize(
     "kind", ["issuers", "targets", "challengemethods", "hostnamesets", "servers", "accounts", "holds"]
 )
