@@ -24,7 +24,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def all_schemas() -> dict[str, dict[str, Any]]:
-    """Give those, and one for each output that others may rely on: `list.json`, `plan.json`, `verifyreport.json`."""
+    """Give those, and one for each output that others may rely on, such as `list.json` and `plan.json`."""
     outputs = output_schemas().items()
     return {
         **schemas(),

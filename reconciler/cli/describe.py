@@ -106,7 +106,7 @@ def _item(app: App, name: str) -> Item:
     if name in report.declared.sites:
         item = dict(app.engine.viewing(name, report, former))
     else:  # nothing about it has changed since it was seen last
-        item = former or {"metadata": {"name": name}}
+        item = former or {"apiVersion": "certwright/v1", "kind": "Site", "metadata": {"name": name}}
     desired = app.tree.declared([name]).sites[name]
     spec: Item = {**(at(item, "spec") or {})}
     spec["renewal"] = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 _SEEN: Final = frozenset({"sites", "certificates", "holds", "events"})
+_HEADS: Final = {"holds": "Hold", "events": "Event"}
 _PAUSE: Final = 0.5
 
 
@@ -57,7 +58,7 @@ def _items(kind: str, names: Sequence[str], settings: Settings, screen: Screen) 
     if kind in _SEEN - {"events"} or names:
         found = _chosen(kind, found, names)
     more = views.wide(settings.state) if kind == "holds" and not names and settings.selector is None else []
-    return [*more, *(one for item in found for one in _parts(kind, item))]
+    return [_headed(kind, one) for one in (*more, *(one for item in found for one in _parts(kind, item)))]
 
 
 def _selected(kind: str, found: list[Item], settings: Settings) -> list[Item]:
@@ -105,6 +106,11 @@ def _parts(kind: str, item: Item) -> list[Item]:
     if kind == "certificates":
         return [item] if at(item, "status", "certificate") else []
     return [item]
+
+
+def _headed(kind: str, item: Item) -> Item:
+    """Say what an item is, where the cache keeps it as a part of something else."""
+    return {"apiVersion": "certwright/v1", "kind": _HEADS[kind], **item} if kind in _HEADS else item
 
 
 def _show(kind: str, items: list[Item], settings: Settings, screen: Screen, *, headers: bool = True) -> None:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @verb()
 @click.argument("kind", default="manifest")
 def schema(kind: str, settings: Settings) -> int:
-    """Print the JSON Schema of a KIND (default: any manifest), or of an output: `list`, `plan`, `verifyreport`."""
+    """Print the JSON Schema of a KIND (default: any manifest), or of what -o json prints.
+
+    Outputs: list (`get`), item (`get -w`, `describe`, `wait`), plan (`diff`, `apply` and other verbs that converge),
+    status, why, validation, challengelist, preflightreport, verifyreport, version.
+    """
     from reconciler.schema import all_schemas, schema_text
 
     made = all_schemas()

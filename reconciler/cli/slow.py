@@ -70,4 +70,9 @@ def accounts(settings: Settings, screen: Screen) -> list[Item]:
     """Give the ACME accounts of the store; never a key."""
     with opened(settings, screen, "get", read_only=True) as app:
         records = sorted(app.store.accounts().items())
-        return [{"kind": "Account", **to_plain(record)} for _, record in records]
+        return [_account(to_plain(record)) for _, record in records]
+
+
+def _account(record: Item) -> Item:
+    """Give an account without the version of its record, which is the store's own."""
+    return {"apiVersion": "certwright/v1", "kind": "Account", **{key: record[key] for key in record if key != "v"}}

@@ -20,7 +20,8 @@ def version(settings: Settings) -> int:
     screen = Screen(settings)
     python = ".".join(str(part) for part in sys.version_info[:3])
     if settings.output in ("json", "yaml"):
-        write(screen, {"version": __version__, "apiVersion": "certwright/v1", "python": python}, settings.output)
+        head = {"apiVersion": "certwright/v1", "kind": "Version"}
+        write(screen, {**head, "version": __version__, "python": python}, settings.output)
     else:
         screen.out(f"certwright {__version__} (manifests certwright/v1, Python {python})")
     return 0

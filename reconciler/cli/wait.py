@@ -52,12 +52,18 @@ def wait(name: str, wanted: str, timeout: float, settings: Settings) -> int:
                 break
             app.clock.wait(min(_PAUSE, max(deadline - app.clock.monotonic(), 0.01)))
     if settings.output != "text":
-        write(screen, item or {"metadata": {"name": site}}, settings.output)
+        write(screen, item or _unseen(site), settings.output)
     elif met:
         screen.out(f"site/{site}: {kind} is {status}")
     if not met:
         screen.tell(f"site/{site}: {kind} is {told[0]} after {timeout:g} s: {told[1]}", RED)
     return 0 if met else 1
+
+
+def _unseen(site: str) -> dict[str, Any]:
+    """Give the item of a site that no pass has looked at."""
+    metadata = {"name": site, "labels": {}, "annotations": {}}
+    return {"apiVersion": "certwright/v1", "kind": "Site", "metadata": metadata}
 
 
 def _site(name: str) -> str:

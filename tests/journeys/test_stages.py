@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 NAMES = ("a.example.com", "b.example.com")
 
 
+def challenge_list(text: str) -> dict[str, Any]:
+    """Read what a stage prints, if it is as its schema says."""
+    value: dict[str, Any] = json.loads(text)
+    jsonschema.validate(value, all_schemas()["challengelist.json"], jsonschema.Draft7Validator)
+    return value
+
+
 class Desk:
     """A person at the command line, with one site `one`."""
 
@@ -66,8 +73,7 @@ class Desk:
     def offered(self) -> dict[str, Any]:
         done = self.run("challenges", "one", "-o", "json")
         assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return challenge_list(done.stdout)
 
     def status(self) -> dict[str, Any]:
         (item,) = self.run.json("get", "sites")["items"]
@@ -107,7 +113,7 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
     early = desk.run("request", "one", "-o", "json")
     assert early.returncode == 1
     assert all(name in early.stderr for name in NAMES)
-    told = json.loads(early.stdout)
+    told = challenge_list(early.stdout)
     assert (told["ok"], told["error"]["reason"], told["next"]) == (False, "WaitingForSolve", "certwright solve one")
 
     for name in NAMES:
@@ -151,7 +157,7 @@ def test_what_is_proven_is_told_without_asking_the_ca(desk: Desk, dns: Challtest
     items = desk.offered()["items"]
     record = _of(items, NAMES[0], "dns-01")["dns"]
     dns.set_txt(record["name"], record["value"])
-    half = json.loads(desk.run("solve", "one", f"{NAMES[0]}=dns-01", "-o", "json").stdout)
+    half = challenge_list(desk.run("solve", "one", f"{NAMES[0]}=dns-01", "-o", "json").stdout)
     assert half["removable"] == [{"hostname": NAMES[0], "type": "dns-01", "dns": record, "http": None}]
     for verb in (("diff",), ("describe", "site", "one"), ("why", "one")):
         assert f"to be proven: {NAMES[1]} (1 of 2 are)" in desk.run(*verb).stdout, verb
@@ -241,7 +247,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     assert NAMES[0] in failed.stderr
     assert "/authZ/" in failed.stderr
     assert "certwright challenges one" in failed.stderr
-    told = json.loads(failed.stdout)
+    told = challenge_list(failed.stdout)
     assert (told["ok"], told["order"], told["error"]) == (False, first["order"], None)
     assert {one["hostname"]: one["status"] for one in told["names"]} == {NAMES[0]: "invalid", NAMES[1]: "pending"}
     assert {(one["hostname"], one["status"]) for one in told["items"]} == {(NAMES[0], "invalid"), (NAMES[1], "pending")}
@@ -251,7 +257,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     assert told["next"] == "certwright challenges one", "a command alone, which can be typed"
     assert told["removable"][0]["dns"] == _of(first["items"], NAMES[0], "dns-01")["dns"], "its order is over"
     gone = desk.run("solve", "one", "-o", "json")
-    assert (gone.returncode, json.loads(gone.stdout)["error"]["reason"]) == (1, "OrderGone")
+    assert (gone.returncode, challenge_list(gone.stdout)["error"]["reason"]) == (1, "OrderGone")
     assert desk.offered()["order"] != first["order"]
 
 
@@ -274,7 +280,7 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
     finally:
         dns.set_servfail(NAMES[0], fails=False)
     assert failed.returncode == 1
-    told = [one["dns"] for one in json.loads(failed.stdout)["removable"]]
+    told = [one["dns"] for one in challenge_list(failed.stdout)["removable"]]
     assert sorted(one["value"] for one in told) == sorted(one["value"] for one in printed), failed.stderr
 
 
