@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,14 +16,12 @@ from reconciler.cli.screen import Screen
 from reconciler.cli.writing import write
 from reconciler.report.cells import at, condition
 from reconciler.report.status_text import grade, status_text
+from reconciler.report.waits import NOBODYS, WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from reconciler.cli.settings import Settings
-
-_NOBODYS: Final = frozenset({"RateLimited", "Paused"})
-_WAITS: Final = 4
 
 
 @verb(uses=("manifests", "state", "server", "selector"), formats=("text", "json", "yaml"))
@@ -79,4 +77,4 @@ def _code(items: list[dict[str, Any]]) -> int:
     if any(grade(item) == "failing" for item in items):
         return 1
     waits = (condition(item, "Ready").get("reason") for item in items if grade(item) == "waiting")
-    return _WAITS if any(reason in _NOBODYS for reason in waits) else 0
+    return WAITS if any(reason in NOBODYS for reason in waits) else 0

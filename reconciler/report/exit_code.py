@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Status
+from reconciler.report.waits import NOBODYS, WAITS, is_failed_hold, is_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,27 +22,8 @@ OK: Final = 0
 NOT_OK: Final = 1
 INVALID: Final = 2
 MACHINE: Final = 3
-WAITS: Final = 4
 _MACHINES: Final = frozenset({"StoreError", "NewerStore", "HeldBy", "LeaseLost", "Conflict"})
 """The classes of `errors.StoreError`, by which an outcome names a failure of the state directory or a lock."""
-_NOBODYS: Final = frozenset({Reason.RATE_LIMITED, Reason.PAUSED})
-_ASKED_FOR: Final = frozenset(
-    {
-        Reason.SUSPENDED,
-        Reason.RELOAD_DELAYED,
-        Reason.PRUNE_DISABLED,
-        Reason.HANDOVER_PENDING,
-        Reason.WOULD_LOSE_TRUST,
-        Reason.IMPORT_ENDS,
-        Reason.IN_FLIGHT,
-        Reason.WAITING_FOR_SOLVE,
-        Reason.WAITING_FOR_REQUEST,
-    }
-)
-
-
-_PERSONS: Final = frozenset({Reason.PINNED})
-"""What a person did on purpose: no failure by itself, but a site that is not Ready for it is one."""
 
 
 def exit_code_of_diff(plan: Plan, errors: Sequence[Problem] = ()) -> int:
@@ -68,11 +50,13 @@ def exit_code(
     held, outcomes = tuple(holds), _last(outcomes)
     if any(outcome.status is Status.FAILED and outcome.reason in _MACHINES for outcome in outcomes):
         return MACHINE
-    if any(_fails(outcome) for outcome in outcomes) or any(_is_failure(hold) for hold in held):
+    if any(_fails(outcome) for outcome in outcomes) or any(
+        is_failed_hold(hold.reason, failed=hold.failed) for hold in held
+    ):
         return NOT_OK
     if any(_is_not_ready(condition) for condition in ready):
         return NOT_OK
-    return WAITS if any(hold.reason in _NOBODYS for hold in held) else OK
+    return WAITS if any(hold.reason in NOBODYS for hold in held) else OK
 
 
 def _last(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
@@ -82,15 +66,9 @@ def _last(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
 
 def _fails(outcome: Outcome) -> bool:
     if outcome.status in (Status.FAILED, Status.WAITING):
-        return outcome.reason not in {reason.value for reason in (*_NOBODYS, Reason.WAITING_FOR_SOLVE)}
+        return outcome.reason not in NOBODYS | {Reason.WAITING_FOR_SOLVE.value}
     return outcome.status is Status.SKIPPED and outcome.reason == Reason.DEPENDENCY_FAILED.value
 
 
-def _is_failure(hold: Hold) -> bool:
-    return hold.failed or hold.reason not in _NOBODYS | _ASKED_FOR | _PERSONS
-
-
 def _is_not_ready(condition: Condition) -> bool:
-    if condition.type != "Ready" or condition.status == "True":
-        return False
-    return condition.reason not in {reason.value for reason in _NOBODYS | _ASKED_FOR}
+    return condition.type == "Ready" and condition.status != "True" and not is_wait(condition.reason)

@@ -23,8 +23,14 @@ from reconciler.report.schema_words import (
 )
 
 PROVEN: Final[Schema] = {"type": "object", "additionalProperties": object_of({"method": TEXT, "type": TEXT})}
-HOLD: Final[Schema] = {"reason": WORD, "until": TIME_OR_NULL, "endsWhen": TEXT_OR_NULL, "message": TEXT}
-SITE_HOLD: Final[Schema] = {"target": TEXT_OR_NULL, **HOLD}
+_HOLD: Final[Schema] = {
+    "target": TEXT_OR_NULL,
+    "reason": WORD,
+    "until": TIME_OR_NULL,
+    "endsWhen": TEXT_OR_NULL,
+    "message": TEXT,
+    "failed": BOOL,
+}
 _CONDITION: Final[Schema] = object_of({
     "type": {"enum": ["Issued", "Installed", "Served", "Covered", "Ready", "Stalled", "Moved"]},
     "status": {"enum": ["True", "False", "Unknown"]},
@@ -69,7 +75,7 @@ _STATUS: Final[Schema] = object_of({
     "certificate": _CERTIFICATE,
     "renewal": object_of({"at": TIME, "reason": WORD}, null=True),
     "targets": list_of(object_of({"name": TEXT, "installed": BOOL, "served": _SERVED})),
-    "holds": list_of(object_of(SITE_HOLD)),
+    "holds": list_of(object_of(_HOLD)),
     "failures": object_of({"count": COUNT, "nextAttempt": TIME_OR_NULL, "last": _LAST_FAILURE}),
     "missingHostnames": list_of(TEXT),
     "handled": object_of({"renewAt": TEXT_OR_NULL, "retryAt": TEXT_OR_NULL}),
@@ -97,7 +103,7 @@ def site_schema(*, seen: bool) -> Schema:
 
 def hold_schema() -> Schema:
     """Give that of a hold of any subject."""
-    return object_of({"site": TEXT_OR_NULL, "target": TEXT_OR_NULL, **HOLD}, {"failed": BOOL})
+    return object_of({"site": TEXT_OR_NULL, **_HOLD})
 
 
 def by_kind(kinds: Schema) -> Schema:

@@ -118,7 +118,7 @@ _PLAN: Final[Schema] = object_of(
         "kind": {"const": "Plan"},
         "digest": DIGEST,
         "changes": list_of(_CHANGE),
-        "holds": list_of({**hold_schema(), "required": [*hold_schema()["required"], "failed"]}),
+        "holds": list_of(hold_schema()),
         "errors": list_of(_PROBLEM),
     },
     {"removable": _REMOVABLE},

@@ -119,6 +119,7 @@ def _facts(desired: DesiredSite, observed: ObservedSite, holds: Sequence[Hold], 
                 "until": rfc3339(hold.until),
                 "endsWhen": hold.ends_when,
                 "message": hold.message,
+                "failed": hold.failed,
             }
             for hold in holds
         ],

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from reconciler.report.cells import at, condition, listed, shown, table
 from reconciler.report.reasons import next_step
 from reconciler.report.times import parsed, relative
+from reconciler.report.waits import BY_HAND, NOBODYS, NOT_YET, is_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 _WORST: Final = 10
-_WAITING: Final = frozenset(
-    (
-        *("Suspended", "RateLimited", "Paused", "ReloadDelayed", "InFlight", "WaitingForSolve", "WaitingForRequest"),
-        *("Missing", "Placeholder", "NotYetSeen", "RenewalDue"),
-    )
-)
-_BY_HAND: Final = frozenset({"WaitingForSolve", "WaitingForRequest"})
 _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 
 
@@ -30,15 +24,26 @@ def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     """Judge one site's item: Ready, waiting for what comes by itself or was asked for, or in need of a person or luck.
 
     A good certificate whose renewal fails, or waits because the state was moved, is in need too, long before it ends.
-    An order that a person took in hand is a wait, whatever failed before, and so is a site that a person suspended.
+    An order that a person took in hand is a wait, whatever failed before, and so are a site that a person suspended and
+    one that a CA's limits hold.
     """
     ready = condition(item, "Ready")
-    failed = at(item, "status", "failures", "count")
-    in_hand = ready.get("reason") in _BY_HAND or at(item, "spec", "suspend") is True
-    has_failed = isinstance(failed, int) and failed > 0 and not in_hand
+    reason = str(ready.get("reason") or "Missing")
+    in_hand = reason in BY_HAND | NOBODYS or at(item, "spec", "suspend") is True
+    has_failed = _failures(item) > 0 and not in_hand
     if ready.get("status") == "True":
         return "failing" if has_failed or _is_moved(item) else "ready"
-    return "waiting" if ready.get("reason", "Missing") in _WAITING and not has_failed else "failing"
+    waits = (is_wait(reason) or reason in NOT_YET) and not has_failed and not _has_failed_hold(item)
+    return "waiting" if waits else "failing"
+
+
+def _failures(item: Mapping[str, Any]) -> int:
+    count = at(item, "status", "failures", "count")
+    return count if isinstance(count, int) else 0
+
+
+def _has_failed_hold(item: Mapping[str, Any]) -> bool:
+    return any(at(hold, "failed") is True for hold in listed(at(item, "status", "holds")))
 
 
 def _is_moved(item: Mapping[str, Any]) -> bool:

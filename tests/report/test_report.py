@@ -40,6 +40,7 @@ from reconciler.report.rows import KINDS, rows_text
 from reconciler.report.site_json import list_json, site_item
 from reconciler.report.status_text import grade, status_text
 from reconciler.report.times import human
+from reconciler.report.waits import ASKED_FOR, BY_HAND, NOBODYS, NOT_YET, PERSONS
 from tests.plan.world import COPY, DAY, LE, NOW, PLAIN, WEB, Small, declared, revision, site
 
 if TYPE_CHECKING:
@@ -286,6 +287,22 @@ OUT = Outcome(INSTALL, Status.FAILED)
 )
 def test_exit_code(code: int, given: dict[str, tuple[object, ...]]) -> None:
     assert exit_code(**given) == code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("reason", Reason)
+def test_what_fails_a_command_fails_in_status_too(reason: Reason, failed: bool) -> None:  # noqa: FBT001
+    """A wait is one everywhere. What the next pass does is a wait for who looks in between alone."""
+    hold = Hold(reason, "x", site="a", failed=failed)
+    item = site_item(A, _seen(live=NoRevision()), NOW, (hold,))
+    item["status"]["conditions"][0]["reason"] = reason.value
+    code = exit_code([hold], ready=[Condition("Ready", "False", reason, "x")])
+    assert (grade(item) == "failing") == (code == 1 and (failed or reason not in NOT_YET)), grade(item)
+
+
+def test_the_table_of_waits_has_known_words() -> None:
+    assert {*NOBODYS, *ASKED_FOR, *PERSONS, *NOT_YET} <= {reason.value for reason in Reason}
+    assert BY_HAND <= ASKED_FOR
 
 
 def test_exit_code_of_diff() -> None:
