@@ -33,6 +33,7 @@ def challenges(site: str, settings: Settings) -> int:
     """Make the order of a SITE, or resume it, and print every challenge of every name.
 
     The order is a person's from then on: `solve` proves its names, `request` ends it, `retry` lets it go on by itself.
+    Exit 4 if the CA's limits allow no order now.
     """
     from reconciler.cli.apps import opened
 
@@ -122,13 +123,15 @@ def _told(
     failure: CertwrightError,
     before: Offer | None = None,
 ) -> int:
-    """Tell of a failure, each name with the CA's own words, and what to do about it."""
+    """Tell of a failure, each name with the CA's own words, and what to do about it. Give the exit code."""
     from reconciler.errors import NamesFailed
     from reconciler.report.challenge_item import removable_after
     from reconciler.report.challenge_list import failed_list
     from reconciler.report.challenge_next import words_after
+    from reconciler.report.exit_code import exit_code_of_failures
 
-    for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
+    parts = failure.failures if isinstance(failure, NamesFailed) else (failure,)
+    for one in parts:
         url, hostname = getattr(one, "url", None), getattr(one, "hostname", None)
         name = f"{hostname}: " if hostname and not str(one).startswith(hostname) else ""
         screen.tell(f"site/{site.name}: {name}{one}" + (f" ({url})" if url else ""), RED)
@@ -136,7 +139,7 @@ def _told(
     screen.tell(f"next: {words_after(verb, site.name, failure)}")
     if settings.output != "text":
         write(screen, failed_list(verb, site.name, site.names, before, failure), settings.output)
-    return 1
+    return exit_code_of_failures(getattr(one, "reason", "") for one in parts)
 
 
 def _tell_removable(screen: Screen, settings: Settings, things: Sequence[dict[str, Any]]) -> None:

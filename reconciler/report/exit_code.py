@@ -59,6 +59,11 @@ def exit_code(
     return WAITS if any(hold.reason in NOBODYS for hold in held) else OK
 
 
+def exit_code_of_failures(reasons: Iterable[str]) -> int:
+    """Give the code of a verb that ended early for these reasons: 4 if all of them are nobody's failure, else 1."""
+    return WAITS if all(reason in NOBODYS for reason in reasons) else NOT_OK
+
+
 def _last(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     by_work = {(outcome.change.verb, outcome.change.subject, outcome.change.target): outcome for outcome in outcomes}
     return tuple(by_work.values())

@@ -16,6 +16,7 @@ from reconciler.schema import all_schemas
 from tests.journeys.stage import FULL, SERVER, Stage, document, site
 from tests.journeys.stage import held as told_holds
 from tests.program import Program
+from tests.servers import faults
 from tests.servers.front import front as front_of
 from tests.servers.pebble import Options
 from tests.servers.pebble import pebble as pebble_of
@@ -95,6 +96,15 @@ def _line(record: dict[str, Any]) -> str:
 
 def _of(items: list[dict[str, Any]], hostname: str, kind: str) -> dict[str, Any]:
     return next(one for one in items if (one["hostname"], one["type"]) == (hostname, kind))
+
+
+def test_a_limit_of_the_ca_is_nobodys_failure(desk: Desk) -> None:
+    desk.ca.inject(faults.refuse(429, problem="rateLimited", retry_after="3600"), "order-plz", times=None)
+    limited = desk.run("challenges", "one", "-o", "json")
+    assert (limited.returncode, challenge_list(limited.stdout)["error"]["reason"]) == (4, "RateLimited")
+    desk.ca.heal()
+    desk.ca.inject(faults.refuse(403, problem="unauthorized"), "order-plz", times=None)
+    assert desk.run("challenges", "one").returncode == 1
 
 
 def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, dns: Challtestsrv) -> None:
