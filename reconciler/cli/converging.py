@@ -14,7 +14,7 @@ from reconciler.cli.results import Results
 from reconciler.cli.scopes import follow, scope_of
 from reconciler.cli.screen import RED
 from reconciler.cli.signals import stopping
-from reconciler.report.cells import at
+from reconciler.report.cells import at, condition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,15 +48,26 @@ def converge(sites: Collection[str], settings: Settings, screen: Screen, limits:
         results = run.converge(scope, limits)
         if saved is not None:  # of the others nothing was asked
             scope = replace(scope, sites=frozenset(one.site for one in results.changes.values() if one.site))
-        code = results.code(not_ready(settings, app, scope))
+        code = results.code(not_ready(app, scope, results))
         # what does not parse is held, and a hold that a person must end is no success
         return caught.code(1 if code == 0 and app.tree.problems else code)
 
 
-def not_ready(settings: Settings, app: App, scope: Scope) -> list[views.Item]:
-    """Give the items of the scope's declared sites that are not Ready."""
-    names = app.tree.glance().keys() if scope.sites is None else scope.sites
-    return [item for item in views.not_ready(settings.state) if at(item, "metadata", "name") in names]
+def not_ready(app: App, scope: Scope, results: Results) -> list[views.Item]:
+    """Give the items of the scope's declared sites that are not Ready.
+
+    Those that the last pass looked at as it saw them, whatever becomes of the cache; the others as they were seen.
+    """
+    names = frozenset(app.tree.glance()) if scope.sites is None else scope.sites
+    here = _seen_last(app, names, results.last)
+    unseen = names - here.keys()
+    rest = [item for item in views.not_ready(app.options.state) if at(item, "metadata", "name") in unseen]
+    return [*(item for item in here.values() if condition(item, "Ready").get("status") != "True"), *rest]
+
+
+def _seen_last(app: App, names: Collection[str], report: Report | None) -> dict[str, views.Item]:
+    looked = report.declared.sites.keys() & names if report is not None else ()
+    return {name: dict(app.engine.viewing(name, report, None)) for name in looked if report is not None}
 
 
 @dataclass(slots=True)

@@ -59,7 +59,7 @@ def import_(settings: Settings, site: str, **given: str | None) -> int:
             screen.note(f"site/{name}: no intermediate certificate was brought; `certwright verify {name}` tells")
         scope = Scope(sites=frozenset({name}))
         results = Run(app, settings, screen).converge(scope, Limits())
-        return caught.code(results.code(not_ready(settings, app, scope)))
+        return caught.code(results.code(not_ready(app, scope, results)))
 
 
 def _spec(given: dict[str, str | None]) -> ImportSpec:

@@ -66,7 +66,7 @@ def _wished(
         scope = Scope(sites=names, follows=chosen.follows)
         wish(app, scope)
         results = Run(app, settings, screen).converge(scope, Limits(reissues=len(names)))
-        code = results.code(not_ready(settings, app, scope))
+        code = results.code(not_ready(app, scope, results))
         left = _left(app, names) if name == "renew" else []
         for site in left:
             screen.tell(f"site/{site}: not renewed; `certwright why {site}` says more", RED)

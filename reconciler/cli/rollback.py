@@ -46,7 +46,7 @@ def rollback(site: str, revision: str | None, settings: Settings) -> int:
         screen.note(f"site/{declared.name}: {chosen.id} is in use again; `certwright renew {declared.name}` ends that")
         scope = Scope(sites=names)
         results = Run(app, settings, screen).converge(scope, Limits())
-        return caught.code(results.code(not_ready(settings, app, scope)))
+        return caught.code(results.code(not_ready(app, scope, results)))
 
 
 def _go_back(app: App, site: DesiredSite, wanted: str | None) -> Revision:

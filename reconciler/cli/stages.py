@@ -106,7 +106,7 @@ def request(site: str, settings: Settings) -> int:
         run.results.more = {"removable": removable(offer)}
         results = run.converge(scope, Limits(reissues=1))
         _tell_removable(screen, settings, removable(offer))
-        return caught.code(results.code(not_ready(settings, app, scope)))
+        return caught.code(results.code(not_ready(app, scope, results)))
 
 
 def _failures() -> tuple[type[CertwrightError], ...]:

@@ -415,6 +415,18 @@ def test_status_tells_how_many_sites_no_pass_has_looked_at(applied: Program) -> 
     assert "not looked at" not in applied("status").stdout
 
 
+def test_apply_tells_what_is_not_ready_without_a_cache(program: Program) -> None:
+    server = program.manifests / "server.yaml"
+    looked_at = "{type: files, verify: {address: 127.0.0.1, ports: [9], mode: enforce},"
+    server.write_text(server.read_text().replace("{type: files,", looked_at))
+    program.site("example")
+    assert program("apply").returncode == 1
+    for path in program.state.glob("index.sqlite*"):
+        path.unlink()
+    (program.state / "index.sqlite").mkdir()
+    assert (program("apply").returncode, program("status").returncode) == (1, 1)
+
+
 def test_status_of_a_site_by_name_knows_what_get_knows(applied: Program) -> None:
     applied.site("unseen")
     told = applied("status", "unseen")
