@@ -44,7 +44,8 @@ class Progress:
         from rich.progress import Progress as Bar
 
         shown = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-        self._bar = Bar(*shown, console=Console(stderr=True), transient=True, redirect_stdout=False)
+        console = Console(stderr=True, color_system=None if self._screen.plain else "auto")
+        self._bar = Bar(*shown, console=console, transient=True, redirect_stdout=False)
         self._task = self._bar.add_task("", total=changes)
         self._bar.start()
 

@@ -75,6 +75,11 @@ class Screen:
         """Tell whether a progress bar may be drawn: standard error is a terminal."""
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
+    @property
+    def plain(self) -> bool:
+        """Tell whether a person wants no colour."""
+        return self._color is False
+
     def colored(self, text: str, color: str | None, stream: TextIO) -> str:
         """Make text safe, and colour it if the stream is a terminal."""
         shown = safe(text)

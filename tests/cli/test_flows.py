@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -177,11 +178,10 @@ def test_watching_shows_what_changes(applied: Program) -> None:
     assert process.returncode == 130
 
 
-def test_a_terminal_gets_a_bar_and_colours(program: Program) -> None:
-    for number in range(3):
-        program.site(f"site{number}")
+def on_a_terminal(program: Program, *arguments: str, env: dict[str, str] | None = None) -> bytes:
+    """Run a verb to its good end, and give what a terminal gets to see."""
     leader, follower = pty.openpty()
-    argv, env = program.argv("apply"), {**program.environment(), "TERM": "xterm"}
+    argv, env = program.argv(*arguments), {**program.environment(), "TERM": "xterm", **(env or {})}
     with subprocess.Popen(argv, stdout=follower, stderr=follower, env=env) as process:
         os.close(follower)
         told = b""
@@ -190,6 +190,23 @@ def test_a_terminal_gets_a_bar_and_colours(program: Program) -> None:
                 told += more
         assert process.wait(60) == 0
     os.close(leader)
+    return told
+
+
+@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})], ids=str)
+def test_a_terminal_gets_a_bar_without_colours_where_none_are_wanted(
+    program: Program, flags: tuple[str, ...], env: dict[str, str]
+) -> None:
+    program.site("example")
+    told = on_a_terminal(program, "apply", *flags, env=env)
+    assert b"2/2" in told
+    assert re.findall(rb"\x1b\[[0-9;]*m", told) == []
+
+
+def test_a_terminal_gets_a_bar_and_colours(program: Program) -> None:
+    for number in range(3):
+        program.site(f"site{number}")
+    told = on_a_terminal(program, "apply")
     assert b"\x1b[32m" in told
     assert b"6/6" in told
     assert b"applied: 6 done." in told
