@@ -61,6 +61,8 @@ def _root(settings: Settings) -> str:
         raise click.UsageError("init writes one directory: name it with one -f")
     root = str(Path(settings.manifests[0]).absolute())
     try:
+        with suppress(FileNotFoundError):
+            Path(root).stat()  # a loop of links is neither there nor not there
         found = sorted(path for path in Path(root).rglob("*") if path.suffix in (".yaml", ".yml"))
     except OSError as error:
         raise UsageError(f"{root} cannot be read: {error.strerror}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.names import check
@@ -68,7 +68,8 @@ def tree_name(settings: Settings) -> str | None:
     """Give the name by which a state directory knows the tree it follows; None for standard input, which none can."""
     if _STDIN in settings.manifests:
         return None
-    paths = ", ".join(sorted(str(Path(root).resolve()) for root in settings.manifests))
+    # not by pathlib, to which a loop of links is a bug
+    paths = ", ".join(sorted(os.path.realpath(root) for root in settings.manifests))
     return f"{paths} (server {settings.server})" if settings.server else paths
 
 

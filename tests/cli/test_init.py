@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from reconciler.cli.scopes import tree_name
+from reconciler.cli.settings import Settings
 from tests.program import ENTRY
 
 if TYPE_CHECKING:
@@ -85,3 +87,10 @@ def test_describe_shows_the_lines_of_every_server(tmp_path: Path) -> None:
         "postfix": "tls_server_sni_maps = hash:/etc/postfix/certwright.d/sni",
     }.items():
         assert f"  {line}\n" in init(tmp_path, "describe", "target", target).stdout
+
+
+def test_a_loop_of_links_is_no_tree(tmp_path: Path) -> None:
+    (tmp_path / "tree").symlink_to(tmp_path / "tree")
+    told = init(tmp_path, "init", "www.example.com")
+    assert (told.returncode, "Too many levels of symbolic links" in told.stderr) == (2, True), told.stderr
+    assert tree_name(Settings((str(tmp_path / "tree"),), "/s")) == str(tmp_path / "tree"), "`run` holds, and waits"
