@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -42,7 +43,7 @@ def run(settings: Settings, *, workers: int, no_watch: bool) -> int:
                 clock=app.clock,
                 stop=app.clock.stop,
                 roots=settings.manifests,
-                state=settings.state,
+                state=os.path.realpath(settings.state),  # as the store names its own files
                 begin=lambda: begin(app, settings, screen),
                 tidy=app.store.tidy,
                 watching=not no_watch,

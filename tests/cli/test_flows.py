@@ -371,6 +371,24 @@ def test_run_watches_and_ends_with_0(program: Program) -> None:
     assert "1 sites" not in told
 
 
+def test_run_watches_nothing_of_a_linked_state_directory_but_what_is_live(applied: Program) -> None:
+    """Its own writes would wake it."""
+
+    def greeting(state: Path) -> str:
+        argv = [*applied.argv()[:-1], str(state), "run"]
+        with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=applied.environment()) as process:
+            assert process.stderr is not None
+            told = next(line for line in process.stderr if "run started: " in line)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        return told.partition("run started: ")[2]
+
+    link = applied.root / "link"
+    link.symlink_to(applied.state)
+    greeting(applied.state)  # the first one notes what it looked at
+    assert greeting(link) == greeting(applied.state)
+
+
 def test_a_state_directory_that_is_none_is_the_machines_failure(program: Program) -> None:
     program.site("example")
     program.state.mkdir()
