@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
     from reconciler.engine import Report
     from reconciler.model.changes import Change, Hold
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.outcomes import Outcome
 
 
@@ -39,6 +40,7 @@ class Results:
     holds: tuple[Hold, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     last: Report | None = None
+    sites: Mapping[str, DesiredSite] = field(default_factory=dict)
     told: frozenset[Hold] = frozenset()
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +58,7 @@ class Results:
         self.outcomes = [outcome for report in reports for outcome in report.outcomes]
         self.holds = reports[-1].plan.holds
         self.last = reports[-1]
+        self.sites = {name: site for report in reports for name, site in report.declared.sites.items()}
 
     @property
     def ended(self) -> Mapping[str, Outcome]:
@@ -92,7 +95,7 @@ class Results:
 
     def _tell_failure(self, outcome: Outcome) -> None:
         self.screen.out(outcome_line(outcome), RED)
-        step = next_step(outcome.reason, outcome.change.site or self._first_held(outcome.change.target))
+        step = next_step(outcome.reason, outcome.change.site or self._site_on(outcome.change.target))
         if outcome.again is not None and self.last is not None:
             from reconciler.report.times import both
 
@@ -100,9 +103,13 @@ class Results:
         if step is not None:
             self.screen.out(f"        next: {step}")
 
-    def _first_held(self, target: str | None) -> str | None:
-        """Give a site that a target's failure holds, for a command that a person can run as it stands."""
-        return next((hold.site for hold in self.holds if target is not None and hold.target == target), None)
+    def _site_on(self, target: str | None) -> str | None:
+        """Give a site on a target that failed, one that is held first: for a command that can be run as it stands."""
+        if target is None:
+            return None
+        held = [hold.site for hold in self.holds if hold.target == target and hold.site]
+        on = (name for name, site in sorted(self.sites.items()) if target in {use.spec.name for use in site.targets})
+        return next(iter((*held, *on)), None)
 
     def _tell_new_holds(self) -> None:
         """Tell what is held now; the plan at the top showed what was held before."""
