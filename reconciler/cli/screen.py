@@ -13,8 +13,6 @@ import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reconciler.cli.settings import Settings
 
 RED: Final = "31"
@@ -164,16 +162,3 @@ def _drop(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-
-
-def columns(rows: Iterable[Iterable[str]], gap: int = 3) -> str:
-    """Set rows of cells in columns, the last one as wide as it is."""
-    table = [[safe(cell).replace("\n", " ") for cell in row] for row in rows]
-    if not table:
-        return ""
-    widths = [max(len(row[number]) for row in table) for number in range(len(table[0]) - 1)]
-    pad = " " * gap
-    return "\n".join(
-        (pad.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])).rstrip()
-        for row in table
-    )

@@ -50,11 +50,6 @@ class Settings:
     verbosity: int = 0
     color: bool | None = None
 
-    @property
-    def quiet(self) -> bool:
-        """Tell whether only results and failures are shown."""
-        return self.verbosity < 0
-
 
 def options() -> dict[str, click.Option]:
     """Give the global flags by name, made anew: click keeps state in them."""

@@ -61,11 +61,6 @@ def bug_item(desired: DesiredSite, bug: Exception, now: datetime, previous: Mapp
     return {**item, "status": {**item["status"], "conditions": [ready, *others]}}
 
 
-def list_json(items: Sequence[Mapping[str, Any]]) -> Json:
-    """Wrap items the way `get -o json` does."""
-    return {"apiVersion": API_VERSION, "kind": "List", "items": list(items)}
-
-
 def _spec(desired: DesiredSite) -> Json:
     """Give the resolved spec, references by name; nothing in it is a secret."""
     return {

@@ -37,7 +37,7 @@ from reconciler.report.plan_markdown import fenced, plan_markdown
 from reconciler.report.plan_text import plan_text
 from reconciler.report.reasons import SENTENCES, next_step
 from reconciler.report.rows import KINDS, rows_text
-from reconciler.report.site_json import list_json, site_item
+from reconciler.report.site_json import site_item
 from reconciler.report.status_text import grade, status_text
 from reconciler.report.times import human
 from reconciler.report.waits import ASKED_FOR, BY_HAND, NOBODYS, NOT_YET, PERSONS
@@ -145,7 +145,7 @@ def test_item_is_as_documented_and_keeps_transition_times() -> None:
     times = {one["type"]: one["lastTransitionTime"] for one in again["status"]["conditions"]}
     assert times["Issued"] == "2026-03-01T12:00:00Z"
     assert times["Ready"] == "2026-03-02T12:00:00Z"
-    json.dumps(list_json([item, again]))
+    json.dumps([item, again])
 
 
 KEY = PlannedFile("/x.key", Part.KEY, FileChange.UPDATE, "SECRET-BEFORE", "SECRET-AFTER")
