@@ -1,6 +1,8 @@
 """The environment as far as it is obeyed: what could change our libraries or our children is taken out first.
 
-Only `CERTWRIGHT_*`, `NO_COLOR` and what names the terminal are ever asked. Nothing but `os` and `sys` is imported here.
+Asked for by ourselves are `CERTWRIGHT_*`, `_CERTWRIGHT_COMPLETE` and its like (completion), `NO_COLOR`, what names the
+terminal, and TMPDIR, where the report of a bug is kept; besides whatever name a person gives as that of a secret
+(`--passphrase-env`, `env:` in a manifest). Nothing but `os` and `sys` is imported here.
 """
 
 from __future__ import annotations
