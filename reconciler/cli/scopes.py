@@ -55,12 +55,20 @@ def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:
     return chosen
 
 
-def _refuse_nothing(settings: Settings, screen: Screen) -> None:
+def problems_of_nothing(settings: Settings) -> tuple[Problem, ...]:
+    """Say of each -f that it holds no manifest; empty if there is any file."""
     from reconciler.manifests.walking import walk
 
-    if not walk(settings.manifests).files:
-        told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
-        raise ManifestError([Problem(root, 0, 0, told) for root in settings.manifests])
+    if walk(settings.manifests).files:
+        return ()
+    told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
+    return tuple(Problem(root, 0, 0, told) for root in settings.manifests)
+
+
+def _refuse_nothing(settings: Settings, screen: Screen) -> None:
+    problems = problems_of_nothing(settings)
+    if problems:
+        raise ManifestError(problems)
     screen.note(f"no Site is declared in {', '.join(settings.manifests)}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.cli.failures import tell
 from reconciler.cli.group import verb
+from reconciler.cli.scopes import problems_of_nothing
 from reconciler.cli.screen import GREEN, Screen
 from reconciler.cli.writing import write
 from reconciler.errors import ManifestError, Problem
@@ -64,7 +65,6 @@ def _checked(settings: Settings) -> tuple[tuple[Problem, ...], int]:
     """Give the problems and the number of sites."""
     from reconciler.manifests.settings import Settings as TreeSettings
     from reconciler.manifests.tree import ManifestTree
-    from reconciler.manifests.walking import walk
 
     tree = ManifestTree(TreeSettings(settings.manifests, settings.server, lenient=False), NoCache())
     try:
@@ -73,10 +73,7 @@ def _checked(settings: Settings) -> tuple[tuple[Problem, ...], int]:
         # which Server this machine is does not matter here: all of them are checked
         rest = tuple(one for one in error.problems if one.file != _WHICH_SERVER or settings.server is not None)
         return rest, 0 if rest else sum(one.kind == "Site" for one in tree.resources())
-    if not sites and not walk(settings.manifests).files:
-        told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
-        return tuple(Problem(root, 0, 0, told) for root in settings.manifests), 0
-    return (), sites
+    return (problems_of_nothing(settings) if not sites else ()), sites
 
 
 def _value(problems: tuple[Problem, ...], count: int) -> dict[str, Any]:
