@@ -49,7 +49,14 @@ def wide(state: str) -> list[Item]:
 def _hold(one: Item) -> Item:
     until = parsed(one.get("until"))
     words = {name: one.get(name) for name in ("site", "target", "reason", "message")}
-    return {**words, "until": rfc3339(until), "endsWhen": one.get("ends_when"), "failed": one.get("failed") is True}
+    count = {"count": one["count"]} if isinstance(one.get("count"), int) else {}
+    return {
+        **words,
+        "until": rfc3339(until),
+        "endsWhen": one.get("ends_when"),
+        "failed": one.get("failed") is True,
+        **count,
+    }
 
 
 def unseen(state: str, items: list[Item]) -> int:

@@ -191,7 +191,8 @@ class Change:
 class Hold:
     """Something wanted and deliberately not done now.
 
-    It ends at `until`, or when `ends_when` (a sentence) comes true.
+    It ends at `until`, or when `ends_when` (a sentence) comes true. `count` is how many a person would allow, if that
+    ends it.
     """
 
     reason: Reason
@@ -201,6 +202,7 @@ class Hold:
     until: datetime | None = None
     ends_when: str | None = None
     failed: bool = False
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

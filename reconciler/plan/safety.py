@@ -57,6 +57,7 @@ def _guard(away: tuple[Abandoned, ...], declared: Declared, world: World, limits
         message,
         ends_when=f"the manifests are back, or `certwright apply --allow-removals {count}`",
         failed=True,
+        count=count,
     )
 
 
@@ -75,6 +76,7 @@ def guard_reissues(wishes: Sequence[Wish], total: int, limits: Limits) -> tuple[
         f"{len(counted)} of {_sites(total)} would get a new certificate although theirs is good: {some(counted)}",
         ends_when=f"the change is undone, or `certwright apply --allow-reissues {len(counted)}`",
         failed=True,
+        count=len(counted),
     )
     stopped = frozenset(counted)
     return tuple(_stop(wish, held) if wish.desired.name in stopped else wish for wish in wishes), (held,)

@@ -103,7 +103,7 @@ def site_schema(*, seen: bool) -> Schema:
 
 def hold_schema() -> Schema:
     """Give that of a hold of any subject."""
-    return object_of({"site": TEXT_OR_NULL, **_HOLD})
+    return object_of({"site": TEXT_OR_NULL, **_HOLD}, {"count": COUNT})
 
 
 def by_kind(kinds: Schema) -> Schema:

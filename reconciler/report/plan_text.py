@@ -157,7 +157,7 @@ def _hold_lines(group: list[Hold], now: datetime) -> Iterator[str]:
         yield f"      until {both(hold.until, now)}"
     if hold.ends_when:
         yield f"      ends when {visible(hold.ends_when)}"
-    step = next_step(hold.reason.value, hold.site)
+    step = next_step(hold.reason.value, hold.site, hold.count)
     if step is not None:
         yield f"      next: {visible(step)}"
 

@@ -82,7 +82,8 @@ def _wide_lines(hold: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"  ends {relative(until, now)}"
     elif ends:
         yield f"  ends when {shown(ends)}"
-    step = next_step(shown(hold.get("reason")), hold.get("site"))
+    count = hold.get("count")
+    step = next_step(shown(hold.get("reason")), hold.get("site"), count if isinstance(count, int) else None)
     if step is not None:
         yield f"  next: {step}"
 

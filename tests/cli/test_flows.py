@@ -483,6 +483,8 @@ def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
     assert told.returncode == 1
     assert "held: TooManyRemovals: 2 of " in told.stdout
     assert "ends when the manifests are back, or `certwright apply --allow-removals 2`" in told.stdout
+    assert told.stdout.endswith(" apply --allow-removals 2\n"), "the next step"
+    assert " apply --allow-removals 2\n" in applied("diff").stdout
     assert applied.json("status")["holds"][0]["reason"] == "TooManyRemovals"
     assert "TooManyRemovals" in applied("get", "holds").stdout
     assert "TooManyRemovals" not in applied("status", "c").stdout
