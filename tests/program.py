@@ -64,6 +64,10 @@ class Program:
         path.write_text(SITE.format(name=name, tier=tier, hostnames=", ".join(hostnames or (f"{name}.test",))))
         return path
 
+    def flags(self) -> str:
+        """Give what `argv` says of tree and state, as it stands in the commands that are printed."""
+        return f"-f {self.manifests} --state {self.state}"
+
     def argv(self, *arguments: str) -> list[str]:
         return [*ENTRY, "-f", str(self.manifests), "--state", str(self.state), *arguments]
 

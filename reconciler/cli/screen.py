@@ -12,6 +12,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
+from reconciler.cli.aiming import with_steps_aimed
+
 if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
 
@@ -56,6 +58,8 @@ class Screen:
         """Find out about colour."""
         self.verbosity = settings.verbosity if settings else 0
         self._color = settings.color if settings else None
+        self._given = settings.given if settings else ()
+        self._is_text = settings is not None and settings.output in ("text", "wide")
         self._turn = threading.RLock()
         self._gone = False
         for stream in (sys.stdout, sys.stderr):
@@ -86,7 +90,8 @@ class Screen:
 
     def out(self, text: str = "", color: str | None = None) -> None:
         """Write a result; a line end is added. Never raises for an output that is lost: `finish` does."""
-        self._write(sys.stdout, self.colored(text, color, sys.stdout))
+        told = with_steps_aimed(text, self._given) if self._is_text else text
+        self._write(sys.stdout, self.colored(told, color, sys.stdout))
 
     def note(self, text: str = "", color: str | None = None) -> None:
         """Tell something by the way; not when quiet."""
@@ -95,7 +100,7 @@ class Screen:
 
     def tell(self, text: str, color: str | None = None) -> None:
         """Tell something that must be known: a failure, a warning. Never raises, as `out`."""
-        self._write(sys.stderr, self.colored(text, color, sys.stderr))
+        self._write(sys.stderr, self.colored(with_steps_aimed(text, self._given), color, sys.stderr))
 
     def diff(self, text: str) -> None:
         """Write a plan: lines of unified diffs are coloured."""

@@ -12,7 +12,7 @@ import click
 from reconciler.cli.completing import directories, files, formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_MANIFESTS: Final = "/etc/certwright/manifests"
 DEFAULT_STATE: Final = "/var/lib/certwright"
@@ -39,7 +39,7 @@ class Duration(click.ParamType[float]):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The global flags as one verb sees them."""
+    """The global flags as one verb sees them. `given` are those that say what it is about, as typed."""
 
     manifests: tuple[str, ...]
     state: str
@@ -49,6 +49,7 @@ class Settings:
     lock_timeout: float = _LOCK_TIMEOUT
     verbosity: int = 0
     color: bool | None = None
+    given: tuple[str, ...] = ()
 
 
 def options() -> dict[str, click.Option]:
@@ -105,7 +106,16 @@ def merged(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> Settings:
         lock_timeout=_LOCK_TIMEOUT if timeout is None else timeout,
         verbosity=-1 if quiet else (outer.get("verbose") or 0) + (inner.get("verbose") or 0),
         color=False if plain else None,
+        given=_given(named, last("state"), last("server")),
     )
+
+
+def _given(manifests: Sequence[str], state: str | None, server: str | None) -> tuple[str, ...]:
+    """Give what was typed; what the environment says goes without saying."""
+    words = [word for path in manifests for word in ("-f", path if path == "-" else _absolute(path))]
+    words += ["--state", _absolute(state)] if state else []
+    words += ["--server", server] if server else []
+    return tuple(words)
 
 
 def _absolute(path: str) -> str:

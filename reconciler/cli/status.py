@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli import views
+from reconciler.cli.aiming import aimed
 from reconciler.cli.completing import site_names
 from reconciler.cli.group import verb
 from reconciler.cli.names import check
@@ -39,7 +40,8 @@ def status(sites: tuple[str, ...], settings: Settings) -> int:
     wide = views.wide(settings.state) if whole else []
     unseen = views.unseen(settings.state, items) if whole else 0
     if settings.output == "text":
-        screen.out(status_text(items, now, source, wide, unseen).rstrip("\n"))
+        # the last column of its table is a command too
+        screen.out(aimed(status_text(items, now, source, wide, unseen).rstrip("\n"), settings.given))
     else:
         write(screen, _value(items, source, wide, unseen), settings.output)
     return 1 if any(hold["failed"] for hold in wide) else _code(items)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from tests.program import ENTRY
+
 if TYPE_CHECKING:
     from tests.program import Program
 
@@ -438,22 +440,44 @@ def test_an_empty_tree_is_told(program: Program) -> None:
         assert "holds no manifest" in told.stderr
 
 
+def test_next_steps_are_commands_for_the_same_tree_and_state(program: Program) -> None:
+    """Where they were typed; else, and in JSON and YAML, the command is bare."""
+    nothing_listens(program)
+    program.site("example")
+    bare, aimed = "then: certwright retry example\n", f"then: certwright {program.flags()} retry example\n"
+    for verb in ("apply", "status", "verify"):
+        told = program(verb)
+        assert (told.returncode, aimed in told.stdout) == (1, True), told.stdout
+    assert bare.strip() in program("verify", "-o", "yaml").stdout
+    assert program.json("verify")["items"][0]["next"].endswith(bare.strip())
+    named = {"CERTWRIGHT_MANIFESTS": str(program.manifests), "CERTWRIGHT_STATE": str(program.state)}
+    env = {**program.environment(), **named}
+    told = subprocess.run([*ENTRY, "status"], capture_output=True, text=True, check=False, env=env)
+    assert bare in told.stdout
+
+
 def test_status_tells_how_many_sites_no_pass_has_looked_at(applied: Program) -> None:
     for name in ("a", "b", "c"):
         applied.site(name)
     assert applied("apply", "a").returncode == 0
     told = applied("status").stdout
-    assert "2 sites: 2 ready, 0 waiting, 0 failing\n2 more not looked at yet; next: certwright apply\n" in told
+    assert "2 sites: 2 ready, 0 waiting, 0 failing\n" in told
+    assert f"\n2 more not looked at yet; next: certwright {applied.flags()} apply\n" in told
     assert applied.json("status")["counts"] == {"ready": 2, "waiting": 0, "failing": 0, "unseen": 2}
     assert "not looked at" not in applied("status", "a").stdout
     assert applied("apply").returncode == 0
     assert "not looked at" not in applied("status").stdout
 
 
-def test_apply_tells_what_is_not_ready_without_a_cache(program: Program) -> None:
+def nothing_listens(program: Program) -> None:
+    """Look at a port where nobody answers."""
     server = program.manifests / "server.yaml"
     looked_at = "{type: files, verify: {address: 127.0.0.1, ports: [9], mode: enforce},"
     server.write_text(server.read_text().replace("{type: files,", looked_at))
+
+
+def test_apply_tells_what_is_not_ready_without_a_cache(program: Program) -> None:
+    nothing_listens(program)
     program.site("example")
     failed = program("apply")
     assert (failed.returncode, "retry example\n" in failed.stdout) == (1, True), failed.stdout
@@ -482,9 +506,10 @@ def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
     told = applied("status")
     assert told.returncode == 1
     assert "held: TooManyRemovals: 2 of " in told.stdout
-    assert "ends when the manifests are back, or `certwright apply --allow-removals 2`" in told.stdout
-    assert told.stdout.endswith(" apply --allow-removals 2\n"), "the next step"
-    assert " apply --allow-removals 2\n" in applied("diff").stdout
+    allow = f"certwright {applied.flags()} apply --allow-removals 2"
+    assert f"ends when the manifests are back, or `{allow}`" in told.stdout
+    assert told.stdout.endswith(f"  next: {allow}\n")
+    assert f"  next: {allow}\n" in applied("diff").stdout
     assert applied.json("status")["holds"][0]["reason"] == "TooManyRemovals"
     assert "TooManyRemovals" in applied("get", "holds").stdout
     assert "TooManyRemovals" not in applied("status", "c").stdout

@@ -184,7 +184,7 @@ def test_preflight_looks_at_it_too(program: Program, files: Path) -> None:
     found = program("preflight")
     assert found.returncode == 1
     assert "no certificate in PEM or DER" in found.stdout
-    assert "certwright import shop" in found.stdout
+    assert f"certwright {program.flags()} import shop" in found.stdout
 
 
 def test_a_manifest_that_cannot_be_edited_says_what_to_write(program: Program, files: Path) -> None:

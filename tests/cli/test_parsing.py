@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.cli.aiming import with_steps_aimed
 from reconciler.cli.group import VERBS, program
 from reconciler.cli.selectors import selector
 from reconciler.cli.settings import Duration, Settings, merged
@@ -100,9 +101,9 @@ def test_a_relative_state_directory_is_meant_from_here(monkeypatch: pytest.Monke
 
 def test_flags_count_before_and_after_the_verb() -> None:
     settings = merged(
-        {"manifests": ("a",), "state": "/s", "verbose": 1}, {"manifests": ("b",), "state": "/t", "verbose": 1}
+        {"manifests": ("/a b",), "state": "/s", "verbose": 1}, {"manifests": ("-",), "state": "/t", "verbose": 1}
     )
-    assert settings == Settings(("a", "b"), "/t", verbosity=2)
+    assert settings == Settings(("/a b", "-"), "/t", verbosity=2, given=("-f", "/a b", "-f", "-", "--state", "/t"))
 
 
 def test_flags_win_over_the_environment_and_that_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +113,9 @@ def test_flags_win_over_the_environment_and_that_over_defaults(monkeypatch: pyte
     monkeypatch.setenv("CERTWRIGHT_MANIFESTS", "/a:/b")
     monkeypatch.setenv("NO_COLOR", "1")
     assert merged({}, {}) == Settings(("/a", "/b"), "/s", color=False)
-    assert merged({"state": "/t"}, {"manifests": ("/c",)}) == Settings(("/c",), "/t", color=False)
+    assert merged({"state": "/t"}, {"manifests": ("/c",)}) == Settings(
+        ("/c",), "/t", color=False, given=("-f", "/c", "--state", "/t")
+    )
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("2m", 120), ("1.5h", 5400), ("1d", 86400), ("7", 7)])
@@ -225,3 +228,13 @@ def test_the_shell_completes_what_fits(
 ) -> None:
     monkeypatch.setattr("reconciler.cli.views.sites", lambda _state, _now: [ITEM, {"spec": 1}])
     assert completed(*words) == found
+
+
+def test_commands_are_aimed_where_a_next_step_names_them() -> None:
+    given = ("-f", "/a b")
+    told = "diff: certwright apply\n  next: stop certwright on it, then: certwright apply x; certwright retry x"
+    assert with_steps_aimed(told, given) == (
+        "diff: certwright apply\n"
+        "  next: stop certwright on it, then: certwright -f '/a b' apply x; certwright -f '/a b' retry x"
+    )
+    assert with_steps_aimed(told, ()) == told

@@ -71,6 +71,11 @@ class Desk:
         ]
         (self.run.manifests / "all.yaml").write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
+    @property
+    def command(self) -> str:
+        """Give how the commands begin that a person is told: about the same tree and state."""
+        return f"certwright {self.run.flags()}"
+
     def offered(self) -> dict[str, Any]:
         done = self.run("challenges", "one", "-o", "json")
         assert done.returncode == 0, done.stderr
@@ -131,7 +136,7 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
         dns.set_txt(found["name"], found["value"])
     solved = desk.run("solve", "one", *(f"{name}=dns-01" for name in NAMES))
     assert solved.returncode == 0, solved.stderr
-    assert "certwright request one" in solved.stdout
+    assert f"{desk.command} request one" in solved.stdout
     lines = [_line(_of(first["items"], name, "dns-01")["dns"]) for name in NAMES]
     assert all(f"  {line}\n" in solved.stdout for line in lines), solved.stdout
     done = desk.run("request", "one")
@@ -151,7 +156,7 @@ def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: C
         desk.offered()
         waits = desk.run("status")
         assert (waits.returncode, "WaitingForSolve" in waits.stdout) == (0, True), waits.stdout
-        assert "certwright challenges one" in waits.stdout
+        assert f"{desk.command} challenges one" in waits.stdout
         twice = desk.run("solve", "one", f"{NAMES[0]}=web", f"{NAMES[0]}=alpn")
         assert (twice.returncode, f"{NAMES[0]} is named twice" in twice.stderr) == (2, True), twice.stderr
         refused = desk.run("solve", "one", f"{NAMES[1]}=web", f"{NAMES[0]}=web")
@@ -188,8 +193,8 @@ def test_what_is_proven_is_told_without_asking_the_ca(desk: Desk, dns: Challtest
     words = desk.run("diff").stdout
     assert "are proven (2 of 2)" in words
     assert f"until {ends:%Y-%m-%dT%H:%M:%SZ}" in words, "the first authorization to end, long before the order"
-    assert "next: certwright request one" in words
-    assert "certwright request one" in desk.run("status").stdout
+    assert f"next: {desk.command} request one" in words
+    assert f"{desk.command} request one" in desk.run("status").stdout
     applied = desk.run("apply")
     assert applied.returncode == 0, applied.stdout
     assert desk.ca.count("/") == asked, "the order on disk tells it"
@@ -236,7 +241,7 @@ def test_killed_in_the_middle_of_each_stage(desk: Desk) -> None:
     solved = desk.run("solve", "one")
     if solved.returncode:
         # the CA came when nobody was there: back by one stage
-        assert "certwright challenges one" in solved.stderr
+        assert f"{desk.command} challenges one" in solved.stderr
         desk.offered()
         assert desk.run("solve", "one").returncode == 0
     _kill(desk, ("request", "one"), desk.run.state / "certificates" / "one")
@@ -256,7 +261,7 @@ def test_a_proof_that_fails_is_told_in_the_cas_words_and_a_new_order_comes_next(
     assert failed.returncode == 1
     assert NAMES[0] in failed.stderr
     assert "/authZ/" in failed.stderr
-    assert "certwright challenges one" in failed.stderr
+    assert f"{desk.command} challenges one" in failed.stderr
     told = challenge_list(failed.stdout)
     assert (told["ok"], told["order"], told["error"]) == (False, first["order"], None)
     assert {one["hostname"]: one["status"] for one in told["names"]} == {NAMES[0]: "invalid", NAMES[1]: "pending"}
@@ -279,7 +284,7 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
     words = desk.run("challenges", "one").stdout
     both = "both TXT values at _acme-challenge.a.example.com. together (two records)"
     other = "the TXT value at _acme-challenge.b.example.com."
-    assert words.endswith(f"next: publish {both}, {other}, then: certwright solve one\n"), words
+    assert words.endswith(f"next: publish {both}, {other}, then: {desk.command} solve one\n"), words
     items = desk.offered()["items"]
     printed = [_of(items, name, "dns-01")["dns"] for name in (NAMES[0], wild, NAMES[1])]
     solved = desk.run("solve", "one", f"{NAMES[1]}=web")
@@ -329,7 +334,7 @@ def test_an_order_that_expires_in_a_persons_hands(tmp_path: Path, dns: Challtest
         held = desk.run("apply")
         assert (held.returncode, desk.orders()) == (1, 1), held.stdout
         assert "StageExpired" in held.stdout
-        assert "certwright challenges one" in held.stdout
+        assert f"{desk.command} challenges one" in held.stdout
         for verb in ("solve", "request"):
             done = desk.run(verb, "one")
             assert done.returncode == 1
@@ -381,11 +386,11 @@ def test_the_stage_that_failed_is_the_next_one(desk: Desk) -> None:
     desk.offered()
     failed = desk.run("solve", "one", f"{NAMES[0]}=zone")
     mends = "let us reach it, or name another in the ChallengeMethod"
-    assert failed.stderr.endswith(f"next: {mends}, then: certwright solve one\n"), failed.stderr
+    assert failed.stderr.endswith(f"next: {mends}, then: {desk.command} solve one\n"), failed.stderr
     told = json.loads(desk.run("solve", "one", f"{NAMES[0]}=zone", "-o", "json").stdout)
     assert told["next"] == "certwright solve one"
     desk.write(directory=f"https://127.0.0.1:{closed}/dir")
-    assert desk.run("challenges", "one").stderr.endswith("next: certwright challenges one\n")
+    assert desk.run("challenges", "one").stderr.endswith(f"next: {desk.command} challenges one\n")
 
 
 @pytest.mark.parametrize(
