@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from reconciler.cli.screen import GREEN, RED, YELLOW, safe
@@ -47,12 +48,14 @@ class Progress:
         console = Console(stderr=True, color_system=None if self._screen.plain else "auto")
         self._bar = Bar(*shown, console=console, transient=True, redirect_stdout=False)
         self._task = self._bar.add_task("", total=changes)
-        self._bar.start()
+        with suppress(OSError):  # a terminal that is gone; the screen loses what it writes in its own way
+            self._bar.start()
 
     def pause(self) -> None:
         """Take the bar off the screen, before something else is written there."""
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):  # the same
+                self._bar.stop()
             self._bar = None
 
     def tell(self, outcome: Outcome) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,3 +66,35 @@ def test_watching_ends_when_nobody_reads(applied: Program, reader: str) -> None:
     argv = ["/bin/sh", "-c", f'{{ "$@"; echo "ended $?" >&2; }} | {reader}', "sh", *applied.argv("get", "sites", "-w")]
     done = subprocess.run(argv, capture_output=True, text=True, env=applied.environment(), timeout=20, check=False)
     assert done.stderr == "ended 0\n"
+
+
+def test_a_bar_on_a_terminal_that_is_gone_is_given_up() -> None:
+    leader, follower = pty.openpty()
+    code = (
+        "import contextlib, os, sys\n"
+        "from reconciler.cli.progress import Progress; from reconciler.cli.screen import Screen\n"
+        "bar = Progress(Screen()); bar.expect(6); os.close(int(os.environ['LEADER']))\n"
+        "with contextlib.suppress(OSError): print('still in the buffer', file=sys.stderr)\n"
+        "bar.pause(); os._exit(7)"
+    )
+    env, argv = {"TERM": "xterm", "LEADER": str(leader)}, [sys.executable, "-c", code]
+    with subprocess.Popen(argv, stderr=follower, pass_fds=[leader], env=env) as process:
+        os.close(leader)
+        os.close(follower)
+    assert process.returncode == 7
+
+
+def test_a_terminal_that_goes_away_does_not_stop_the_work(program: Program) -> None:
+    """Also while a bar is drawn there, which is not by us."""
+    for number in range(3):
+        program.site(f"site{number}")
+    leader, follower = pty.openpty()
+    argv, env = program.argv("apply"), {**program.environment(), "TERM": "xterm"}
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, env=env) as process:
+        os.close(follower)
+        told = b""
+        while b"0/6" not in told:
+            told += os.read(leader, 65536)
+        os.close(leader)
+        assert process.wait(60) == 3
+    assert len(list(program.out.glob("*.pem"))) == 3
