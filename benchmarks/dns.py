@@ -66,11 +66,11 @@ def _issuer(root: Path, ca: Pebble, server: NameServer) -> float:
     with rig(root, ca.directory, ca.bundle, ca.http_port) as machine:
         machine.secrets["tsig"] = SECRET.encode()
         means = Means(machine.clock, machine.means.read_secret)
-        solver = Solvers(machine.store, machine.ports, means).solver(method)
+        ways = Solvers(machine.store, machine.ports, means)
         issuer = machine.registered()
 
         def one(number: int) -> None:
-            issuer.obtain(request_for(f"*.i{number}.{ZONE}", methods=(method,)), MemoryDesk(solvers={"zone": solver}))
+            issuer.obtain(request_for(f"*.i{number}.{ZONE}", methods=(method,)), MemoryDesk(solvers=ways))
 
         began = time.perf_counter()
         with ThreadPoolExecutor(LINES) as pool:
