@@ -153,9 +153,10 @@ def test_an_order_whose_answer_was_lost_is_not_repeated_in_the_same_attempt(fron
         issuer.obtain(machine.request("lost.test"), desk)
 
     assert (caught.value.reason, caught.value.blame) == ("CaUnavailable", "ca")
-    until(lambda: _orders(front) == 1, "the front has noted what it answered")
+    until(lambda: front.count("/order-plz", forwarded=False) == 1, "the front has noted what it answered")
+    front.forget()  # it may have been a refused nonce whose answer was lost
     assert issuer.obtain(machine.request("lost.test"), desk).facts.hostnames == ("lost.test",)
-    assert _orders(front) == 2, "one for each attempt"
+    assert _orders(front) == 1, "one for each attempt"
 
 
 def test_finalize_that_was_executed_but_not_answered_costs_no_second_order(fronted: Fronted) -> None:
