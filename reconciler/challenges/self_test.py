@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reconciler.challenges.tls_alpn01 import check_listener
-from reconciler.doors.fetching import fetch
+from reconciler.doors.http.fetching import fetch
 from reconciler.errors import Failed
 from reconciler.model.text import clean
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.challenges.self_test import check_fetch
-from reconciler.doors import fetching
-from reconciler.doors.fetching import fetch
+from reconciler.doors.http import fetching
+from reconciler.doors.http.fetching import fetch
 from reconciler.errors import Failed
 from tests.servers.dripping import HEADER, INTERIM, STATUS, dripping
 from tests.servers.ports import free_port

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.doors import http
+from reconciler.doors.http import posting
 from reconciler.errors import Failed
 from tests.servers.dripping import HEADER, INTERIM, STATUS, dripping
 
@@ -53,19 +53,19 @@ def reply(content: bytes, status: int = 200, **headers: str) -> Callable[[BaseHT
     return answer
 
 
-def post(url: str, bundle: str | None = None) -> http.Reply:
-    return http.post_json(url, {"a": 1}, {"X-Key": "CANARY"}, ca_bundle=bundle)
+def post(url: str, bundle: str | None = None) -> posting.Reply:
+    return posting.post_json(url, {"a": 1}, {"X-Key": "CANARY"}, ca_bundle=bundle)
 
 
 def test_json_comes_back() -> None:
     with serving(reply(b'{"txt": "x"}')) as (url, _):
-        assert post(f"{url}/update") == http.Reply(200, {"txt": "x"})
+        assert post(f"{url}/update") == posting.Reply(200, {"txt": "x"})
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[" * 60_000, b"\xff\xfe"])
 def test_no_json_is_none(content: bytes) -> None:
     with serving(reply(content)) as (url, _):
-        assert post(url) == http.Reply(200, None)
+        assert post(url) == posting.Reply(200, None)
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -80,7 +80,7 @@ def test_an_endless_answer_is_cut_off() -> None:
 
 
 def test_a_dripping_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_SECONDS", 0.5)
+    monkeypatch.setattr(posting, "_SECONDS", 0.5)
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -99,7 +99,7 @@ def test_a_dripping_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("piece", "first"), [(INTERIM, b""), (HEADER[:1], STATUS)])
 def test_an_answer_that_never_begins_is_cut_off(monkeypatch: pytest.MonkeyPatch, piece: bytes, first: bytes) -> None:
-    monkeypatch.setattr(http, "_SECONDS", 0.5)
+    monkeypatch.setattr(posting, "_SECONDS", 0.5)
     start = time.monotonic()
     with dripping(piece, first) as port, pytest.raises(Failed, match="cannot be asked"):
         post(f"http://127.0.0.1:{port}/update")

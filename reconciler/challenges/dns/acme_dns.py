@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.challenges.dns.names import CHALLENGE
-from reconciler.doors import http
+from reconciler.doors.http import posting
 from reconciler.errors import Failed
 from reconciler.model.text import clean
 
@@ -45,7 +45,7 @@ class AcmeDns:
         account = self._account(name)
         headers = {"X-Api-User": account.username, "X-Api-Key": account.password}
         body = {"subdomain": account.subdomain, "txt": value}
-        reply = http.post_json(f"{self._spec.url.rstrip('/')}/update", body, headers, ca_bundle=self._spec.ca_bundle)
+        reply = posting.post_json(f"{self._spec.url.rstrip('/')}/update", body, headers, ca_bundle=self._spec.ca_bundle)
         if reply.status != 200 or not isinstance(reply.value, dict) or reply.value.get("txt") != value:  # noqa: PLR2004
             words = reply.value.get("error") if isinstance(reply.value, dict) else None
             said = f": {clean(words, 100)}" if isinstance(words, str) else ""

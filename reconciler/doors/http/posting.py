@@ -8,7 +8,6 @@ over 64 KiB or for over 30 s.
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import ssl
 import time
@@ -18,10 +17,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from reconciler.doors.http._wire import Wire
 from reconciler.errors import Failed
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
 _SECONDS: Final = 30.0
@@ -54,7 +53,7 @@ def post_json(url: str, body: Mapping[str, object], headers: Mapping[str, str], 
         connection = _connection(parts.scheme, parts.hostname or "", parts.port, ca_bundle)
         connection.connect()
         with closing(connection.sock) as dialled:
-            connection.sock = _Wire(dialled, end)
+            connection.sock = Wire(dialled, end)
             connection.request("POST", parts.path or "/", json.dumps(body).encode(), sent)
             response = connection.getresponse()
             return Reply(response.status, _json(_read(response)))
@@ -80,36 +79,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class _Wire(io.RawIOBase):
-    """A socket as http.client uses it, under one deadline for all: the socket's own timeout begins with each read."""
-
-    def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end = sock, end
-
-    def readable(self) -> bool:
-        return True
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  typeshed's WriteableBuffer has no public name
-        self._hurry()
-        return self._sock.recv_into(buffer)
-
-    def sendall(self, data: bytes) -> None:
-        self._hurry()
-        self._sock.sendall(data)
-
-    def close(self) -> None:
-        """Whoever dialled closes the socket: http.client means to when the answer's body is still to be read."""
-
-    def _hurry(self) -> None:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("too slow")
-        self._sock.settimeout(left)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -9,14 +9,14 @@ send anything secret, or take longer than its deadline.
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
+from reconciler.doors.http._wire import Wire, left
 from reconciler.errors import Failed
 from reconciler.model.text import clean
 
@@ -66,7 +66,7 @@ def _once(url: str, end: float, *, own: int, find: Find | None) -> tuple[int, by
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, port)
     with closing(_dialled(connection, end, find)) as dialled:
-        connection.sock = _Wire(dialled, end)
+        connection.sock = Wire(dialled, end)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target or "/", headers={"User-Agent": "certwright", "Connection": "close"})
         response = connection.getresponse()
@@ -76,37 +76,6 @@ def _once(url: str, end: float, *, own: int, find: Find | None) -> tuple[int, by
         while len(body) < _LARGEST and (block := response.read1(_LARGEST - len(body))):
             body += block
         return response.status, body, None
-
-
-class _Wire(io.RawIOBase):
-    """A socket as http.client uses it, under one deadline for all: the socket's own timeout begins with each read."""
-
-    def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end = sock, end
-
-    def readable(self) -> bool:
-        return True
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  typeshed's WriteableBuffer has no public name
-        self._sock.settimeout(_left(self._end))
-        return self._sock.recv_into(buffer)
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(_left(self._end))
-        self._sock.sendall(data)
-
-    def close(self) -> None:
-        """Whoever dialled closes the socket: http.client means to when the answer's body is still to be read."""
-
-
-def _left(end: float) -> float:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _dialled(connection: http.client.HTTPConnection, end: float, find: Find | None) -> socket.socket:
@@ -126,7 +95,7 @@ def _reached(host: str, port: int, end: float, find: Find | None) -> socket.sock
     last: OSError = TimeoutError()
     for count, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            return socket.create_connection((address, port), _left(end) / count)
+            return socket.create_connection((address, port), left(end) / count)
         except OSError as error:
             last = error
     raise last
