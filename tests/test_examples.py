@@ -29,6 +29,7 @@ from tests.servers.handshake import handshake
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
 from tests.servers.postfix import postfix
+from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tests.servers.haproxy import Haproxy
     from tests.servers.nginx import Nginx
     from tests.servers.pebble import Pebble
+    from tests.servers.postfix import Postfix
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 EXAMPLES = CHECKOUT / "examples"
@@ -341,6 +343,20 @@ def test_haproxy(machine: Callable[[str], Machine], pebble: Pebble, dns: Challte
     assert haproxy.reloads == reloads
 
 
+def _as_shipped(smtp: Postfix) -> None:
+    """Leave Postfix with a certificate of its own, no map and nobody at port 465, and take that up."""
+    main, master = (smtp.run / "conf" / name for name in ("main.cf", "master.cf"))
+    chain = f"smtpd_tls_chain_files = {smtp.own}\n"
+    text = main.read_text()
+    assert chain in text
+    text = text.replace(chain, f"smtpd_tls_cert_file = {smtp.own}\nsmtpd_tls_key_file = {smtp.own}\n")
+    main.write_text("".join(line for line in text.splitlines(keepends=True) if "sni" not in line))
+    services = [line for line in master.read_text().splitlines(keepends=True) if str(smtp.smtps) not in line]
+    master.write_text("".join(line for line in services if "wrappermode" not in line))
+    subprocess.run(smtp.reload_argv, check=True, capture_output=True)
+    until(lambda: not listens("127.0.0.1", smtp.smtps), "nobody listens at Postfix's port for TLS")
+
+
 def test_mail(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtestsrv, tmp_path: Path) -> None:
     here = machine("mail")
     with dovecot(tmp_path / "dovecot") as imap, postfix() as smtp:
@@ -348,11 +364,19 @@ def test_mail(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtests
             "/etc/dovecot/certwright.d": str(imap.include),
             "/etc/postfix/certwright.d": str(smtp.include),
         }
-        for name, config in (("dovecot.conf", imap.config), ("main.cf", smtp.run / "conf" / "main.cf")):
-            text = (EXAMPLES / "mail" / name).read_text()
-            for old, new in own.items():
-                text = text.replace(old, str(new))
-            assert text.splitlines()[0] in config.read_text(), "what is pasted is what the server has"
+        pasted = {
+            path.name: path.read_text() for path in (EXAMPLES / "mail").iterdir() if path.suffix in {".cf", ".conf"}
+        }
+        for old, new in {**own, "submissions": f"127.0.0.1:{smtp.smtps}"}.items():
+            assert any(old in text for text in pasted.values()), old
+            pasted = {name: text.replace(old, new) for name, text in pasted.items()}
+        assert pasted.pop("dovecot.conf") in imap.config.read_text(), "what is pasted is what the server has"
+        _as_shipped(smtp)
+        for server in (imap, smtp):
+            server.include.rmdir()
+        for name, text in pasted.items():
+            with (smtp.run / "conf" / name).open("a") as file:
+                file.write(text)
         ports = {"imap": [imap.imaps, {"port": imap.imap, "starttls": "imap"}]}
         ports |= {"smtp": [smtp.smtps, {"port": smtp.smtp, "starttls": "smtp"}]}
         overrides: Overrides = {
@@ -367,9 +391,7 @@ def test_mail(machine: Callable[[str], Machine], pebble: Pebble, dns: Challtests
         overrides["Target", "smtp"]["postmap"] = list(smtp.postmap_argv)
         overrides["ChallengeMethod", "own"] = {"listener": {"address": f"127.0.0.1:{pebble.http_port}"}}
         here.copy({**lets_encrypt(pebble, dns, "mail1"), **overrides})
-        here.stage.settle()
-        smtp.configure(smtp.include / "mail.pem")
-        subprocess.run(smtp.reload_argv, check=True, capture_output=True)
+        assert certwright(here, "--state", str(here.stage.state), "apply").returncode == 0
         verify = ("verify", "--state", str(here.stage.state), "-o", "json")
         report = json.loads(certwright(here, *verify, "mail").stdout)
         fingerprint = here.stage.live("mail").facts.fingerprint
