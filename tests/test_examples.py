@@ -46,12 +46,10 @@ EXAMPLES = CHECKOUT / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 MANIFESTS = sorted(EXAMPLES.rglob("*.yaml"))
 HEADER = "# yaml-language-server: $schema="
-# What an example's absolute paths begin with, and the directories that a person makes first.
+# What an example's absolute paths begin with, and the directories that are there before its first step.
 _MOVED = ("/etc/", "/home/", "/srv/", "/var/lib/certwright")
-_MADE = {
-    "bought": ("/etc/nginx/certwright.d", "/etc/ssl/bought"),
-    "apache": ("/etc/apache2/certwright.d", "/etc/apache2/sites"),
-    "haproxy": ("/etc/haproxy/certwright.d",),
+_THERE = {
+    "bought": ("/etc/nginx", "/etc/ssl/bought"),
     "hosting-panel": (
         *(
             f"/home/virtual/{site}/fst/etc/httpd/conf/{kind}"
@@ -60,15 +58,17 @@ _MADE = {
         ),
         "/etc/haproxy/ssl.d",
     ),
-    "letsencrypt-nginx": ("/etc/nginx/certwright.d", "/etc/nginx/sites"),
     "mail": ("/etc/dovecot", "/etc/postfix"),
-    "nginx-live": (),
-    "private-ca": ("/etc/nginx/snippets/certwright",),
     "quickstart": ("/srv/quickstart/tls",),
-    "wildcard": ("/etc/ssl/wildcard",),
 }
 
 Overrides = dict[tuple[str, str], dict[str, Any]]
+
+
+def _made(example: str) -> list[str]:
+    """Give the directories that a person makes who follows the steps."""
+    steps = (EXAMPLES / example / "README.md").read_text()
+    return [path for command in re.findall("`mkdir ([^`]+)`", steps) for path in command.split()]
 
 
 class Machine:
@@ -77,7 +77,7 @@ class Machine:
     def __init__(self, root: Path, example: str) -> None:
         self.root, self.example = root, example
         self.stage = Stage(root)
-        for directory in ("/var/lib", *_MADE[example]):
+        for directory in ("/var/lib", *_THERE.get(example, ()), *_made(example)):
             self.path(directory).mkdir(parents=True, exist_ok=True)
         if example == "bought":
             bought.made("*.shop.example.com", "shop.example.com", above=bought.seller()).put(
@@ -288,12 +288,8 @@ def test_apache(
     listen = {"listen": f"127.0.0.1:{tls}", "httpListen": f"127.0.0.1:{pebble.http_port}"}
     here.copy({**lets_encrypt(pebble, dns), ("Target", "web"): web(apache, tls, **listen)})
     here.path("/etc/apache2/sites/example.inc").write_text("Redirect 204 /\n")
-    pasted = here.moved((EXAMPLES / "apache" / "apache.conf").read_text())
-    own = {"Listen 80": f"Listen 127.0.0.1:{pebble.http_port}", "Listen 443": f"Listen 127.0.0.1:{tls}"}
-    for old, new in own.items():
-        assert old in pasted
-        pasted = pasted.replace(old, new)
-    apache.configure(pasted, include=False)
+    own = f"Listen 127.0.0.1:{pebble.http_port}\nListen 127.0.0.1:{tls}\n"  # Debian's ports.conf has these
+    apache.configure(own + here.moved((EXAMPLES / "apache" / "apache.conf").read_text()), include=False)
     _let_in(webroot)
     apache.start()
     here.stage.settle()
