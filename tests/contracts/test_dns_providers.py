@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import select
 import socket
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.challenges.dns._lexicon_child import no_login
 from reconciler.challenges.dns.making import address_writer, provider_of
 from reconciler.challenges.dns.means import Means
 from reconciler.errors import Failed, Waiting
@@ -265,11 +267,16 @@ def test_lexicon_that_reaches_no_server_says_so() -> None:
 
 
 def test_lexicon_names_missing_options_first_whatever_the_network_does() -> None:
+    away = (LexiconOption("pdns_server", text="http://127.0.0.1:1"),)
     with pytest.raises(Failed) as failure:
-        made(Lexicon("cloudflare")).add("one.test", NAME, "x", 30)
+        made(Lexicon("powerdns", away)).add("one.test", NAME, "x", 30)
     assert failure.value.reason == "LexiconOptions"
-    missing = "cannot log in (options of it that are not given: auth_token, auth_username, zone_id): "
-    assert missing in str(failure.value)
+    missing = "cannot log in (options of it that are not given: "
+    assert f"{missing}auth_token, pdns_disable_notify, pdns_server_id): " in str(failure.value)
+    # a provider that asks its server before it looks at its options would ask one of the world
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    words = f"{missing}auth_token, zone_id): cannot reach its server: Connection refused"
+    assert no_login(refused, ["auth_token", "zone_id"], {}) == {"status": "options", "words": words}
 
 
 def test_lexicon_without_credentials_names_the_options() -> None:
