@@ -27,8 +27,8 @@ def main(names: list[str]) -> int:
             rows.append(row)
     print(printed(rows))
     print(
-        f"\n{os.cpu_count()} cores, Python {platform.python_version()}; medians; "
-        "ours and yardstick took turns in this run, so only their ratio means something"
+        f"\n{os.cpu_count()} cores, Python {platform.python_version()}; medians; ours and yardstick are of this run, "
+        "so their ratio means more than either; what is marked (recorded) is not, and has no ratio"
     )
     return 0
 

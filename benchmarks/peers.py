@@ -45,6 +45,10 @@ class Peer:
         """Say it."""
         return f"{self.what} {self.seconds:.2f} s{' (recorded)' if self.recorded else ''}"
 
+    def ratio(self, ours: float) -> float | None:
+        """Give what share of its time `ours` is; None where its figure is of another machine and day."""
+        return None if self.recorded else ours / self.seconds
+
 
 def lego(live: Path, count: int, room: Path) -> Peer:
     """`lego list` over copies of the certificates under `live`."""
