@@ -3,7 +3,7 @@
 #   make test         every check, on real servers
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test lint unit servers bench soak clean
+.PHONY: help quickstart test lint unit servers bench soak pins clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --dis
 
 help:
 	@sed -n '2,3s/^# *//p' Makefile
-	@echo "also: lint, bench, soak, clean"
+	@echo "also: lint, bench, soak, pins, clean"
 
 $(BIN)/python:
 	@python="$(PYTHON)"; python="$${python:-$$(tools/pick-python.sh)}" && echo "$$python -m venv $(VENV)" && "$$python" -m venv $(VENV)
@@ -53,6 +53,14 @@ bench: $(VENV)/.test servers
 
 soak: $(VENV)/.test servers
 	$(BIN)/pytest -m soak
+
+# All versions anew, those of the build too, in an environment of their own. They must hold for Debian 12's Python.
+pins:
+	rm -rf .cache/pins
+	$(or $(PYTHON),/usr/bin/python3.11) -m venv .cache/pins
+	.cache/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' hatchling editables
+	{ sed 1q constraints.txt && .cache/pins/bin/python -m pip freeze --exclude-editable; } >.cache/pins/constraints.txt
+	mv .cache/pins/constraints.txt constraints.txt
 
 clean:
 	rm -rf $(VENV) quickstart .cache .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
