@@ -167,7 +167,18 @@ def test_what_exists_is_what_is_there() -> None:
     assert set(re.findall(r"`([a-z]+)`", rows["verbs"])) == set(VERBS)
 
 
+def test_each_security_rule_is_listed_with_its_tests() -> None:
+    rows = re.findall(r"^\| R(\d+) \| .+ \| (.+) \|$", (CHECKOUT / "SECURITY.md").read_text(), re.MULTILINE)
+    listed = {int(number): set(re.findall("`([^`]+)`", tests)) for number, tests in rows}
+    files = {path.name for path in (CHECKOUT / "tests" / "security").glob("test_*.py")}
+    assert set().union(*listed.values()) == files
+    for file in files:
+        assert file in listed[int(file[6:8])]
+    code = [path.read_text() for top in ("reconciler", "tests") for path in (CHECKOUT / top).rglob("*.py")]
+    assert {int(number) for text in code for number in re.findall(r"\bR(\d{1,2})\b", text)} <= set(listed)
+
+
 def test_every_link_leads_somewhere() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md", "SECURITY.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", (CHECKOUT / name).read_text()):
             assert (CHECKOUT / link).exists(), f"{name}: {link}"
