@@ -90,7 +90,7 @@ def paste_lines(spec: PostfixTarget) -> tuple[str, ...]:
     """Give the lines that the user pastes into their own configuration, with comments that say where."""
     default = spec.default_site
     return (
-        "# in main.cf, once the first site is installed:",
+        "# in main.cf, right before the first `certwright apply` (it makes the map, and reloads):",
         f"tls_server_sni_maps = {spec.postmap[-1]}",
         "# for clients without a known name:",
         f"smtpd_tls_chain_files = {spec.config_directory}/{default or 'SITE'}.pem",
