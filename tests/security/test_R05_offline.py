@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from reconciler.doors import x509
+from reconciler.model.ports import Scope
 from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, site
 from tests.speed.test_quiet_pass import CHECKOUT, Touched, run
 
@@ -88,11 +90,30 @@ def test_diff_starts_no_program_where_nothing_is_rendered(stage: Stage) -> None:
     assert run(stage, "diff").others == []
 
 
-def test_diff_never_opens_a_private_key(stage: Stage) -> None:
-    """Nor anything else of a CA; whether a stored pair is whole is known by the digests beside it."""
-    touched = run(stage, "diff")
-    opened = {text.partition(" ")[2] for text in touched.opened if text.startswith("open ")}
-    assert not [path for path in opened if path.startswith((f"{stage.state}/ca/", f"{stage.state}/accounts/"))]
+def test_diff_opens_of_all_keys_those_of_the_sites_it_looks_at_alone(stage: Stage) -> None:
+    """Never one of a CA, of an account or of an order: a site's own is read to see that it fits its certificate."""
+    stage.write("three.yaml", ca_site("three"))
+    stage.apply(Scope(frozenset({"three"})))
+    (stage.root / "out" / "three.crt").write_text("drifted")  # a quiet site would not be looked at
+    one, three = (str(stage.path(name, "privkey.pem")) for name in ("one", "three"))
+    with stage.app() as app, app.store.claim("site/two", "apply", 0) as lease:
+        app.store.pending_key(lease, "two", lambda: x509.new_key("ecdsa-p256"))
+    assert [path.name for path in (stage.state / "orders" / "two").iterdir()] == ["pending.key"]
+    for words, looked_at in (((), {one, three}), (("one",), {one})):
+        touched = run(stage, "diff", *words)
+        opened = {text.partition(" ")[2] for text in touched.opened if text.startswith("open ")}
+        assert {path for path in opened if path.endswith("privkey.pem")} == looked_at
+        assert not [path for path in opened if path.endswith("pending.key")]
+        assert not [path for path in opened if path.startswith((f"{stage.state}/ca/", f"{stage.state}/accounts/"))]
+
+
+@pytest.mark.parametrize("output", ["text", "json", "markdown"])
+def test_diff_shows_nothing_of_a_key_that_it_reads(stage: Stage, output: str) -> None:
+    key = stage.path("one", "privkey.pem").read_text().splitlines()[1:-1]
+    (stage.root / "out" / "one.key").write_text("\n".join(["drifted", *key]))
+    shown = _diff(stage, "-o", output)
+    assert "one.key" in shown.stdout
+    assert not [line for line in key if line in shown.stdout + shown.stderr]
 
 
 def test_diff_reads_a_state_directory_that_cannot_be_written(stage: Stage) -> None:
@@ -111,11 +132,11 @@ def test_diff_reads_a_state_directory_that_cannot_be_written(stage: Stage) -> No
     assert (done.returncode, done.stdout, done.stderr) == (1, expected.stdout, "")
 
 
-def _diff(stage: Stage) -> subprocess.CompletedProcess[str]:
+def _diff(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
     # root without capabilities keeps to the modes like anybody
     bare = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     program = [sys.executable, "-I", "-m", "reconciler.cli"]
     roots = ["-f", str(stage.manifests), "--state", str(stage.state)]
     env = {"PATH": "/usr/bin:/bin"}
-    argv = [*bare, *program, *roots, "diff"]
+    argv = [*bare, *program, *roots, "diff", *words]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
