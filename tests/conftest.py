@@ -37,6 +37,13 @@ for _name in _FOREIGN:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    """Say at once what the tests need, where else a part of them would fail one by one."""
+    if os.geteuid() != 0:
+        message = "the tests mount file systems, change owners and use ports 80 and 443: run them as root"
+        raise pytest.UsageError(message)
+
+
 @pytest.fixture(autouse=True)
 def _usual_umask() -> None:
     """A command that runs in this process tightens the umask for good: the next test starts with the usual one."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import grp
 import os
-import subprocess
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +11,11 @@ import pytest
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed, StoreError
 from tests.builders import no_descriptors
+from tests.mounts import in_memory, mounted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-ROOT = os.geteuid() == 0
 
 
 def names(directory: Path) -> list[str]:
@@ -173,49 +170,29 @@ def test_the_store_makes_its_own_failure_of_it(tmp_path: Path) -> None:
         files.read_file(str(tmp_path / "file"))
 
 
-if ROOT:
+@pytest.mark.parametrize(("options", "size"), [("size=64k", 200_000), ("nr_inodes=2", 1)])
+def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path, options: str, size: int) -> None:
+    with mounted(tmp_path / "small", *in_memory(f"mode=0755,{options}")) as small:
+        files.write_file(str(small / "file"), b"old", mode=0o600) if size > 1 else (small / "file").write_bytes(b"old")
+        with pytest.raises(files.FileFailed, match=r"cannot write .*/file: the file system is full; free") as caught:
+            files.write_file(str(small / "file"), b"x" * size, mode=0o600)
+        assert caught.value.reason == "DiskFull"
+        assert (small / "file").read_bytes() == b"old"
+        assert names(small) == ["file"]
 
-    @contextmanager
-    def mounted(place: Path, options: str) -> Iterator[Path]:
-        place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "certwright", str(place)], check=True)
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", str(place)], check=True)
 
-    @pytest.mark.parametrize(("options", "size"), [("size=64k", 200_000), ("nr_inodes=2", 1)])
-    def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path, options: str, size: int) -> None:
-        with mounted(tmp_path / "small", options) as small:
-            files.write_file(str(small / "file"), b"old", mode=0o600) if size > 1 else (small / "file").write_bytes(
-                b"old"
-            )
-            with pytest.raises(
-                files.FileFailed, match=r"cannot write .*/file: the file system is full; free"
-            ) as caught:
-                files.write_file(str(small / "file"), b"x" * size, mode=0o600)
-            assert caught.value.reason == "DiskFull"
-            assert (small / "file").read_bytes() == b"old"
-            assert names(small) == ["file"]
+def test_a_read_only_file_system(tmp_path: Path) -> None:
+    with mounted(tmp_path / "fixed", *in_memory("mode=0755,ro")) as fixed:
+        with pytest.raises(files.FileFailed, match=r"is read-only; .*ReadWritePaths=") as caught:
+            files.write_file(str(fixed / "file"), b"x", mode=0o600)
+        assert caught.value.reason == "ReadOnlyFilesystem"
+        with pytest.raises(files.FileFailed, match=r"cannot create directory .*/dir: .*read-only"):
+            files.open_directory(str(fixed / "dir"), make=True).__enter__()
 
-    def test_a_read_only_file_system(tmp_path: Path) -> None:
-        with mounted(tmp_path / "fixed", "ro") as fixed:
-            with pytest.raises(files.FileFailed, match=r"is read-only; .*ReadWritePaths=") as caught:
-                files.write_file(str(fixed / "file"), b"x", mode=0o600)
-            assert caught.value.reason == "ReadOnlyFilesystem"
-            with pytest.raises(files.FileFailed, match=r"cannot create directory .*/dir: .*read-only"):
-                files.open_directory(str(fixed / "dir"), make=True).__enter__()
 
-    def test_owner_and_group_are_set(tmp_path: Path) -> None:
-        facts = files.write_file(str(tmp_path / "file"), b"x", mode=0o640, uid=0, gid=60001)
-        assert (facts.uid, facts.gid, facts.mode) == (0, 60001, 0o640)
-else:
-
-    def test_permission_denied(tmp_path: Path) -> None:
-        tmp_path.chmod(0o500)
-        with pytest.raises(files.FileFailed, match="permission denied to uid") as caught:
-            files.write_file(str(tmp_path / "file"), b"x", mode=0o600)
-        assert caught.value.reason == "PermissionDenied"
+def test_owner_and_group_are_set(tmp_path: Path) -> None:
+    facts = files.write_file(str(tmp_path / "file"), b"x", mode=0o640, uid=0, gid=60001)
+    assert (facts.uid, facts.gid, facts.mode) == (0, 60001, 0o640)
 
 
 @pytest.mark.parametrize(

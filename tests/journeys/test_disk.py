@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,24 +11,12 @@ import pytest
 
 from reconciler.errors import StoreError
 from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, held
+from tests.mounts import in_memory, mounted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LATER = timedelta(minutes=10)
-
-
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[None]:
-    """Mount a small file system at a directory."""
-    path.mkdir(parents=True, exist_ok=True)
-    options = f"size={size},mode=700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
 
 
 def fill(path: Path) -> Path:
@@ -56,7 +43,7 @@ def write(stage: Stage, *hostnames: str) -> None:
 
 
 def test_full_state_directory(stage: Stage) -> None:
-    with small_disk(stage.state, "4m"):
+    with mounted(stage.state, *in_memory("size=4m,mode=700")):
         write(stage)
         stage.settle()
         before = stage.live("one")
@@ -77,7 +64,7 @@ def test_full_state_directory(stage: Stage) -> None:
 
 def test_full_disk_of_the_target(stage: Stage) -> None:
     out = stage.root / "out"
-    with small_disk(out, "64k"):
+    with mounted(out, *in_memory("size=64k,mode=700")):
         write(stage)
         stage.settle()
         before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -102,7 +89,7 @@ def test_full_disk_of_the_target(stage: Stage) -> None:
 def test_disk_is_full_in_the_middle_of_ten_files(stage: Stage) -> None:
     """Room for three of ten: a site has both its files or none, those without are told, and space heals it."""
     out, names = stage.root / "out", ("one", "two", "three", "four", "five")
-    with small_disk(out, "64k"):
+    with mounted(out, *in_memory("size=64k,mode=700")):
         ballast = fill(out)
         with ballast.open("r+b") as file:
             file.truncate(ballast.stat().st_size - 3 * 4096)
@@ -127,7 +114,7 @@ def test_disk_is_full_in_the_middle_of_ten_files(stage: Stage) -> None:
 
 
 def test_read_only_state_directory(stage: Stage) -> None:
-    with small_disk(stage.state, "4m"):
+    with mounted(stage.state, *in_memory("size=4m,mode=700")):
         write(stage)
         stage.settle()
         subprocess.run(["mount", "-o", "remount,ro", str(stage.state)], check=True)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROOT = os.geteuid() == 0
 TENANT = 60001
 SWAPS = 20_000
 SECONDS = 5.0
@@ -59,90 +58,95 @@ def swapped(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
         child.wait()
 
 
-if ROOT:  # only root can make what belongs to somebody else
+def test_read_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    tree, child = swapped
+    seen, refused = 0, 0
+    while child.poll() is None:
+        try:
+            assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
+            seen += 1
+        except files.FileFailed:
+            refused += 1
+    assert seen > 50
+    assert refused > 50
 
-    def test_read_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
-        tree, child = swapped
-        seen, refused = 0, 0
-        while child.poll() is None:
-            try:
-                assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
-                seen += 1
-            except files.FileFailed:
-                refused += 1
-        assert seen > 50
-        assert refused > 50
 
-    def test_read_in_a_tenants_tree_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
-        tree, child = swapped
-        os.chown(tree, TENANT, TENANT)
-        while child.poll() is None:
-            try:
-                assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
-            except files.FileFailed:
-                time.sleep(0)
+def test_read_in_a_tenants_tree_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    tree, child = swapped
+    os.chown(tree, TENANT, TENANT)
+    while child.poll() is None:
+        try:
+            assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
+        except files.FileFailed:
+            time.sleep(0)
 
-    def test_write_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path) -> None:
-        tree, child = swapped
-        written = 0
-        while child.poll() is None:
-            try:
-                files.write_file(str(tree / "spot" / "new"), b"ours", mode=0o600)
-                written += 1
-            except files.FileFailed:
-                time.sleep(0)
-        assert written
-        assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
-    def test_link_of_somebody_else_in_our_directory_is_refused(tmp_path: Path) -> None:
-        (tmp_path / "real").mkdir()
-        (tmp_path / "real" / "file").write_bytes(b"x")
-        (tmp_path / "link").symlink_to("real")
-        os.lchown(tmp_path / "link", TENANT, TENANT)
-        assert f"made by uid {TENANT}" in refusal(tmp_path / "link" / "file")
+def test_write_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path) -> None:
+    tree, child = swapped
+    written = 0
+    while child.poll() is None:
+        try:
+            files.write_file(str(tree / "spot" / "new"), b"ours", mode=0o600)
+            written += 1
+        except files.FileFailed:
+            time.sleep(0)
+    assert written
+    assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
-    def test_no_link_is_followed_below_a_tenants_first_directory_even_roots(tmp_path: Path) -> None:
-        (tmp_path / "home" / "etc").mkdir(parents=True)
-        (tmp_path / "home" / "etc" / "file").write_bytes(b"x")
-        (tmp_path / "home" / "link").symlink_to("etc")
-        (tmp_path / "home" / "etc" / "alias").symlink_to("file")
-        os.chown(tmp_path / "home", TENANT, TENANT)
-        assert files.read_file(str(tmp_path / "home" / "etc" / "file")) == b"x"
-        assert f"in a tree of uid {TENANT}" in refusal(tmp_path / "home" / "link" / "file")
-        assert f"in a tree of uid {TENANT}" in refusal(tmp_path / "home" / "etc" / "alias", follow=True)
 
-    def test_write_in_a_tenants_tree_is_never_steered_by_a_swap(
-        swapped: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path
-    ) -> None:
-        tree, child = swapped
-        for path in (tree, tree / "spot"):
-            os.chown(path, TENANT, TENANT)
-        written = 0
-        while child.poll() is None:
-            try:
-                files.write_file(str(tree / "spot" / "new"), b"his", mode=0o600)
-                written += 1
-            except files.FileFailed:
-                time.sleep(0)
-        assert written
-        assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
+def test_link_of_somebody_else_in_our_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("real")
+    os.lchown(tmp_path / "link", TENANT, TENANT)
+    assert f"made by uid {TENANT}" in refusal(tmp_path / "link" / "file")
 
-    def test_hard_link_to_a_link_of_roots_in_a_shared_directory_is_refused(tmp_path: Path) -> None:
-        shared = tmp_path / "shared"
-        shared.mkdir()
-        shared.chmod(0o1777)
-        (tmp_path / "etc").mkdir()
-        (tmp_path / "link").symlink_to(tmp_path / "etc")
-        os.link(tmp_path / "link", shared / "planted", follow_symlinks=False)
-        assert "several names in a shared directory" in refusal(shared / "planted" / "file")
 
-    def test_file_of_somebody_else_in_a_shared_directory_is_not_replaced(tmp_path: Path) -> None:
-        tmp_path.chmod(0o1777)
-        (tmp_path / "theirs").write_bytes(b"theirs")
-        os.chown(tmp_path / "theirs", TENANT, TENANT)
-        with pytest.raises(files.FileFailed, match=f"belongs to uid {TENANT}"):
-            files.write_file(str(tmp_path / "theirs"), b"x", mode=0o600)
-        assert files.write_file(str(tmp_path / "ours"), b"x", mode=0o600).size == 1
+def test_no_link_is_followed_below_a_tenants_first_directory_even_roots(tmp_path: Path) -> None:
+    (tmp_path / "home" / "etc").mkdir(parents=True)
+    (tmp_path / "home" / "etc" / "file").write_bytes(b"x")
+    (tmp_path / "home" / "link").symlink_to("etc")
+    (tmp_path / "home" / "etc" / "alias").symlink_to("file")
+    os.chown(tmp_path / "home", TENANT, TENANT)
+    assert files.read_file(str(tmp_path / "home" / "etc" / "file")) == b"x"
+    assert f"in a tree of uid {TENANT}" in refusal(tmp_path / "home" / "link" / "file")
+    assert f"in a tree of uid {TENANT}" in refusal(tmp_path / "home" / "etc" / "alias", follow=True)
+
+
+def test_write_in_a_tenants_tree_is_never_steered_by_a_swap(
+    swapped: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    tree, child = swapped
+    for path in (tree, tree / "spot"):
+        os.chown(path, TENANT, TENANT)
+    written = 0
+    while child.poll() is None:
+        try:
+            files.write_file(str(tree / "spot" / "new"), b"his", mode=0o600)
+            written += 1
+        except files.FileFailed:
+            time.sleep(0)
+    assert written
+    assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
+
+
+def test_hard_link_to_a_link_of_roots_in_a_shared_directory_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "etc")
+    os.link(tmp_path / "link", shared / "planted", follow_symlinks=False)
+    assert "several names in a shared directory" in refusal(shared / "planted" / "file")
+
+
+def test_file_of_somebody_else_in_a_shared_directory_is_not_replaced(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    os.chown(tmp_path / "theirs", TENANT, TENANT)
+    with pytest.raises(files.FileFailed, match=f"belongs to uid {TENANT}"):
+        files.write_file(str(tmp_path / "theirs"), b"x", mode=0o600)
+    assert files.write_file(str(tmp_path / "ours"), b"x", mode=0o600).size == 1
 
 
 @pytest.mark.parametrize("text", ["real", "./real", "../{name}/real", "{tmp}/real", "one/../real/", "chain"])
