@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +17,13 @@ from tests.rig import rig
 from tests.servers import faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.servers.faults import Act
     from tests.servers.front import Front
+
+MEBIBYTE = 1 << 20
 
 
 def _transport(front: Front, seconds: float = 30.0) -> Transport:
@@ -35,16 +38,22 @@ def _transport(front: Front, seconds: float = 30.0) -> Transport:
     )
 
 
-@pytest.mark.parametrize("act", [faults.oversize(300 * 1024), faults.gzip_bomb(200 * 1024 * 1024)], ids=["big", "bomb"])
-def test_a_huge_answer_costs_no_memory(tmp_path: Path, front: Front, act: Act) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    front.inject(act, times=None)
-    with rig(tmp_path, front.directory, front.bundle, 1) as machine, pytest.raises(CertwrightError) as caught:
-        machine.issuer().register()
+@pytest.mark.parametrize(("make", "size"), [(faults.oversize, 64), (faults.gzip_bomb, 200)], ids=["big", "bomb"])
+def test_a_huge_answer_costs_no_memory(tmp_path: Path, front: Front, make: Callable[[int], Act], size: int) -> None:
+    fault = front.inject(make(size * MEBIBYTE), times=None)
+    with rig(tmp_path, front.directory, front.bundle, 1) as machine:
+        tracemalloc.start()
+        try:
+            with pytest.raises(CertwrightError) as caught:
+                machine.issuer().register()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
 
     assert isinstance(caught.value, Failed)
     assert caught.value.reason == "CaMisbehaves"
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024, "KiB"
+    assert fault.met
+    assert peak < 4 * MEBIBYTE
 
 
 def test_a_dripping_server_ends_at_the_deadline(front: Front) -> None:
@@ -55,18 +64,18 @@ def test_a_dripping_server_ends_at_the_deadline(front: Front) -> None:
     with pytest.raises(Transient, match="within"):
         transport.send("GET", front.directory, None, "json")
 
-    assert 0.4 < time.monotonic() - start < 1.5
+    assert 0.4 < time.monotonic() - start < 10
 
 
 def test_a_silent_server_ends_at_the_deadline(front: Front) -> None:
-    front.inject(faults.delay(2), times=None)
+    front.inject(faults.delay(15), times=None)
     transport = _transport(front, seconds=0.3)
     start = time.monotonic()
 
     with pytest.raises(Transient):
         transport.send("GET", front.directory, None, "json")
 
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(

@@ -164,9 +164,8 @@ def set_header(name: str, value: str | None) -> Act:
 
 def oversize(size: int) -> Act:
     """Answer with a JSON text of at least `size` bytes."""
-    return lambda _request, _forward: Reply(
-        200, (("Content-Type", "application/json"),), b'{"x":"' + b"a" * size + b'"}'
-    )
+    body = b'{"x":"' + b"a" * size + b'"}'
+    return lambda _request, _forward: Reply(200, (("Content-Type", "application/json"),), body)
 
 
 def drip(size: int = 1, pause: float = 0.1) -> Act:
