@@ -75,9 +75,8 @@ def test_a_command_that_does_not_read_its_input_is_no_error() -> None:
 
 
 def test_a_quick_command_is_not_held_up() -> None:
-    assert (
-        processes.run(["true"]).seconds < 0.15 * 10
-    )  # generous: the machine may be busy; the linger alone would be 0.2
+    # the quickest of many, since the machine may be busy; the linger alone would be 0.2
+    assert min(processes.run(["true"]).seconds for _ in range(20)) < 0.15
 
 
 def test_stop_ends_it_early() -> None:
