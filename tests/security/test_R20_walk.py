@@ -13,7 +13,7 @@ import pytest
 from reconciler.doors.files import api as files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TENANT = 60001
@@ -58,39 +58,38 @@ def swapped(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
         child.wait()
 
 
-def test_read_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
-    tree, child = swapped
-    seen, refused = 0, 0
+def while_swapped(child: subprocess.Popen[bytes], work: Callable[[], object], *, least: int) -> None:
+    """Work as long as the swaps go on: it must be done so often at least, and refused so often."""
+    done, refused = 0, 0
     while child.poll() is None:
         try:
-            assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
-            seen += 1
+            work()
+            done += 1
         except files.FileFailed:
             refused += 1
-    assert seen > 50
-    assert refused > 50
+            time.sleep(0)
+    assert child.returncode == 0, "the swapper itself failed"
+    assert min(done, refused) >= least, (done, refused)
+
+
+def test_read_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    tree, child = swapped
+    seen: set[bytes] = set()
+    while_swapped(child, lambda: seen.add(files.read_file(str(tree / "spot" / "file"))), least=50)
+    assert seen == {b"innocent"}
 
 
 def test_read_in_a_tenants_tree_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]]) -> None:
     tree, child = swapped
     os.chown(tree, TENANT, TENANT)
-    while child.poll() is None:
-        try:
-            assert files.read_file(str(tree / "spot" / "file")) == b"innocent"
-        except files.FileFailed:
-            time.sleep(0)
+    seen: set[bytes] = set()
+    while_swapped(child, lambda: seen.add(files.read_file(str(tree / "spot" / "file"))), least=50)
+    assert seen == {b"innocent"}
 
 
 def test_write_is_never_steered_by_a_swap(swapped: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path) -> None:
     tree, child = swapped
-    written = 0
-    while child.poll() is None:
-        try:
-            files.write_file(str(tree / "spot" / "new"), b"ours", mode=0o600)
-            written += 1
-        except files.FileFailed:
-            time.sleep(0)
-    assert written
+    while_swapped(child, lambda: files.write_file(str(tree / "spot" / "new"), b"ours", mode=0o600), least=3)
     assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
 
@@ -119,14 +118,7 @@ def test_write_in_a_tenants_tree_is_never_steered_by_a_swap(
     tree, child = swapped
     for path in (tree, tree / "spot"):
         os.chown(path, TENANT, TENANT)
-    written = 0
-    while child.poll() is None:
-        try:
-            files.write_file(str(tree / "spot" / "new"), b"his", mode=0o600)
-            written += 1
-        except files.FileFailed:
-            time.sleep(0)
-    assert written
+    while_swapped(child, lambda: files.write_file(str(tree / "spot" / "new"), b"his", mode=0o600), least=3)
     assert os.listdir(tmp_path / "secret") == ["file"]  # noqa: PTH208
 
 
