@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -347,8 +346,3 @@ def test_impossible_names_are_refused(store: Store, name: str) -> None:
         store.put_token(f"{name}/", "x")
     with pytest.raises(UsageError), store.claim(f"site/{name}", "apply", 0):
         pass
-
-
-def test_events_may_come_at_any_time(store: Store) -> None:
-    store.event("a", "Issued", "a certificate", NOW)
-    store.event("a", "Issued", "a certificate", NOW + timedelta(minutes=1))

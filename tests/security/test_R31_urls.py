@@ -67,7 +67,7 @@ def test_no_text_leads_elsewhere(text: str) -> None:
 @pytest.mark.parametrize(
     ("field", "path"), [("finalize", "/order-plz"), ("authorizations", "/order-plz"), ("newOrder", "/dir")]
 )
-def test_a_ca_cannot_send_us_elsewhere(tmp_path: Path, pebble: Pebble, front: Front, field: str, path: str) -> None:
+def test_a_ca_cannot_send_us_elsewhere(tmp_path: Path, front: Front, field: str, path: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as trap, rig(tmp_path, front.directory, front.bundle, 1) as machine:
         elsewhere: Any = f"https://127.0.0.1:{trap.getsockname()[1]}/x"
         value = [elsewhere] if field == "authorizations" else elsewhere
@@ -81,7 +81,6 @@ def test_a_ca_cannot_send_us_elsewhere(tmp_path: Path, pebble: Pebble, front: Fr
             trap.accept()
 
     assert caught.value.reason == "CaMisbehaves"
-    assert pebble.directory != front.directory
 
 
 def test_a_location_elsewhere_is_refused(tmp_path: Path, front: Front) -> None:
