@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +17,9 @@ from reconciler.wiring import App, Options, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
+    from reconciler.model.ports import Lease
     from tests.program import Program
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,10 +47,16 @@ def retrying(app: App) -> tuple[threading.Thread, list[BaseException]]:
         except BaseException as error:  # noqa: BLE001  the thread's end is what the test looks at
             failed.append(error)
 
+    waits, claim = threading.Event(), app.store.claim
+
+    def claimed(scope: str, verb: str, wait: float) -> AbstractContextManager[Lease]:
+        waits.set()
+        return claim(scope, verb, wait)
+
+    app.store.claim = claimed  # type: ignore[method-assign]
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.5)
-    assert thread.is_alive(), "it waits"
+    assert waits.wait(30), "it comes to the lock"
     return thread, failed
 
 
