@@ -80,9 +80,8 @@ def test_pebble_takes_a_renewal_window_for_a_certificate_it_issued_only(pebble: 
 def test_dns_says_loopback_until_told_otherwise(dns: Challtestsrv) -> None:
     assert _addresses(dns, "a.test") == ["127.0.0.1"]
     assert _addresses(dns, "a.test", dns_type="AAAA") == []
-    dns.set_a("a.test", "127.0.0.2", "127.0.0.3")
-    assert sorted(_addresses(dns, "a.test")) == ["127.0.0.2", "127.0.0.3"]
-    dns.set_a("a.test")
+    with dns.leading("a.test", "127.0.0.2", "127.0.0.3"):
+        assert sorted(_addresses(dns, "a.test")) == ["127.0.0.2", "127.0.0.3"]
     assert _addresses(dns, "a.test") == ["127.0.0.1"]
     dns.set_txt("_acme-challenge.a.test", "value")
     assert _addresses(dns, "_acme-challenge.a.test", dns_type="TXT") == ['"value"']

@@ -313,11 +313,13 @@ def test_a_killed_process_leaves_no_lock_behind(ports: Ports, tmp_path: Path) ->
         "print('open', flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"open\n"
-        solver = _solver(ports, port)
-        solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
-        assert _get(port)[0] == 404, "the other process knows another store"
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"open\n"
+            solver = _solver(ports, port)
+            solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+            assert _get(port)[0] == 404, "the other process knows another store"
+        finally:
+            process.kill()
 
     assert _until(lambda: _open(port) and _get(port)[0] == 200)

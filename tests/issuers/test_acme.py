@@ -65,13 +65,9 @@ def test_a_wildcard_with_http_01_only_is_refused_before_an_order_is_spent(rig: R
 
 
 def test_a_name_that_the_ca_cannot_see_fails_with_its_words(rig: Rig, dns: Challtestsrv) -> None:
-    dns.set_a("away.test", "127.0.0.99")
     desk = rig.desk()
-    try:
-        with pytest.raises(Failed) as caught:
-            rig.registered().obtain(rig.request("here.test", "away.test"), desk)
-    finally:
-        dns.set_a("away.test")
+    with dns.leading("away.test", "127.0.0.99"), pytest.raises(Failed) as caught:
+        rig.registered().obtain(rig.request("here.test", "away.test"), desk)
 
     failure = caught.value
     assert (failure.reason, failure.blame, failure.hostname, failure.method) == (

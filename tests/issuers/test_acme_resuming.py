@@ -18,11 +18,13 @@ from reconciler.model.stages import Way
 from tests.builders import Crash, crashing
 from tests.rig import Rig, rig
 from tests.servers.pebble import Options, pebble
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.servers.challtestsrv import Challtestsrv
+    from tests.servers.pebble import Pebble
 
 
 def _steps(rig: Rig, name: str) -> int:
@@ -54,11 +56,15 @@ def test_killed_at_every_call_of_the_desk_the_order_goes_on(rig: Rig) -> None:
     assert orders == [1] * steps, "no second order was needed at any of them"
 
 
-def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Challtestsrv) -> None:
-    dns.set_a("late.test", "127.0.0.99")
+def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Challtestsrv, quick: Pebble) -> None:
     desk = rig.desk()
+    ended = quick.log.read_text().count("set INVALID")
     # whoever connects there waits until we are dead, and we die once somebody has
-    with socket.create_server(("127.0.0.99", _port(rig))) as server, crashing():
+    with (
+        dns.leading("late.test", "127.0.0.99"),
+        socket.create_server(("127.0.0.99", _port(rig))) as server,
+        crashing(),
+    ):
         server.settimeout(10)
 
         def die() -> None:
@@ -67,10 +73,9 @@ def test_killed_while_the_ca_looks_a_dead_order_is_replaced(rig: Rig, dns: Chall
 
         rig.clock.on_wait = die
         rig.registered().obtain(rig.request("late.test"), desk)
-    dns.set_a("late.test")
     rig.restart()
     desk.solvers = rig.desk().solvers
-    time.sleep(0.5)
+    until(lambda: quick.log.read_text().count("set INVALID") > ended, "the CA has given the authorization up")
 
     issued = rig.registered().obtain(rig.request("late.test"), desk)
 

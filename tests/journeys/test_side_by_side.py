@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,19 +33,24 @@ def apply_twice_at_once(stage: Stage) -> list[list[list[str]]]:
     """Start two, let both go at the same moment, and give what each did."""
     command = [sys.executable, "-c", APPLY, str(stage.root)]
     pipe = subprocess.PIPE
-    both = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
     found = []
-    for child in both:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in both:
-        assert child.stdin is not None
-        child.stdin.write("\n")
-        child.stdin.flush()
-    for child in both:
-        out, errors = child.communicate(timeout=120)
-        assert child.returncode == 0, errors
-        found.append(json.loads(out))
+    with ExitStack() as stack:
+        both = []
+        for _ in range(2):
+            child = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            both.append(stack.enter_context(child))
+            stack.callback(child.kill)
+        for child in both:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in both:
+            assert child.stdin is not None
+            child.stdin.write("\n")
+            child.stdin.flush()
+        for child in both:
+            out, errors = child.communicate(timeout=120)
+            assert child.returncode == 0, errors
+            found.append(json.loads(out))
     return found
 
 

@@ -149,8 +149,7 @@ def test_three_processes_and_a_record_that_somebody_else_published(desk: Desk, d
 
 
 def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: Challtestsrv) -> None:
-    dns.set_servfail(NAMES[0])
-    try:
+    with dns.failing(NAMES[0]):
         assert desk.run("apply").returncode == 1
         assert "1 failing" in desk.run("status").stdout
         desk.offered()
@@ -160,8 +159,6 @@ def test_status_tells_of_the_order_that_a_person_took_in_hand(desk: Desk, dns: C
         twice = desk.run("solve", "one", f"{NAMES[0]}=web", f"{NAMES[0]}=alpn")
         assert (twice.returncode, f"{NAMES[0]} is named twice" in twice.stderr) == (2, True), twice.stderr
         refused = desk.run("solve", "one", f"{NAMES[1]}=web", f"{NAMES[0]}=web")
-    finally:
-        dns.set_servfail(NAMES[0], fails=False)
     assert refused.returncode == 1
     assert f"site/one: {NAMES[0]}: " in refused.stderr, refused.stderr
     assert "WaitingForSolve" not in desk.run("status").stdout, "the CA ended the order"
@@ -289,11 +286,8 @@ def test_each_value_that_a_person_was_asked_for_is_named_once_its_order_is_over(
     printed = [_of(items, name, "dns-01")["dns"] for name in (NAMES[0], wild, NAMES[1])]
     solved = desk.run("solve", "one", f"{NAMES[1]}=web")
     assert (solved.returncode, f"next: publish {both}, then: " in solved.stdout) == (0, True), solved.stdout
-    dns.set_servfail(NAMES[0])
-    try:
+    with dns.failing(NAMES[0]):
         failed = desk.run("solve", "one", f"{NAMES[0]}=web", f"{wild}=dns-01", "-o", "json")
-    finally:
-        dns.set_servfail(NAMES[0], fails=False)
     assert failed.returncode == 1
     told = [one["dns"] for one in challenge_list(failed.stdout)["removable"]]
     assert sorted(one["value"] for one in told) == sorted(one["value"] for one in printed), failed.stderr

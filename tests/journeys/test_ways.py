@@ -87,42 +87,40 @@ def test_falls_back_to_the_next_way_within_one_apply_and_begins_with_it_afterwar
 def test_a_name_that_fails_is_told_in_the_cas_words_with_its_address(
     stage: Stage, pebble: Pebble, dns: Challtestsrv
 ) -> None:
-    dns.set_servfail("away.example.com")
-    write(stage, pebble, pebble, of("one", "a.example.com", "away.example.com"))
-    stage.apply()
-    last = stage.memory("one").failures["issue"].last
-    assert last is not None
-    assert (last.reason, last.hostname, last.method) == ("ChallengeFailed", "away.example.com", "web")
-    assert "away.example.com" in last.detail
-    assert last.url is not None
-    assert "/authZ/" in last.url
-    dns.set_servfail("away.example.com", fails=False)
+    with dns.failing("away.example.com"):
+        write(stage, pebble, pebble, of("one", "a.example.com", "away.example.com"))
+        stage.apply()
+        last = stage.memory("one").failures["issue"].last
+        assert last is not None
+        assert (last.reason, last.hostname, last.method) == ("ChallengeFailed", "away.example.com", "web")
+        assert "away.example.com" in last.detail
+        assert last.url is not None
+        assert "/authZ/" in last.url
 
 
 def test_drop_issues_for_the_others_and_tries_the_bad_name_on_its_own_schedule(
     stage: Stage, pebble: Pebble, dns: Challtestsrv, front: Front
 ) -> None:
     names = ("a.example.com", "gone.example.com", "b.example.com")
-    dns.set_servfail("gone.example.com")
-    write(stage, front, pebble, of("one", *names, onNameFailure="drop"))
-    reports = stage.apply()
-    assert stage.live("one").facts.hostnames == ("a.example.com", "b.example.com")
-    assert front.count("/order-plz") == 2
-    orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
-    assert [(one.added, sorted(one.challenges)) for one in orders] == [((names[0], names[2]), [names[0], names[2]])]
-    hold = held(reports[-1])["one", "NameFailed"]
-    assert "gone.example.com" in hold.message
-    assert hold.until is not None
+    with dns.failing("gone.example.com"):
+        write(stage, front, pebble, of("one", *names, onNameFailure="drop"))
+        reports = stage.apply()
+        assert stage.live("one").facts.hostnames == ("a.example.com", "b.example.com")
+        assert front.count("/order-plz") == 2
+        orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
+        assert [(one.added, sorted(one.challenges)) for one in orders] == [((names[0], names[2]), [names[0], names[2]])]
+        hold = held(reports[-1])["one", "NameFailed"]
+        assert "gone.example.com" in hold.message
+        assert hold.until is not None
 
-    again = stage.apply()
-    assert told(again[0]) == [], "what was dropped causes no order before its time"
-    assert front.count("/order-plz") == 2
+        again = stage.apply()
+        assert told(again[0]) == [], "what was dropped causes no order before its time"
+        assert front.count("/order-plz") == 2
 
-    stage.shift = timedelta(minutes=2)
-    assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"], "tried, in vain; the rest stays"
-    assert front.count("/order-plz") == 3
-    stage.shift = timedelta(minutes=20)
-    dns.set_servfail("gone.example.com", fails=False)
+        stage.shift = timedelta(minutes=2)
+        assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"], "tried, in vain; the rest stays"
+        assert front.count("/order-plz") == 3
+        stage.shift = timedelta(minutes=20)
     stage.settle()
     assert set(stage.live("one").facts.hostnames) == set(names)
     assert stage.memory("one").names == {}
@@ -139,12 +137,11 @@ def test_fail_and_drop_late_keep_what_there_is(stage: Stage, pebble: Pebble, dns
     write(stage, pebble, pebble, of("one", "a.example.com"))
     stage.settle()
     before = stage.live("one").id
-    dns.set_servfail("gone.example.com")
-    for mode in ("fail", "dropLate"):
-        write(stage, pebble, pebble, of("one", "a.example.com", "gone.example.com", onNameFailure=mode))
-        stage.apply()
-        assert stage.live("one").id == before
-    dns.set_servfail("gone.example.com", fails=False)
+    with dns.failing("gone.example.com"):
+        for mode in ("fail", "dropLate"):
+            write(stage, pebble, pebble, of("one", "a.example.com", "gone.example.com", onNameFailure=mode))
+            stage.apply()
+            assert stage.live("one").id == before
 
 
 def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: Challtestsrv) -> None:
@@ -156,25 +153,24 @@ def test_drop_late_waits_for_the_last_sixth_of_the_lifetime(stage: Stage, dns: C
         write(stage, ca, ca, of("one", *names, **spec))
         stage.settle()
         before = stage.live("one")
-        dns.set_servfail("bad.example.com")
-        write(stage, ca, ca, of("one", *names, annotations={"certwright/renewAt": "now"}, **spec))
-        for minutes in (1, 30, 49):
-            stage.shift = timedelta(minutes=minutes)
-            assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"]
-            assert stage.live("one").id == before.id
-        with stage.app(read_only=True) as app:
-            plan = app.engine.look(FULL, Limits()).plan
-        late = f"{before.facts.not_after - timedelta(minutes=10):%Y-%m-%dT%H:%M}"
-        assert f"the others are ordered without bad.example.com from {late}" in plan.holds[0].message
-        due = plan.due["one"]
-        assert due <= before.facts.not_after - timedelta(minutes=10)
-        stage.shift = timedelta(minutes=52)
-        reports = stage.apply()
-        assert stage.live("one").facts.hostnames == ("a.example.com",)
-        orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
-        assert [(one.added, one.removed) for one in orders] == [((), ("bad.example.com",))]
-        assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
-        dns.set_servfail("bad.example.com", fails=False)
+        with dns.failing("bad.example.com"):
+            write(stage, ca, ca, of("one", *names, annotations={"certwright/renewAt": "now"}, **spec))
+            for minutes in (1, 30, 49):
+                stage.shift = timedelta(minutes=minutes)
+                assert [one[2] for one in stage.outcomes(stage.apply())] == ["failed"]
+                assert stage.live("one").id == before.id
+            with stage.app(read_only=True) as app:
+                plan = app.engine.look(FULL, Limits()).plan
+            late = f"{before.facts.not_after - timedelta(minutes=10):%Y-%m-%dT%H:%M}"
+            assert f"the others are ordered without bad.example.com from {late}" in plan.holds[0].message
+            due = plan.due["one"]
+            assert due <= before.facts.not_after - timedelta(minutes=10)
+            stage.shift = timedelta(minutes=52)
+            reports = stage.apply()
+            assert stage.live("one").facts.hostnames == ("a.example.com",)
+            orders = [one for report in reports for one in report.plan.changes if "leaves out" in one.message]
+            assert [(one.added, one.removed) for one in orders] == [((), ("bad.example.com",))]
+            assert "bad.example.com" in held(reports[-1])["one", "NameFailed"].message
 
 
 def test_a_name_that_no_way_fits_holds_the_others_no_longer_either(stage: Stage, dns: Challtestsrv) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.servers.https import request
 from tests.servers.ports import LOOPBACK, free_port
@@ -23,20 +23,6 @@ class Challtestsrv:
     dns: str
     management: str
 
-    def set_a(self, hostname: str, *addresses: str) -> None:
-        """Let `hostname` have these IPv4 addresses; none: the default again."""
-        if addresses:
-            self.post("add-a", host=_absolute(hostname), addresses=list(addresses))
-        else:
-            self.post("clear-a", host=_absolute(hostname))
-
-    def set_aaaa(self, hostname: str, *addresses: str) -> None:
-        """Let `hostname` have these IPv6 addresses; none: the default again."""
-        if addresses:
-            self.post("add-aaaa", host=_absolute(hostname), addresses=list(addresses))
-        else:
-            self.post("clear-aaaa", host=_absolute(hostname))
-
     def set_txt(self, name: str, value: str) -> None:
         """Add a TXT record at `name`."""
         self.post("set-txt", host=_absolute(name), value=value)
@@ -45,21 +31,23 @@ class Challtestsrv:
         """Remove all TXT records at `name`."""
         self.post("clear-txt", host=_absolute(name))
 
-    def set_cname(self, name: str, target: str) -> None:
-        """Make `name` an alias."""
-        self.post("set-cname", host=_absolute(name), target=_absolute(target))
+    @contextmanager
+    def failing(self, hostname: str) -> Iterator[None]:
+        """Let every query for `hostname` end in SERVFAIL until the block ends."""
+        self.post("set-servfail", host=_absolute(hostname))
+        try:
+            yield
+        finally:
+            self.post("clear-servfail", host=_absolute(hostname))
 
-    def set_servfail(self, hostname: str, *, fails: bool = True) -> None:
-        """Let every query for `hostname` end in SERVFAIL, or not any more."""
-        self.post("set-servfail" if fails else "clear-servfail", host=_absolute(hostname))
-
-    def dns_history(self, hostname: str) -> list[dict[str, Any]]:
-        """Give the DNS queries for `hostname` so far."""
-        answer = request(
-            f"{self.management}/dns-request-history", method="POST", body=json.dumps({"host": hostname}).encode()
-        )
-        history: list[dict[str, Any]] = answer.json()
-        return history
+    @contextmanager
+    def leading(self, hostname: str, *addresses: str) -> Iterator[None]:
+        """Let `hostname` have these IPv4 addresses until the block ends."""
+        self.post("add-a", host=_absolute(hostname), addresses=list(addresses))
+        try:
+            yield
+        finally:
+            self.post("clear-a", host=_absolute(hostname))
 
     def post(self, verb: str, **fields: object) -> None:
         """Use any verb of the management interface."""
