@@ -7,11 +7,8 @@ and all that any command printed.
 from __future__ import annotations
 
 import base64
-import os
 import re
-import signal
 import subprocess
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +20,7 @@ from tests.journeys.stage import document, site
 from tests.program import Program
 from tests.servers.bind import bind
 from tests.servers.pebble import Options, pebble
+from tests.servers.processes import until
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET
 
 if TYPE_CHECKING:
@@ -196,7 +194,11 @@ def _run_a_while(watched: Watched) -> None:
     with (watched.root / "run.log").open("w") as log:
         argv, env = watched.program.argv("run", "-vv"), watched.program.environment()
         process = subprocess.Popen(argv, stdout=log, stderr=log, env=env)
-        time.sleep(6)
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(30) == 0
+        try:
+            until(lambda: "looked at" in (watched.root / "run.log").read_text(), "the first look is over", 30)
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
     watched.remember()
