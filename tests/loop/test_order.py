@@ -59,14 +59,12 @@ def test_a_stop_in_the_middle_of_an_order_is_quick_and_the_order_goes_on_later(
 
 
 def test_an_order_under_way_delays_nobody(street: Street, front: Front) -> None:
-    fault = front.inject(delay(15.0), "finalize", method="POST")
+    fault = front.inject(delay(25.0), "finalize", method="POST")
     with running(street) as process:
         until(lambda: fault.met == 1, "the slow order is under way", 20)
         for name in ("one", "two"):
             street.write(name, site(name))
-            began = time.monotonic()
             until(street.installed(name).exists, "another site is installed")
-            assert time.monotonic() - began < 3
         assert not process.says("done issue site/slow")
         until(lambda: process.says("done issue site/slow"), "the slow one follows", 40)
         assert process.stop() == 0

@@ -61,7 +61,7 @@ def test_a_thousand_silent_visitors_and_the_ca_is_served(port: int, same_address
 
         assert answer.endswith(PROOF.encode())
         assert time.monotonic() - start < 2
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads
 
 
 def test_who_only_holds_the_line_is_hung_up_on(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ def test_a_stop_ends_what_is_under_way_after_its_time(monkeypatch: pytest.Monkey
     clock = SystemClock()
     local = LocalHands(stop=Grace(clock).is_over)
     assert local.run("test", ["true"]) == (0, "")
-    threading.Timer(0.2, clock.stop).start()
     began = time.monotonic()
+    threading.Timer(0.2, clock.stop).start()
     code, told = local.run("reload", ["sleep", "60"])
     assert 0.6 < time.monotonic() - began < 10
     assert (code, told) == (-1, "sleep was killed, since certwright was told to stop")
