@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from reconciler.doors.templates import Renderer
 from tests.servers.apache import Apache, apache
 from tests.servers.challtestsrv import Challtestsrv, challtestsrv
 from tests.servers.front import Front, front
@@ -62,6 +63,14 @@ def _pebble(tmp_path_factory: pytest.TempPathFactory, dns: Challtestsrv) -> Iter
     """One Pebble for all tests of a worker, well-behaved. A test that needs another runs one itself."""
     with pebble(tmp_path_factory.mktemp("pebble"), dns.dns) as server:
         yield server
+
+
+@pytest.fixture(scope="module", name="renderer")
+def _renderer() -> Iterator[Renderer]:
+    """A child that renders, for all tests of a module."""
+    made = Renderer()
+    yield made
+    made.close()
 
 
 @pytest.fixture(name="front")

@@ -22,9 +22,10 @@ from reconciler.errors import Failed, Waiting
 from reconciler.model.desired import Listener
 from tests.builders import MemoryStore, SteadyClock
 from tests.servers.ports import free_port
+from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
@@ -58,29 +59,17 @@ def _get(port: int, path: str = PATH, method: str = "GET", address: str = "127.0
         connection.close()
 
 
-def _until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.02)
-    return true()
-
-
-def _open(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_the_port_is_open_while_an_answer_is_published_and_no_longer(ports: Ports) -> None:
     port = free_port()
     solver = _solver(ports, port)
-    assert not _open(port)
+    assert not listens("127.0.0.1", port)
 
     done = solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
 
     assert _get(port) == (200, PROOF.encode())
     assert _get(port, method="HEAD") == (200, b"")
     _store(ports).drop_token(done.name)
-    assert _until(lambda: not _open(port))
+    until(lambda: not listens("127.0.0.1", port), "the port is closed")
     solver.present(done, PROOF)
     assert _get(port) == (200, PROOF.encode())
 
@@ -207,7 +196,7 @@ def test_a_listener_at_all_addresses_serves_one_of_them_and_is_followed_by_it(po
     assert _answers(port, "127.0.0.1")
     assert _answers(port, "127.0.0.2")
     wide.close()
-    assert _until(lambda: _answers(port, "127.0.0.1"))
+    until(lambda: _answers(port, "127.0.0.1"), "it is answered there")
     assert not _answers(port, "127.0.0.2")
 
 
@@ -276,7 +265,7 @@ def test_who_waits_to_take_over_outlives_a_lock_that_is_odd_for_a_while(ports: P
         ports.close()
         lock.unlink()
         aside.rename(lock)
-        assert _until(lambda: _answers(port, "127.0.0.1"))
+        until(lambda: _answers(port, "127.0.0.1"), "it is answered there")
     finally:
         second.close()
 
@@ -295,11 +284,11 @@ def test_a_second_process_serves_through_the_first_and_takes_over(ports: Ports, 
 
         first.close()
 
-        assert _until(lambda: _open(port))
+        until(lambda: listens("127.0.0.1", port), "the other takes over")
         assert _get(port, f"/.well-known/acme-challenge/{token}")[0] == 200
     finally:
         second.close()
-    assert not _open(port)
+    assert not listens("127.0.0.1", port)
 
 
 def test_a_killed_process_leaves_no_lock_behind(ports: Ports, tmp_path: Path) -> None:
@@ -322,4 +311,4 @@ def test_a_killed_process_leaves_no_lock_behind(ports: Ports, tmp_path: Path) ->
         finally:
             process.kill()
 
-    assert _until(lambda: _open(port) and _get(port)[0] == 200)
+    until(lambda: listens("127.0.0.1", port) and _get(port)[0] == 200, "it serves by itself")

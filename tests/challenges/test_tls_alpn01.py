@@ -24,6 +24,7 @@ from reconciler.errors import Failed
 from reconciler.model.desired import Listener
 from tests.builders import MemoryStore, SteadyClock
 from tests.servers.ports import free_port
+from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,20 +127,12 @@ def test_what_is_no_client_hello_is_hung_up_on(ground: Ground, junk: bytes) -> N
     check_listener(ground.way, "a.example.com", KEY_AUTHORIZATION)
 
 
-def _open(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_the_port_is_closed_when_the_last_proof_is_gone(ground: Ground) -> None:
     thing = ground.solver.prepare("site", "a.example.com", TOKEN)
     ground.solver.present(thing, KEY_AUTHORIZATION)
     withdraw(ground.store, thing)
     assert ground.store.tokens() == frozenset()
-    end = time.monotonic() + 5
-    while _open(ground.port):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: not listens("127.0.0.1", ground.port), "the port is closed")
 
 
 def test_another_orders_proof_of_the_same_name_is_not_taken_away(ground: Ground) -> None:

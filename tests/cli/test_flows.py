@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from tests.program import ENTRY
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from tests.program import Program
@@ -347,11 +348,12 @@ def test_a_signal_lets_the_step_in_hand_end(program: Program, number: int, code:
     program.site("example")
     argv, env = program.argv("apply"), program.environment()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        deadline = time.monotonic() + 30
-        while not (program.out / "example.pem").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(number)
-        _, told = process.communicate(timeout=60)
+        try:
+            until((program.out / "example.pem").exists, "the step is in hand", 30)
+            process.send_signal(number)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "stopping" in told
     assert program("apply").returncode == 0
@@ -519,20 +521,16 @@ def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
         applied.site(name)
     argv, env = applied.argv("run"), applied.environment()
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=env) as process:
-        deadline = time.monotonic() + 30
-        while applied("status").returncode and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert applied("status").returncode == 0
-        for name in ("a", "b"):
-            (applied.manifests / f"{name}.yaml").unlink()
-        while not applied("status").returncode and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert "TooManyRemovals" in applied("status").stdout
-        for name in ("a", "b"):
-            applied.site(name)
-        while applied("status").returncode and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert applied("status").returncode == 0, "they are back"
-        process.send_signal(signal.SIGTERM)
-        _, text = process.communicate(timeout=60)
+        try:
+            until(lambda: applied("status").returncode == 0, "all is well", 30)
+            for name in ("a", "b"):
+                (applied.manifests / f"{name}.yaml").unlink()
+            until(lambda: "TooManyRemovals" in applied("status").stdout, "the removals are held", 30)
+            for name in ("a", "b"):
+                applied.site(name)
+            until(lambda: applied("status").returncode == 0, "they are back", 30)
+            process.send_signal(signal.SIGTERM)
+            _, text = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, text

@@ -4,16 +4,12 @@ import subprocess
 import sys
 import threading
 from contextlib import nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.doors.templates import Job, Renderer, RenderError
 from tests.builders import no_descriptors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.servers.processes import alive, until
 
 VHOST = """\
 server {
@@ -24,13 +20,6 @@ server {
     {% endif %}
 }
 """
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
 
 
 def one(renderer: Renderer, template: str, **variables: object) -> str | RenderError:
@@ -186,19 +175,7 @@ def test_the_child_ends_with_its_parent() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
     pid = int(done.stdout)
-    pause = threading.Event()
-    for _ in range(200):
-        if not _alive(pid):
-            return
-        pause.wait(0.05)
-    pytest.fail("the render child outlived its parent")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+    until(lambda: not alive(pid), "the render child ends with its parent", 10)
 
 
 def test_thousands_of_jobs_take_one_child_and_little_time(renderer: Renderer) -> None:

@@ -15,6 +15,7 @@ from reconciler.report.conditions import conditions
 from tests.bought import made, seller
 from tests.journeys.stage import FULL, SERVER, ca_site, copy_target, document, held, site, told
 from tests.loop import street as loop
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,11 +272,11 @@ def test_run_takes_a_mended_and_a_new_pair_by_itself(tmp_path: Path) -> None:
     brought = f", import: {{key: {{file: {files}/key.pem}}, certificate: {files}/cert.pem, chain: {files}/chain.pem}}"
     lane.write("shop", loop.site("shop", issuer="imported", extra=brought))
     with loop.running(lane) as process:
-        loop.until(lambda: process.says("ImportInvalid site/shop"), "the hold begins")
+        until(lambda: process.says("ImportInvalid site/shop"), "the hold begins")
         first, second = made("shop.example.com", above=ca), made("shop.example.com", above=ca, days=200)
         first.put(files)
-        loop.until(lane.installed("shop").exists, "the mended pair is installed", seconds=30)
+        until(lane.installed("shop").exists, "the mended pair is installed", seconds=30)
         second.put(files)
-        loop.until(lambda: lane.installed("shop").read_bytes().startswith(second.pem), "and the new one", seconds=30)
+        until(lambda: lane.installed("shop").read_bytes().startswith(second.pem), "and the new one", seconds=30)
         assert process.stop() == 0
     assert "Traceback" not in process.log

@@ -9,9 +9,10 @@ import pytest
 
 from tests.journeys.stage import held, told
 from tests.journeys.test_repair import Home
-from tests.loop.street import running, until
+from tests.loop.street import running
 from tests.servers.identity import make_identity
 from tests.servers.ports import free_port
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from tests.journeys.street import Street

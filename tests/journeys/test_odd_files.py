@@ -12,9 +12,10 @@ import pytest
 
 from reconciler.model.ports import Limits
 from tests.journeys.stage import ca_site, copy_target, document, held
-from tests.loop.street import Street, running, site, until
+from tests.loop.street import Street, running, site
 from tests.ordinary import UID, ordinary_program
 from tests.program import Program
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

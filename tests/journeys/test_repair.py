@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.journeys.stage import ca_site, copy_target, document, held
-from tests.loop.street import Process, certwright, running, until
-from tests.servers.processes import listens
+from tests.loop.street import Process, certwright, running
+from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -74,14 +74,6 @@ class Street:
         return self.home / "out" / f"{name}.pem"
 
 
-def until(true: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:
-    """Wait for something to become true; a failure says what never did."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
-
-
 # --- time of its own -------------------------------------------------------------------------------------------------
 
 

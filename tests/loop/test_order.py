@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loop.street import Street, running, site, until
+from tests.loop.street import Street, running, site
 from tests.servers.faults import delay
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def test_an_order_under_way_delays_nobody(street: Street, front: Front) -> None:
         until(lambda: fault.met == 1, "the slow order is under way", 20)
         for name in ("one", "two"):
             street.write(name, site(name))
-            until(street.installed(name).exists, "another site is installed")
+            until(street.installed(name).exists, "another site is installed", 10)
         assert not process.says("done issue site/slow")
         until(lambda: process.says("done issue site/slow"), "the slow one follows", 40)
         assert process.stop() == 0

@@ -22,7 +22,8 @@ from reconciler.model.changes import Change, Plan, PlannedFile, Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange
 from reconciler.model.outcomes import Outcome, Status
-from tests.loop.street import OwnTime, until
+from tests.loop.street import OwnTime
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loop.street import Street, certwright, running, site, until
+from tests.loop.street import Street, certwright, running, site
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +10,6 @@ from hypothesis import strategies as st
 
 from reconciler.doors.hostnames import parse_hostname
 from reconciler.doors.templates import Job, Renderer, RenderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEMPLATE = """\
 server {
@@ -44,13 +40,6 @@ HOSTILE = [
     "&",
     "<",
 ]
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
 
 
 def directives(text: str) -> list[tuple[str, int]]:

@@ -79,13 +79,6 @@ JUDGED = {
 SAFE = re.compile(r"[A-Za-z0-9._/@:+*-]*")
 
 
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_no_hostile_text_leaves(renderer: Renderer, way: str) -> None:
     results = renderer.render([Job("t", f"begin {WAYS[way]} end;\n", {"x": text}) for text in HOSTILE])

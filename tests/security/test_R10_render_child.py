@@ -5,14 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.doors.templates import Job, Renderer, RenderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LOOPS = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
 ESCAPES = [
@@ -34,13 +30,6 @@ ESCAPES = [
     "{{ hostnames|random }}",
     "{{ range(10000000)|length }}",
 ]
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("template", ESCAPES)

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import yaml
 
 from tests.journeys.stage import SERVER, document, site
 from tests.program import Program
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,13 +76,13 @@ def _program(tmp_path: Path, pebble: Pebble) -> Program:
 def kill_in_the_middle(program: Program, webroot: Path) -> list[Path]:
     """Kill `apply` once both answers stand; give them."""
     child = subprocess.Popen(program.argv("apply"), env=program.environment(), stderr=subprocess.PIPE)
-    end = time.monotonic() + 30
-    while time.monotonic() < end and len(found := list((webroot / BELOW).glob("*"))) < 2:
-        assert child.poll() is None, child.stderr.read() if child.stderr else ""
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    return found
+    try:
+        until(lambda: child.poll() is not None or len(list((webroot / BELOW).glob("*"))) == 2, "both stand", 30)
+    finally:
+        child.kill()
+        _, told = child.communicate()
+    assert child.returncode == -signal.SIGKILL, told
+    return list((webroot / BELOW).glob("*"))
 
 
 @pytest.mark.parametrize("order", ["resumed", "lost"])

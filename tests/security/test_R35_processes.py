@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
+from tests.servers.processes import alive, until
 
 SH = "/bin/sh"
 TENANT = 60001
@@ -19,21 +19,6 @@ def script(path: Path, text: str, mode: int = 0o755) -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(mode)
     return str(path)
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie that nobody has collected yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def ends(pid: int) -> bool:
-    end = time.monotonic() + 3
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.01)
-    return not alive(pid)
 
 
 def test_endless_output_is_cut_and_its_writer_stopped() -> None:
@@ -57,7 +42,7 @@ def test_the_deadline_ends_the_command_and_all_that_it_started(tmp_path: Path) -
     assert 0.5 <= done.seconds < 3
     pids = [int(word) for word in done.output.split()]
     assert len(pids) == 3
-    assert all(ends(pid) for pid in pids)
+    until(lambda: not any(alive(pid) for pid in pids), "all of them are ended", 5)
 
 
 def test_a_daemon_that_holds_the_pipe_neither_delays_nor_dies() -> None:

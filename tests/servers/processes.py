@@ -43,7 +43,7 @@ def tail(log: Path, size: int = 2000) -> str:
     return log.read_bytes()[-size:].decode(errors="replace") if log.exists() else ""
 
 
-def until(ready: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
+def until(ready: Callable[[], object], what: str, seconds: float = READY_SECONDS) -> None:
     """Ask `ready` again and again, soon at first; fail with `what` after `seconds`."""
     deadline, pause = time.monotonic() + seconds, 0.002
     while not ready():
@@ -51,7 +51,7 @@ def until(ready: Callable[[], bool], what: str, seconds: float = READY_SECONDS) 
             message = f"not within {seconds:g} s: {what}"
             raise AssertionError(message)
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, 0.05)
 
 
 def listens(address: str, port: int) -> bool:
@@ -60,6 +60,14 @@ def listens(address: str, port: int) -> bool:
         with socket.create_connection((address, port), timeout=1):
             return True
     except OSError:
+        return False
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie that nobody has collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
