@@ -17,6 +17,7 @@ from reconciler.observe.world import Observer
 from reconciler.plan import backoff, names, renewal
 from reconciler.plugins import ISSUERS, TARGETS
 from reconciler.store.files import FileStore, open_store
+from reconciler.store.layout import is_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,7 +83,8 @@ class App:
         return ManifestTree(settings, self.cache)
 
     def _last_good(self, names: Iterable[str]) -> Mapping[str, DesiredSite]:
-        return self.store.meaning(tuple(names) or self.store.sites())
+        wanted = tuple(names)
+        return self.store.meaning(filter(is_segment, wanted) if wanted else self.store.sites())
 
     @cached_property
     def observer(self) -> Observer:

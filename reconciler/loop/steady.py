@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ManifestError
+from reconciler.manifests.holding import tree_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,8 +39,8 @@ class SteadyTree:
             if self._digests is None:
                 raise
             self.trouble = str(error)
-        held = frozenset(self.tree.declared(()).held)
-        moved = frozenset(hold.site for hold in held ^ self._held if hold.site is not None)
+        held = frozenset((*self.tree.declared(()).held, *self._trouble()))
+        moved = frozenset(hold.site or "" for hold in held ^ self._held)
         self._held = held
         known = self._digests.keys()
         return Reread(
@@ -66,14 +67,19 @@ class SteadyTree:
             # of sites that are not looked at; one without any meaning never is, and is told all the same
             held = tuple(hold for hold in declared.held if hold.site not in declared.names)
             declared = replace(declared, held=held)
-        return replace(declared, complete=False) if self.trouble else declared
+        if not self.trouble:
+            return declared
+        return replace(declared, complete=False, held=(*declared.held, *self._trouble()))
+
+    def _trouble(self) -> tuple[Hold, ...]:
+        return (tree_hold(f"{self.trouble}; the last good meaning of all sites is kept"),) if self.trouble else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reread:
     """What a reading found different: problems, meanings, sites that are gone, sites whose manifest broke or healed.
 
-    `strange` are those of the last that have no meaning.
+    `strange` are those of the last that have no meaning; `""` is the tree itself.
     """
 
     problems: tuple[Problem, ...]

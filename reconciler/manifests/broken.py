@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.manifests.kinds.fields import is_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -41,7 +43,7 @@ class Broken:
         text = _first(one.problems) or "it is not valid"
         if one.kind is None:
             self.unknown = self.unknown or text
-        elif one.name is None:
+        elif one.name is None or not is_name(one.name):  # no object has such a name: it hides what it was called
             self.kinds.setdefault(one.kind, text)
         else:
             self.named.setdefault((one.kind, one.name), text)
@@ -49,6 +51,14 @@ class Broken:
     def names(self, kind: str) -> dict[str, str]:
         """Give the names of broken objects of a kind, each with its problem."""
         return {name: text for (of, name), text in self.named.items() if of == kind}
+
+    def nameless(self) -> list[str]:
+        """Give the first problem of each kind of object that cannot be named, and of what may be of any kind."""
+        return [text for text in (*self.kinds.values(), self.unknown) if text is not None]
+
+    def may_be(self, kind: str) -> str | None:
+        """Tell why an object of this kind may be meant that has another name now; None if none is broken."""
+        return self.hides(kind) or next(iter(self.names(kind).values()), None)
 
     def hides(self, kind: str) -> str | None:
         """Tell why there may be an object of this kind of which not even the name is known; None if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from reconciler.model.desired import DesiredSite
 
 Key = tuple[str, str]
+BUILT_IN: Final = ("Target", "Issuer", "ChallengeMethod")
+"""The kinds of which some objects are built in."""
 
 
 def fell_back(site: DesiredSite, before: DesiredSite, declared: Collection[Key], broken: Broken) -> str | None:
@@ -21,7 +23,7 @@ def fell_back(site: DesiredSite, before: DesiredSite, declared: Collection[Key],
     """
     had = dict(_uses(before))
     for key, spec in _uses(site):
-        text = broken.hides(key[0])
+        text = broken.may_be(key[0])
         if text is not None and key not in declared and key in had and had[key] != spec:
             return text
     return None

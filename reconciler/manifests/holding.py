@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.model.changes import Hold, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 _ENDS: Final = {
     Reason.INVALID_MANIFEST: "the manifest is mended",
@@ -25,6 +28,18 @@ class Why(NamedTuple):
 def invalid(text: str) -> Why:
     """Say that a manifest is not valid, or one that it refers to."""
     return Why(Reason.INVALID_MANIFEST, text)
+
+
+def untold_hold(texts: Sequence[str], held: Collection[Hold]) -> tuple[Hold, ...]:
+    """Give one hold, of no site, for what is wrong with a tree and no site's hold tells; none if that is nothing."""
+    left = [text for text in texts if not any(text in hold.message for hold in held)]
+    return (tree_hold("; ".join(left)),) if left else ()
+
+
+def tree_hold(text: str) -> Hold:
+    """Make the hold of a tree that cannot be read completely."""
+    ends = _ENDS[Reason.INVALID_MANIFEST]
+    return Hold(Reason.INVALID_MANIFEST, text, site=None, ends_when=ends, failed=True)
 
 
 def hold_of(site: str, why: Why, *, goes_on: bool) -> Hold:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler.manifests import conflicts, reading
+from reconciler.manifests.emptied import emptied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +57,12 @@ class Incremental:
             if not self._only_sites(reading.names_in(payload), edit):
                 return None
         edit.gone_sites = set(edit.former_sites)
-        edit.readings = [reading.read_file(path) for path in changed]
+        edit.readings = [self._reading(path, before) for path in changed]
         return edit if self._resolved(edit) else None
+
+    def _reading(self, path: str, before: Mapping[str, tuple[str, str]]) -> FileReading:
+        read = reading.read_file(path)
+        return emptied(read, before[path][1]) if path in before and self.settings.lenient else read
 
     @staticmethod
     def _only_sites(names: Sequence[tuple[str, str]], edit: Edit) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.manifests import conflicts
 from reconciler.manifests.broken import Broken
 from reconciler.manifests.builtins import builtin_objects
-from reconciler.manifests.fallback import fell_back
+from reconciler.manifests.fallback import BUILT_IN, fell_back
 from reconciler.manifests.holding import UNTOLD, invalid
 from reconciler.manifests.kinds.nearest import nearest
 from reconciler.manifests.memory import LastGood, is_below
@@ -35,6 +35,7 @@ class Meaning:
     """What the files mean. `held` says of which sites the `former` meaning goes on, and why.
 
     `hidden` are problems of the tree itself, whose files cannot be seen now.
+    `nameless` is what is wrong with objects that cannot be named, so that no site's hold may tell of it.
     `templates` are those that were read, signed before that: what is edited meanwhile is another one next time.
     """
 
@@ -46,11 +47,13 @@ class Meaning:
     problems: list[Problem] = field(default_factory=list)
     held: dict[str, Why] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
+    nameless: list[str] = field(default_factory=list)
 
     def resolve(self) -> None:
         """Fill in the rest."""
         resources = [resource for one in self.readings for resource in one.resources]
         broken = self._broken(resources)
+        self.nameless = broken.nameless()
         good = [one for one in resources if (one.kind, one.name) not in broken.named]
         builtin = [one for one in builtin_objects() if (one.kind, one.name) not in broken.named]
         objects = Objects(table([*good, *builtin]), broken)
@@ -83,7 +86,7 @@ class Meaning:
 
     def _fall_back(self, declared: Collection[tuple[str, str]], broken: Broken) -> None:
         """Hold sites for which what is built in would stand for what cannot be read now."""
-        if not (broken.kinds or broken.unknown):
+        if not any(map(broken.may_be, BUILT_IN)):
             return
         for name, before in self.former.all().items():
             text = fell_back(self.sites[name], before, declared, broken) if name in self.sites else None
@@ -105,17 +108,21 @@ class Meaning:
         """Go on with the last good meaning of what is broken, or refers to what is; of all if the Server is `lost`."""
         named = broken.names("Site")
         wanted = {*self.held, *named} - self.sites.keys()
-        unread = {one.path for one in self.readings if one.problems} | {problem.file for problem in self.hidden}
-        known = self.former.all() if lost else {**self.former.of(wanted), **self.former.below(unread)}
+        known = self.former.of(wanted)
+        # one that is broken and was not there before may be any of those that are not there now
+        strange = (named.get(name) or self.held[name].text for name in sorted(wanted - known.keys()))
+        hidden = lost or broken.hides("Site") or next(strange, None)
+        known = self.former.all() if hidden else known
         today = targets_of(self.sites.values())
         for name in sorted(known.keys() - self.sites.keys()):
             self.sites[name] = as_today(today, known[name])
-            self.held.setdefault(name, invalid(lost or named.get(name) or self._why(known[name].place.file)))
+            told = lost or named.get(name) or self._wrong_in(known[name].place.file) or hidden or UNTOLD
+            self.held.setdefault(name, invalid(told))
         for name in () if several else named.keys() - self.sites.keys():
             self.held.setdefault(name, invalid(named[name]))  # of several Servers it may be another's
 
-    def _why(self, file: str) -> str:
-        return next((str(one) for one in (*self.problems, *self.hidden) if is_below(file, {one.file})), UNTOLD)
+    def _wrong_in(self, file: str) -> str | None:
+        return next((str(one) for one in (*self.problems, *self.hidden) if is_below(file, {one.file})), None)
 
     def _rivals(self, good: Sequence[Resource]) -> None:
         written = {one.name: one for one in good if one.kind == "Site"}

@@ -40,9 +40,10 @@ def of_tree(
     former: Mapping[str, Row],
     meanings: Mapping[str, DesiredSite],
 ) -> dict[str, Rewrite]:
-    """Give all rows. `former`: those of files that may stand already; what cannot be read is left out."""
+    """Give all rows. `former`: those of files that may stand already; what cannot be read now stays as it was."""
     good = [one for one in readings if not one.problems]
-    packed = {one.path: _packed(one, files[one.path], former.get(one.path)) for one in good}
+    packed = {one.path: former[one.path] for one in readings if one.problems and one.path in former}
+    packed |= {one.path: _packed(one, files[one.path], former.get(one.path)) for one in good}
     shared = {one.path for one in good if any(resource.kind != "Site" for resource in one.resources)}
     sites, claims = _meanings(meanings)
     kinds = {

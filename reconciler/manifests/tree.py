@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading, rows
-from reconciler.manifests.holding import hold_of
+from reconciler.manifests.emptied import emptied, empty_roots
+from reconciler.manifests.holding import hold_of, untold_hold
 from reconciler.manifests.memory import LastGood
 from reconciler.manifests.rows import seal_of
 from reconciler.manifests.shelf import Moved, Shelf, Stamps
@@ -77,6 +78,9 @@ class ManifestTree:
 
     def _walked(self) -> Walked:
         walked = walk(self.settings.roots)
+        if self.settings.lenient:
+            emptied = empty_roots(walked, self.settings, self._shelf)
+            walked = replace(walked, problems=(*walked.problems, *emptied))
         if walked.problems and not walked.files:
             raise ManifestError(walked.problems)
         return walked
@@ -142,7 +146,8 @@ class ManifestTree:
         self._fresh = dict(meaning.sites)
         self._digests = {name: _sealed(site, meaning.held.get(name)) for name, site in meaning.sites.items()}
         held = sorted(meaning.held.items())
-        self._held = tuple(hold_of(name, why, goes_on=name in meaning.sites) for name, why in held)
+        holds = [hold_of(name, why, goes_on=name in meaning.sites) for name, why in held]
+        self._held = (*holds, *untold_hold(meaning.nameless, holds))
         # what is wrong between files that are each right is found by a whole reading alone: no stamps until then
         self._stamps = None if self.problems else Stamps(stamp, meaning.templates)
         if STDIN_NAME in walked.files:
@@ -161,7 +166,8 @@ class ManifestTree:
                 return reading.FileReading(path, reading.unpack(row[1]))
             except ValueError:
                 pass
-        return reading.read_file(path)
+        read = reading.read_file(path)
+        return emptied(read, row[1]) if row is not None and self.settings.lenient else read
 
     def resources(self) -> tuple[Resource, ...]:
         """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.

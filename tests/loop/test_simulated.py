@@ -173,7 +173,7 @@ def test_a_broken_target_takes_no_site_out_of_it(street: Street, simulation: Sim
     simulation.settle()
     assert {name: street.installed(name).read_bytes() for name in names} == before
     held = {hold.site for hold in simulation.app.tree.declared(names).held}
-    assert held == set(names)
+    assert held - {None} == set(names)  # and the tree itself, where nobody can tell whose part is broken
     street.write("01-panel", good)
     simulation.settle()
     assert not simulation.app.tree.declared(names).held

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from reconciler.errors import ManifestError
-from tests.journeys.stage import site
+from tests.journeys.stage import document, site
 from tests.manifests.lenient import Ground, digests, holds, server
 
 if TYPE_CHECKING:
@@ -93,3 +93,49 @@ def test_all_that_is_wrong_is_told_at_once(ground: Ground) -> None:
     with pytest.raises(ManifestError) as told:
         ground.read()
     assert {Path(problem.file).name for problem in told.value.problems} == {"a.yaml", "b.yaml"}
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_root_that_is_empty_now_is_not_believed(tmp_path: Path, *, several: bool, cached: bool) -> None:
+    ground = Ground(tmp_path, cached=cached)
+    ground.write("home.yaml", server(issuers=["ca"]))
+    ground.write("disk/a.yaml", site("a"))
+    roots = (str(ground.path("disk")), str(ground.path("home.yaml")))[: 1 + several]
+    ground.settings = replace(ground.settings, roots=roots)
+    good = ground.read()
+    assert set(good.sites) == {"a"}
+    ground.path("disk/a.yaml").unlink()
+    for _ in range(2):
+        if several:
+            found = ground.read()
+            assert (set(found.sites), found.complete) == ({"a"}, False)
+            assert "disk: holds no manifest, though it did" in holds(found)["a"][1]
+        else:
+            with pytest.raises(ManifestError, match="holds no manifest, though it did"):
+                ground.read()
+
+
+def test_an_empty_root_is_one_where_none_ever_was(tmp_path: Path) -> None:
+    assert Ground(tmp_path).read().sites == {}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_a_file_that_is_empty_now_is_being_written(tmp_path: Path, text: str) -> None:
+    ground = Ground(tmp_path)
+    target = document("Target", "nginx", {"type": "files", "key": "/srv/{site}.key", "fullchain": "/srv/{site}.pem"})
+    ground.write("home.yaml", server(issuers=["ca"]))
+    ground.write("a.yaml", site("a", targets=["nginx"]))
+    ground.write("target.yaml", target)
+    good = digests(ground.read())
+    for name in ("a.yaml", "target.yaml"):
+        before = ground.path(name).read_text()
+        ground.path(name).write_text(text)
+        for _ in range(2):
+            found = ground.read()
+            assert (digests(found), found.complete) == (good, False)
+            assert f"{name}:1:1: holds nothing, though it held" in holds(found)["a"][1]
+        ground.path(name).write_text(before)
+        assert (digests(mended := ground.read()), mended.held) == (good, ())
+    ground.path("a.yaml").unlink()
+    assert ground.read().sites == {}

@@ -222,3 +222,65 @@ def test_a_copy_changes_nothing(ground: Ground, kind: str, spec: dict[str, objec
         assert f"{kind} `{name}` is declared already at" in holds(found)["shop"][1]
     ground.path(copy).unlink()
     assert (digests(ground.read()), ground.read().held) == (good, ())
+
+
+NAMELESS = "apiVersion: certwright/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["my shop", "shop/one", "d_d!", "'a[b'", ".x", "-a", "b\u00fccher", "a" * 240, "''", "A_A"]
+)
+def test_a_site_with_an_impossible_name_holds_nobody_up(ground: Ground, name: str) -> None:
+    ground.write("home.yaml", server(issuers=["ca"]), site("a"), site("b"))
+    good = digests(ground.read())
+    ground.write("new.yaml", NAMELESS.format("Site", name, "{hostnames: [n.example.com]}"))
+    found = ground.read()
+    assert digests(found) == good
+    assert set(holds(found)) == {None}
+    assert "new.yaml:3:" in holds(found)[None][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "spec"),
+    [
+        ("Target", "nginx", {"type": "files", "key": "/srv/{site}.key", "fullchain": "/srv/{site}.pem"}),
+        ("Issuer", "letsencrypt", {"type": "acme", "directory": "letsencrypt-staging"}),
+        ("ChallengeMethod", "http", {"type": "http-01", "listener": {"port": 8080}}),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["my one", "my_one", "ngnix"])
+def test_what_is_built_in_stands_for_nothing_that_lost_its_name(
+    ground: Ground, kind: str, name: str, spec: dict[str, object], wrong: str
+) -> None:
+    ground.write("home.yaml", server(), site("a", targets=["nginx"]))
+    ground.write("own.yaml", document(kind, name, spec))
+    good = digests(ground.read())
+    fields = {**spec, "typo": 1} if wrong == "ngnix" else spec
+    ground.write("own.yaml", document(kind, wrong, fields))
+    for _ in range(2):
+        found = ground.read()
+        assert digests(found) == good
+        assert "own.yaml:" in holds(found)["a"][1]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        "a tab\there: [\n",
+        NAMELESS.format("Sit", "b", "{hostnames: [b.example.com]}"),
+        NAMELESS.format("Site", "bb", "{hostnames: [b.example.com], typo: 1}"),
+        NAMELESS.format("Site", "bb", "{hostnames: [b.example.com], issuers: [nope]}"),
+    ],
+)
+def test_a_site_that_moved_and_broke_at_once_goes_on(ground: Ground, now: str) -> None:
+    ground.write("home.yaml", server(issuers=["ca"]), site("a"))
+    ground.write("b.yaml", site("b"))
+    good = digests(ground.read())
+    ground.path("b.yaml").unlink()
+    ground.write("moved.yaml", now)
+    for _ in range(2):
+        found = ground.read()
+        assert digests(found) == good
+        assert "moved.yaml" in holds(found)["b"][1] or "nope" in holds(found)["b"][1]
+    ground.write("moved.yaml", site("b"))
+    assert (digests(mended := ground.read()), mended.held, mended.complete) == (good, (), True)

@@ -167,12 +167,17 @@ def instant_text(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
+def is_name(text: str) -> bool:
+    """Tell whether an object can have this name."""
+    return len(text) <= NAME_LIMIT and _NAME.fullmatch(text) is not None
+
+
 def parse_name(value: object) -> str:
     """Read an object's name: an RFC 1123 subdomain of at most 200 characters."""
     text = need_text(value, "a name")
     if len(text) > NAME_LIMIT:
         raise ValueError(f"a name has at most {NAME_LIMIT} characters, this one {len(text)}")
-    if not _NAME.fullmatch(text):
+    if not is_name(text):
         raise _refuse(text, "a name: small letters, digits, `-` and `.`, a letter or digit at each end of each part")
     return text
 
