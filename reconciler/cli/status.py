@@ -17,7 +17,7 @@ from reconciler.cli.screen import Screen
 from reconciler.cli.writing import write
 from reconciler.report.cells import at, condition
 from reconciler.report.status_text import grade, status_text
-from reconciler.report.waits import NOBODYS, WAITS
+from reconciler.report.waits import NOBODYS, WAITS, is_failed_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,7 +44,7 @@ def status(sites: tuple[str, ...], settings: Settings) -> int:
         screen.out(aimed(status_text(items, now, source, wide, unseen).rstrip("\n"), settings.given))
     else:
         write(screen, _value(items, source, wide, unseen), settings.output)
-    return 1 if any(hold["failed"] for hold in wide) else _code(items)
+    return 1 if any(is_failed_hold(str(hold["reason"]), failed=hold["failed"]) for hold in wide) else _code(items)
 
 
 def _items(sites: Collection[str], settings: Settings, screen: Screen, now: datetime) -> list[dict[str, Any]]:

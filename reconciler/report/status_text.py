@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from reconciler.report.cells import at, condition, listed, shown, table
 from reconciler.report.reasons import next_step
 from reconciler.report.times import parsed, relative
-from reconciler.report.waits import BY_HAND, NOBODYS, NOT_YET, is_wait
+from reconciler.report.waits import BY_HAND, NOBODYS, NOT_YET, is_failed_hold, is_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,8 @@ _GRADES: Final = {"failing": 0, "waiting": 1, "ready": 2}
 def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     """Judge one site's item: Ready, waiting for what comes by itself or was asked for, or in need of a person or luck.
 
-    A good certificate whose renewal fails, or waits because the state was moved, is in need too, long before it ends.
+    A good certificate whose renewal fails, or waits because the state was moved, is in need too, long before it ends,
+    and so is one whose manifest is broken, or whatever else of it is held that `apply` calls a failure.
     An order that a person took in hand is a wait, whatever failed before, and so are a site that a person suspended and
     one that a CA's limits hold.
     """
@@ -31,8 +32,8 @@ def grade(item: Mapping[str, Any]) -> Literal["ready", "waiting", "failing"]:
     reason = str(ready.get("reason") or "Missing")
     in_hand = reason in BY_HAND | NOBODYS or at(item, "spec", "suspend") is True
     has_failed = _failures(item) > 0 and not in_hand
-    if ready.get("status") == "True":
-        return "failing" if has_failed or _is_moved(item) else "ready"
+    if _is_ready(item):
+        return "failing" if has_failed or _is_moved(item) or _failed_holds(item) else "ready"
     waits = (is_wait(reason) or reason in NOT_YET) and not has_failed and not _has_failed_hold(item)
     return "waiting" if waits else "failing"
 
@@ -44,6 +45,15 @@ def _failures(item: Mapping[str, Any]) -> int:
 
 def _has_failed_hold(item: Mapping[str, Any]) -> bool:
     return any(at(hold, "failed") is True for hold in listed(at(item, "status", "holds")))
+
+
+def _failed_holds(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    holds = (hold for hold in listed(at(item, "status", "holds")) if isinstance(hold, dict))
+    return [hold for hold in holds if is_failed_hold(str(hold.get("reason")), failed=hold.get("failed") is True)]
+
+
+def _is_ready(item: Mapping[str, Any]) -> bool:
+    return condition(item, "Ready").get("status") == "True"
 
 
 def _is_moved(item: Mapping[str, Any]) -> bool:
@@ -67,11 +77,17 @@ def status_text(
     head = [f"source: {shown(source)}"] if source else []
     worst = sorted((item for item in items if grade(item) != "ready"), key=lambda item: _badness(item, now))[:_WORST]
     more = [f"{unseen:,} more not looked at yet; next: certwright apply"] if unseen else []
-    lines = [*head, f"{sites}: {counts}", *more, *(line for hold in wide for line in _wide_lines(hold, now))]
+    holds = [*wide, *(hold for item in worst if _is_ready(item) for hold in _told_holds(item))]
+    lines = [*head, f"{sites}: {counts}", *more, *(line for hold in holds for line in _hold_lines(hold, now))]
     return "\n".join([*lines, *(["", _table(worst, now).rstrip()] if worst else [])]) + "\n"
 
 
-def _wide_lines(hold: Mapping[str, Any], now: datetime) -> Iterator[str]:
+def _told_holds(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give a Ready site's failed holds with its name: no condition of it says what they say."""
+    return [{"site": at(item, "metadata", "name"), **hold} for hold in _failed_holds(item)]
+
+
+def _hold_lines(hold: Mapping[str, Any], now: datetime) -> Iterator[str]:
     """Tell of a hold, when it ends and what a person does next."""
     subjects = ((name, hold.get(name)) for name in ("site", "target"))
     where = " on ".join(f"{name}/{shown(value)}" for name, value in subjects if value)
@@ -112,13 +128,13 @@ def _row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
 
 
 def _reason(item: Mapping[str, Any]) -> str:
-    """Give why a site is not Ready, or, of one that is, what its last attempt failed by."""
-    ready = condition(item, "Ready")
-    if ready.get("status") == "True" and _is_moved(item):
+    """Give why a site is not Ready, or, of one that is, what its last attempt failed by or what holds it."""
+    if not _is_ready(item):
+        return shown(condition(item, "Ready").get("reason") or "NotYetSeen")
+    if _is_moved(item):
         return "MovedStore"
-    if ready.get("status") == "True":
-        return shown(at(item, "status", "failures", "last", "reason") or "Backoff")
-    return shown(ready.get("reason") or "NotYetSeen")
+    held = next((hold.get("reason") for hold in _failed_holds(item)), "Backoff")
+    return shown(at(item, "status", "failures", "last", "reason") or held)
 
 
 def _next_try(item: Mapping[str, Any]) -> object:

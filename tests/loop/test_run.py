@@ -66,6 +66,8 @@ def test_a_broken_file_keeps_its_last_good_meaning_until_it_is_mended(street: St
         until(lambda: street.installed("one").exists() and street.installed("two").exists(), "both are installed")
         street.write("one", "kind: [")
         until(lambda: process.says("InvalidManifest site/one"), "the hold begins")
+        until(lambda: certwright(street, "status").returncode == 1, "who asks is told of it")
+        assert f"{street.home}/manifests/one.yaml:1:" in certwright(street, "status").stdout
         street.installed("one").unlink()
         until(street.installed("one").exists, "its installed file is still repaired")
         street.write("three", site("three"))

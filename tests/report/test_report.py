@@ -29,6 +29,7 @@ from reconciler.model.observed import (
     Served,
 )
 from reconciler.model.outcomes import Condition, Outcome, Status
+from reconciler.report.cells import condition
 from reconciler.report.conditions import conditions
 from reconciler.report.describe_text import describe_text
 from reconciler.report.exit_code import exit_code, exit_code_of_diff
@@ -246,6 +247,27 @@ def test_status_tells_of_a_good_certificate_whose_renewal_fails() -> None:
     assert "1 site: 0 ready, 0 waiting, 1 failing" in text
     assert "ChallengeFailed" in text
     assert "certwright retry a" in text
+
+
+def test_status_tells_what_is_held_of_a_site_that_is_ready() -> None:
+    """The certificate is good and served; that nothing which is changed in the manifest will come to be is not."""
+    message = "the manifest is not valid; the last good meaning is kept: /m/a.yaml:7:3: no such field"
+    hold = Hold(Reason.INVALID_MANIFEST, message, site="a", ends_when="the manifest is valid", failed=True)
+    item = site_item(A, _seen(), NOW, (hold,))
+    text = status_text([item, _item("a")], NOW)
+    assert condition(item, "Ready")["status"] == "True"
+    assert "2 sites: 1 ready, 0 waiting, 1 failing" in text
+    assert f"held for site/a: InvalidManifest: {message}\n  ends when the manifest is valid\n  next: mend" in text
+    assert text.splitlines()[-1].startswith("a      InvalidManifest   in 90 d   -             mend the manifest")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("reason", Reason)
+def test_a_hold_that_fails_a_command_fails_a_ready_site_in_status_too(reason: Reason, failed: bool) -> None:  # noqa: FBT001
+    hold = Hold(reason, "x", site="a", failed=failed)
+    item = site_item(A, _seen(), NOW, (hold,))
+    item["status"]["conditions"][0]["status"] = "True"
+    assert (grade(item) == "failing") == (exit_code([hold]) == 1), grade(item)
 
 
 def test_describe_shows_all_sections() -> None:
