@@ -122,7 +122,8 @@ def _show(kind: str, items: list[Item], settings: Settings, screen: Screen, *, h
             for name in dict.fromkeys(_name(item) for item in items):
                 screen.out(f"{kind.removesuffix('s')}/{name}")
         case _ if items:
-            text = rows_text(kind, items, datetime.now(UTC), wide=settings.output == "wide").rstrip("\n")
+            is_wide = settings.output == "wide"
+            text = rows_text(kind, items, datetime.now(UTC), wide=is_wide, width=screen.width).rstrip("\n")
             screen.out(text if headers else "\n".join(text.split("\n")[1:]))
         case _:
             screen.note(f"no {kind}")

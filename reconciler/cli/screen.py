@@ -78,6 +78,13 @@ class Screen:
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
+    def width(self) -> int | None:
+        """Give the columns of the terminal that results go to; None where they go elsewhere."""
+        with contextlib.suppress(OSError, ValueError):  # what is no terminal, or has no descriptor
+            return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return None
+
+    @property
     def plain(self) -> bool:
         """Tell whether a person wants no colour."""
         return self._color is False

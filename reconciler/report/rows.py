@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.report.cells import NONE, at, condition, listed, shown, table
@@ -14,13 +15,35 @@ if TYPE_CHECKING:
     Row = Callable[[Mapping[str, Any], datetime], tuple[str, ...]]
 
 _NAMES: Final = 2
+_MESSAGE: Final = "MESSAGE"
+_PLACE: Final = re.compile(r"/\S+?:\d+(:\d+)?")
 
 
-def rows_text(kind: str, items: Iterable[Mapping[str, Any]], now: datetime, *, wide: bool = False) -> str:
-    """Give the table of a kind (`sites`, `certificates`, `holds`, ...); `wide` shows cells whole."""
+def rows_text(
+    kind: str, items: Iterable[Mapping[str, Any]], now: datetime, *, wide: bool = False, width: int | None = None
+) -> str:
+    """Give the table of a kind (`sites`, `certificates`, `holds`, ...); `wide` shows cells whole.
+
+    A message is cut by the terminal's `width` alone, in columns: None where there is no terminal.
+    """
     header, row = KINDS.get(kind, (("NAME",), _named))
     cells = (row(item, now) for item in items)
-    return table(header, cells if wide else (tuple(_cut(cell) for cell in line) for line in cells))
+    if wide:
+        return table(header, cells)
+    text = table(header, (tuple(map(_shortened, header, line)) for line in cells))
+    if width is None or _MESSAGE not in header:
+        return text
+    return "".join(_fitted(line, width) + "\n" for line in text.splitlines())
+
+
+def _shortened(column: str, cell: str) -> str:
+    return cell if column == _MESSAGE else _cut(cell)
+
+
+def _fitted(line: str, width: int) -> str:
+    """Cut a line at the terminal's width, or where the line number ends that a person is to look at."""
+    place = _PLACE.search(line)
+    return _cut(line, max(width, place.end() + 1 if place is not None else 0))
 
 
 def _cut(cell: str, most: int = 60) -> str:

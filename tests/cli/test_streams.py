@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +62,20 @@ def test_a_full_disk_under_the_log_does_not_stop_the_work(
 def test_words_that_are_lost_do_not_hide_what_failed(program: Program) -> None:
     program.site("example")
     assert shell(program, "2>/dev/full", "diff", "nobody").returncode == 2
+
+
+@pytest.mark.parametrize("columns", [40, 200])
+def test_a_table_of_messages_is_as_wide_as_the_terminal(applied: Program, columns: int) -> None:
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    argv, env = applied.argv("get", "events"), applied.environment()
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, env=env, check=False)
+    os.close(follower)
+    told = os.read(leader, 65536).decode().splitlines()
+    os.close(leader)
+    whole = applied("get", "events").stdout.splitlines()
+    assert (done.returncode, len(told)) == (0, len(whole))
+    assert max(map(len, told)) == min(columns, max(map(len, whole)))
 
 
 @pytest.mark.parametrize("reader", ["head -1", "true"])

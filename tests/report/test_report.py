@@ -223,6 +223,22 @@ def test_rows_of_sites_are_the_contract() -> None:
     assert "in 90 d" in text
 
 
+MESSAGE = (
+    "the manifest is not valid; the last good meaning is kept: /etc/certwright/manifests/a.yaml:7:3: no such field"
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "end"), [(None, "no such field"), (500, "no such field"), (80, "a.yaml:7:3…"), (160, "a.yaml:7:3: no s…")]
+)
+def test_a_message_is_cut_by_the_terminal_alone_and_behind_its_place(width: int | None, end: str) -> None:
+    hold = {"site": "a", "reason": "InvalidManifest", "endsWhen": "the manifest is mended", "message": MESSAGE}
+    head, row = rows_text("holds", [hold], NOW, width=width).splitlines()
+    assert head.split() == ["SITE", "TARGET", "REASON", "ENDS", "MESSAGE"]
+    assert row.endswith(end)
+    assert "the manifest is mended   the manifest is not valid" in row
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("item", [{}, {"metadata": 3, "status": [], "spec": None}, {"metadata": {"name": "x\x1b"}}])
 def test_rows_survive_any_item(kind: str, item: dict[str, object]) -> None:
