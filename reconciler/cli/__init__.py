@@ -7,9 +7,18 @@ that was not made safe for a terminal (`screen` sees to it).
 
 from __future__ import annotations
 
+_INTERRUPTED = 130
+
 
 def main() -> int:
     """Run the program on `sys.argv` and give its exit code: the console script."""
+    try:
+        return _main()
+    except KeyboardInterrupt:  # while the verbs were imported, before there is anybody who could tell of it
+        return _INTERRUPTED
+
+
+def _main() -> int:
     from reconciler.cli.environment import scrub
 
     scrub()  # before anything else is imported: OPENSSL_CONF runs code at `import ssl`

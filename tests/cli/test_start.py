@@ -33,6 +33,17 @@ HEAVY = (
     "requests",
     "ctypes",
 )
+INTERRUPT = """
+import os, signal, sys
+from reconciler.cli import main
+class Interrupter:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["certwright", "version"]
+sys.exit(main())
+"""
 LOOK = """
 import sys
 from reconciler.cli import main
@@ -67,6 +78,17 @@ def test_readers_import_neither_the_nouns_nor_anything_heavy(applied: Program, a
     script = LOOK.format(arguments=given, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "LOADED 0", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["reconciler.cli.streams", "click", "reconciler.cli.group", "reconciler.cli.version"]
+)
+def test_who_interrupts_the_start_sees_no_more_of_it(module: str) -> None:
+    """The signal comes as the module is imported."""
+    script = INTERRUPT.format(module=module)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() in ("", "interrupted")
 
 
 def test_the_version_is_that_of_the_package(program: Program) -> None:
