@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reconciler.cli.screen import Screen
 from reconciler.cli.settings import FORMATS, Settings, merged, options
 
 if TYPE_CHECKING:
@@ -43,7 +44,24 @@ _FEW: Final = ("verbose", "quiet", "no_color")
 _COLUMN: Final = 10
 
 
-class Verb(click.Command):
+class Helpful(click.Command):
+    """Writes its help the way results are written: what takes no more of it is told as the other verbs tell it."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Give click's option with our hand to write."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _help
+        return option
+
+
+def _help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's protocol
+    if wanted and not ctx.resilient_parsing:
+        Screen().out(ctx.get_help())
+        ctx.exit()
+
+
+class Verb(Helpful):
     """One verb. `uses` are the global flags that mean something to it, `formats` what -o takes."""
 
     def __init__(self, *, uses: Sequence[str] = (), formats: Sequence[str] = ("text",), **given: Any) -> None:  # noqa: ANN401
@@ -80,7 +98,7 @@ def verb(
     return click.command(cls=Verb, uses=uses, formats=formats)
 
 
-class Verbs(click.Group):
+class Verbs(Helpful, click.Group):
     """The program: knows every verb's name and sentence, imports the one that is typed."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

@@ -59,6 +59,14 @@ def test_a_full_disk_under_the_log_does_not_stop_the_work(
     assert shell(program, "", "diff").returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("get", "--help"), ("version",)], ids=" ".join)
+def test_what_cannot_be_written_is_told_by_every_verb(program: Program, arguments: tuple[str, ...]) -> None:
+    done = shell(program, ">/dev/full", *arguments)
+    told = "certwright: standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (3, told)
+    assert shell(program, "", *arguments).stdout
+
+
 def test_words_that_are_lost_do_not_hide_what_failed(program: Program) -> None:
     program.site("example")
     assert shell(program, "2>/dev/full", "diff", "nobody").returncode == 2
