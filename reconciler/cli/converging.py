@@ -14,6 +14,9 @@ from reconciler.cli.results import Results
 from reconciler.cli.scopes import follow, scope_of
 from reconciler.cli.screen import RED
 from reconciler.cli.signals import stopping
+from reconciler.model.changes import Reason, Verb
+from reconciler.model.observed import Revision
+from reconciler.model.outcomes import Outcome, Status
 from reconciler.report.cells import at, condition
 
 if TYPE_CHECKING:
@@ -72,12 +75,16 @@ def _seen_last(app: App, names: Collection[str], report: Report | None) -> dict[
 
 @dataclass(slots=True)
 class Run:
-    """One convergence. `saved` are the reviewed changes by id, if only those may be done."""
+    """One convergence. `saved` are the reviewed changes by id, if only those may be done.
+
+    `asked` is the wish that it is to fulfil, as the certificates that answer it name it.
+    """
 
     app: App
     settings: Settings
     screen: Screen
     saved: Mapping[str, str] | None = None
+    asked: str | None = None
     results: Results = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +95,9 @@ class Run:
         """Do it, telling as it goes, and tell the results."""
         with Progress(self.screen) as progress:
 
+            def ended(outcome: Outcome) -> None:
+                progress.tell(self._wished(outcome))
+
             def planned(report: Report) -> None:
                 progress.pause()
                 self._planned(report)
@@ -95,14 +105,24 @@ class Run:
 
             reports: Sequence[Report]
             if self.saved is None:
-                reports = self.app.engine.converge(scope, self.app.execute, limits, planned, progress.tell)
+                reports = self.app.engine.converge(scope, self.app.execute, limits, planned, ended)
             else:
                 reports = self._reviewed(scope, limits, progress)
         if scope.full:
             self.app.store.tidy(self.app.clock.now())
-        self.results.take(reports)
+        self.results.take([replace(one, outcomes=tuple(map(self._wished, one.outcomes))) for one in reports])
         self.results.tell()
         return self.results
+
+    def _wished(self, outcome: Outcome) -> Outcome:
+        """Count as done what another process, `run` for one, did for the same wish while we waited for it."""
+        change = outcome.change
+        if self.asked is None or change.verb is not Verb.ISSUE or outcome.reason != Reason.NO_LONGER_PLANNED:
+            return outcome
+        live = self.app.store.live([change.site or ""])[change.site or ""]
+        if not isinstance(live, Revision) or self.asked not in live.meta.requested:
+            return outcome
+        return Outcome(change, Status.DONE, message="done by another process", revision=live.id)
 
     def _planned(self, report: Report) -> None:
         """Show the first plan; of the following ones what is new."""

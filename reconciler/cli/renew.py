@@ -36,7 +36,7 @@ def renew(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> in
     Returns when they are served, or it failed. Exit 0 only if all of them are served (or Ready, where nothing is
     looked at).
     """
-    return _wished("renew", sites, settings, _ask_renewal, everything=everything)
+    return _wished("renew", sites, settings, ask_renewal, everything=everything)
 
 
 @verb(uses=_USES, formats=_FORMATS)
@@ -47,7 +47,7 @@ def retry(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> in
 
 
 def _wished(
-    name: str, sites: tuple[str, ...], settings: Settings, wish: Callable[[App, Scope], None], *, everything: bool
+    name: str, sites: tuple[str, ...], settings: Settings, wish: Callable[[App, Scope], str | None], *, everything: bool
 ) -> int:
     if everything and (sites or settings.selector):
         raise click.UsageError("--all is all: it goes without SITE and -l")
@@ -64,8 +64,8 @@ def _wished(
         chosen = scope_of(app, settings, sites, screen)
         names = frozenset(app.tree.glance()) if chosen.sites is None else chosen.sites
         scope = Scope(sites=names, follows=chosen.follows)
-        wish(app, scope)
-        results = Run(app, settings, screen).converge(scope, Limits(reissues=len(names)))
+        run = Run(app, settings, screen, asked=wish(app, scope))
+        results = run.converge(scope, Limits(reissues=len(names)))
         code = results.code(not_ready(app, scope, results))
         left = _left(app, names) if name == "renew" else []
         for site in left:
@@ -73,12 +73,14 @@ def _wished(
         return caught.code(max(code, 1) if left else code)
 
 
-def _ask_renewal(app: App, scope: Scope) -> None:
+def ask_renewal(app: App, scope: Scope) -> str | None:
+    """Write the wish down and give its name, by which a certificate that answers it is known."""
     from reconciler.report.times import rfc3339
 
     now, names = rfc3339(app.clock.now()), scope.sites or frozenset()
     for site in sorted(names - app.store.damage(names).keys()):
         app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
+    return now
 
 
 def _left(app: App, names: Collection[str]) -> list[str]:
