@@ -27,7 +27,9 @@ def empty_roots(walked: Walked, settings: Settings, shelf: Shelf) -> tuple[Probl
     """Give a problem for each directory without any manifest, of which there were some."""
     known = {problem.file for problem in walked.problems}
     empty = [path for path in _directories(settings) if path not in known and not _has(walked, path)]
-    text = "holds no manifest, though it did: is its disk mounted? If they are gone for good: certwright apply"
+    text = "holds no manifest, though it did: is its disk mounted?"
+    if walked.files:  # a whole tree that is empty removes nothing
+        text += " If they are gone for good: certwright apply"
     return tuple(Problem(path, 0, 0, text) for path in empty if _had(path, settings, shelf))
 
 
