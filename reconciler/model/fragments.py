@@ -55,10 +55,15 @@ def blocks(text: str) -> dict[str, str]:
 
 
 def joined(parts: Mapping[str, str]) -> str:
-    """Give the file of these blocks, empty if there are none."""
+    """Give the file of these blocks, empty if there are none; no block runs into the next one's mark."""
     if not parts:
         return ""
-    return HEAD + "".join(part for _, part in sorted(parts.items(), key=_order))
+    return HEAD + "".join(_ended(part) for _, part in sorted(parts.items(), key=_order))
+
+
+def _ended(part: str) -> str:
+    """Give a block whose last line ends; somebody's editor may have left it open."""
+    return part if part.endswith("\n") else f"{part}\n"
 
 
 def _order(item: tuple[str, str]) -> tuple[bool, str]:
