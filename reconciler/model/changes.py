@@ -151,7 +151,8 @@ class Change:
     site's `import` that the decision saw. `former` is the name that a renamed site had, or of one that is archived the
     name that it has now. `heirs` are sites that take over what this change gives up on its target: where theirs
     does not come about there, neither does this one. `restores`: it puts back what the target has loaded, without its
-    test. `rank` orders work: 0 expired, 1 near expiry, 2 changed, 3 new.
+    test. `due`: a reload that has a cause of its own, whatever becomes of the changes before it. `rank` orders work:
+    0 expired, 1 near expiry, 2 changed, 3 new.
     """
 
     verb: Verb
@@ -178,6 +179,7 @@ class Change:
     former: str | None = None
     heirs: tuple[str, ...] = ()
     restores: bool = False
+    due: bool = False
 
     id: str = field(init=False, repr=False, compare=False, default="")
 

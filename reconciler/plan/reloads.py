@@ -49,6 +49,7 @@ class _Reload:
     states: list[str] = field(default_factory=list)
     rank: int = 3
     shared: bool = False
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Batch:
             reload.after.extend(after)
             reload.states.append(f"{wish.desired.name}:{_loaded(work.on.inventory)}:{live_id(wish.live)}")
             reload.causes.append(work.reload or (Reason.CERTIFICATE_CHANGED, "takes up the certificate in use"))
+            reload.due = True
             return
         change = replace(self._install(work, f"site/{wish.desired.name}", after, wish), heirs=heirs)
         self._installs.append(change)
@@ -113,6 +115,7 @@ class Batch:
         reload = self._reload(work.target, work.spec)
         if not work.files:
             reload.causes.append(work.reload or (Reason.NOT_LOADED, ""))
+            reload.due = True
             return
         change = self._install(work, f"target/{work.target}", (), None)
         self._installs.append(change)
@@ -146,7 +149,9 @@ class Batch:
     def add_interrupted(self, target: str) -> None:
         """Reload a target whose switch was left half-way."""
         message = "a switch was left half-way; the former files are put back first"
-        self._reload(target, self.specs[target]).causes.append((Reason.INTERRUPTED, message))
+        reload = self._reload(target, self.specs[target])
+        reload.causes.append((Reason.INTERRUPTED, message))
+        reload.due = True
 
     def wait_for_heirs(self, issues: Mapping[str, Change]) -> None:
         """Let nothing be given up before the certificates of those who take it over are there."""
@@ -210,6 +215,7 @@ class Batch:
             after=tuple(dict.fromkeys(reload.after)),
             target=target,
             rank=reload.rank,
+            due=reload.due,
         )
 
 

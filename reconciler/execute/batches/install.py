@@ -102,6 +102,8 @@ def run(batch: Batch) -> list[Outcome]:
     if any(swap.differs for swap in switch.swaps):
         bookkeeping.begin(batch, switch)
     put_in_place(batch, switch)
+    if _came_to_nothing(batch):
+        return _left_alone(batch, switch)
     taken = taken_up(batch, switch)
     broken = _judge_test(batch, switch, _tested(batch, switch)) if taken is None else None
     if broken is None and _orphans(batch, switch):
@@ -115,6 +117,19 @@ def run(batch: Batch) -> list[Outcome]:
     else:
         bookkeeping.keep(batch, switch, loaded=False)
     return [*outcomes, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
+
+
+def _came_to_nothing(batch: Batch) -> bool:
+    """Tell whether no change could be made: whatever stands there, a reload for their sake would take it up."""
+    own = batch.reload is not None and batch.reload.due
+    return bool(batch.files) and not own and all((change.site or "") in batch.failed for change in batch.files)
+
+
+def _left_alone(batch: Batch, switch: swaps.Switch) -> list[Outcome]:
+    bookkeeping.keep(batch, switch, loaded=False)
+    text = "nothing before it could be put in place"
+    skipped = [Outcome(batch.reload, Status.SKIPPED, Reason.DEPENDENCY_FAILED, text)] if batch.reload else []
+    return [*skipped, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
 
 
 def _summed(batch: Batch, outcome: Outcome) -> Outcome:
