@@ -3,6 +3,7 @@
 The file is a head, then blocks in order. A block begins with its mark, a comment `# site NAME` (`# site NAME first` for
 the one that shall stand before the others), and ends before the next mark. What stands in a block is the site's alone.
 A file whose last block has gone goes too, unless that block was marked `kept`: a server that is told of it needs it.
+A file without anything in it is as good as ours: somebody made it so that the server starts.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ _MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first| kept)?$", re.A
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """Such a file, read: its blocks by site, and whether it begins as we write it."""
+    """Such a file, read: its blocks by site, and whether it begins as we write it, or nothing stands in it."""
 
     blocks: Mapping[str, str] = field(default_factory=dict)
     headed: bool = False
+    blank: bool = False
 
     @classmethod
     def of(cls, text: str) -> Parted:
         """Read a file; what stands above its first mark is no block."""
-        return cls(blocks(text), is_shared(text))
+        return cls(blocks(text), is_shared(text), is_blank(text))
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether a site of which nothing is known there may put its block in."""
+        return self.blank or (self.headed and bool(self.blocks))
 
 
 def block(site: str, text: str, *, first: bool = False, kept: bool = False) -> str:
@@ -42,6 +49,11 @@ def is_kept(site: str, part: str) -> bool:
 def is_shared(text: str) -> bool:
     """Tell whether a file is one of these."""
     return text.startswith(HEAD)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing stands in a file, or our head alone."""
+    return text.strip() in ("", HEAD.strip())
 
 
 def blocks(text: str) -> dict[str, str]:

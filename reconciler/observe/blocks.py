@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files.api import FileFailed
-from reconciler.model.fragments import HEAD, Parted
+from reconciler.model.fragments import Parted
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, FileFact
 from reconciler.observe.owners import check_configuration
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact
     from reconciler.observe.disk import Disk
 
-_EMPTY: Final = (0, len(HEAD))
 _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})
 
 
@@ -35,7 +34,7 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
         parted = disk.parted(artifact.path, facts) if facts is not None else Parted()
     except FileFailed as error:
         return replace(made_or_refused(disk, artifact, error), torn=known is not None)
-    if known is None and facts is not None and facts.size not in _EMPTY and not _is_ours(parted):
+    if known is None and facts is not None and not parted.is_ours:
         return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
     before = parted.blocks.get(site)
     change, message = _change(artifact, known, facts, parted, before)
@@ -60,11 +59,6 @@ def _writable(disk: Disk, fact: FileFact) -> FileFact:
 def _holds(artifact: Artifact, known: InstalledFile) -> bool:
     text = artifact.text or ""
     return artifact.mode == known.mode and hashlib.sha256(text.encode()).hexdigest() == known.digest
-
-
-def _is_ours(parted: Parted) -> bool:
-    """Tell whether a file may be taken for ours of which the site has no record."""
-    return parted.headed and bool(parted.blocks)
 
 
 def _change(

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.errors import Failed
+from reconciler.execute.batches.blocks import SharedFiles
+from reconciler.model import fragments
+from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope
 from tests.journeys.stage import held
 from tests.journeys.test_haproxy import AGAIN, Yard
@@ -124,3 +128,51 @@ def test_lines_that_a_person_takes_out_of_a_suspended_site_stay_out(yard: Yard) 
     yard.stage.apply()
     assert "# site c" not in listed(yard).read_text()
     assert yard.served("a").fingerprint == yard.stage.live("a").facts.fingerprint
+
+
+@pytest.mark.parametrize("content", ["", "\n", fragments.HEAD])
+def test_a_list_without_a_line_takes_those_of_the_first_sites(stage: Stage, haproxy: Haproxy, content: str) -> None:
+    yard = Yard(stage, haproxy)
+    listed(yard).write_text(content)
+    haproxy.start()
+    write(yard)
+    yard.stage.settle()
+    yard.assert_served("a", "b", "c")
+
+
+def test_a_list_that_was_made_for_the_server_stays_when_the_first_sites_are_put_back(
+    stage: Stage, haproxy: Haproxy
+) -> None:
+    yard = Yard(stage, haproxy)
+    listed(yard).write_text("")
+    haproxy.start()
+    yard.write(yard.site("a"), socket=None, test=["/bin/false"])
+    yard.stage.apply()
+    assert "a.pem" not in listed(yard).read_text()
+    assert haproxy.test().returncode == 0
+
+
+def test_an_emptied_list_that_nobody_remembers_is_made_anew(yard: Yard) -> None:
+    before = listed(yard).read_text()
+    listed(yard).write_text("")
+    for record in (yard.stage.state / "inventory" / "web" / "sites").iterdir():
+        record.unlink()
+    yard.stage.settle()
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+
+
+def test_where_no_change_comes_about_the_server_is_not_reloaded(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: SharedFiles, path: str, _site: str, *, ours: bool) -> None:
+        raise Failed(Reason.FOREIGN_FILE, f"{path} {ours}")
+
+    reloads = yard.proxy.reloads
+    write(yard, a=AGAIN)
+    with monkeypatch.context() as changed:
+        changed.setattr(SharedFiles, "block", refuse)
+        outcomes = yard.stage.outcomes(yard.stage.apply())
+    assert ("reload", "target/web", "skipped") in {one[:3] for one in outcomes}
+    assert yard.proxy.reloads == reloads
+    yard.stage.shift += timedelta(minutes=10)
+    yard.stage.settle()
+    yard.assert_served("a", "b", "c")

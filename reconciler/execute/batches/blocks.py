@@ -32,13 +32,17 @@ class SharedFiles:
         content, parted = self._read(path)
         if content is None:
             return None
-        if not ours and not parted.headed:
+        if not ours and not parted.is_ours:
             raise Failed(Reason.FOREIGN_FILE, f"{path} is not ours and stands where ours should; move it away")
         return None if site not in parted.blocks else replace(content, data=parted.blocks[site].encode())
 
     def is_empty(self, path: str) -> bool:
         """Tell whether no site has a block there: the file is gone, or somebody wrote another in its place."""
         return not self._read(path)[1].blocks
+
+    def is_blank(self, path: str) -> bool:
+        """Tell whether the file is there and nothing stands in it."""
+        return self._read(path)[1].blank
 
     def is_headless(self, path: str) -> bool:
         """Tell whether there are blocks, but something that is not ours above them."""
@@ -60,17 +64,18 @@ class SharedFiles:
         return self._files[path]
 
 
-def edited(now: Content | None, edits: Mapping[str, Content | None]) -> Content | None:
+def edited(now: Content | None, edits: Mapping[str, Content | None], *, stays: bool = False) -> Content | None:
     """Give a shared file with these sites' blocks in place of theirs; None if no block is left and it need not stay.
 
-    The blocks of the others stay, whatever stands above the first one.
+    The blocks of the others stay, whatever stands above the first one. `stays`: so does the file.
     """
     text = "" if now is None else _text(now)
     parts = fragments.blocks(text)
     parts.update({site: _text(content) for site, content in edits.items() if content is not None})
     gone = {site: parts.pop(site) for site, content in edits.items() if content is None and site in parts}
     like = next((content for content in edits.values() if content is not None), now)
-    stays = text == fragments.HEAD or any(fragments.is_kept(site, part) for site, part in gone.items())
+    stays |= now is not None and fragments.is_blank(text)
+    stays |= any(fragments.is_kept(site, part) for site, part in gone.items())
     joined = fragments.joined(parts) or (fragments.HEAD if stays else "")
     return None if like is None or not joined else replace(like, data=joined.encode())
 

@@ -35,13 +35,14 @@ _DAMAGED: Final = (
 class Former:
     """One file: what stood there (None: nothing), and the digest of what was put there (None: it was removed).
 
-    `block`: sites share the file, and only this site's block in it is meant.
+    `block`: sites share the file, and only this site's block in it is meant; the file `stays` when that goes.
     """
 
     path: str
     before: Content | None
     digest: str | None
     block: str | None = None
+    stays: bool = False
 
     @property
     def turn(self) -> int:
@@ -104,7 +105,8 @@ def _put_blocks_back(path: str, rows: Sequence[Former]) -> None:
         stands = Content(block.encode(), 0, 0, 0) if block is not None else None
         if row.was_made(stands):
             edits[row.block or ""] = row.before
-    if edits and (edited := blocks.edited(now, edits)) != now:
+    stays = any(row.stays for row in rows)
+    if edits and (edited := blocks.edited(now, edits, stays=stays)) != now:
         restore(path, edited)
 
 
@@ -121,7 +123,7 @@ def _former(row: Any) -> Former:  # noqa: ANN401  JSON has no tighter type
     fits = isinstance(path, str) and isinstance(digest, str | None) and isinstance(block, str | None)
     if not fits or not path.startswith("/"):
         raise TypeError(path)
-    return Former(path, None if before is None else _content(before), digest, block)
+    return Former(path, None if before is None else _content(before), digest, block, row.get("stays") is True)
 
 
 def _content(plain: Any) -> Content:  # noqa: ANN401  JSON has no tighter type

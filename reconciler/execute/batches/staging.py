@@ -70,9 +70,10 @@ def _of_site(
             _check_foreign(batch, site, artifact, before)
         held = revision if artifact.part is not Part.CONFIG else None
         own = artifact.own_directory or artifact.part is Part.CONFIG
+        stood = artifact.fragment and batch.shared.is_blank(artifact.path)
         headless = artifact.fragment and batch.shared.is_headless(artifact.path)
         found.append(
-            swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own, headless)
+            swaps.Swap(site, artifact.path, artifact.part, before, after, held, artifact.fragment, own, headless, stood)
         )
     kept = {*spared, *(artifact.path for artifact in artifacts)}
     gone = [

@@ -37,7 +37,8 @@ class Swap:
     """One file of one site (`site` is empty for a target's own): from `before` to `after`, None means no file.
 
     `fragment`: both are the site's block in a file that sites share. `own_directory`: its directory is made if missing.
-    `headless`: what is not ours stands above the blocks of that file, and goes.
+    `headless`: what is not ours stands above the blocks of that file, and goes. `stood`: that file was there without a
+    block, which a server may need: it stays.
     """
 
     site: str
@@ -49,6 +50,7 @@ class Swap:
     fragment: bool = False
     own_directory: bool = False
     headless: bool = False
+    stood: bool = False
 
     @property
     def differs(self) -> bool:
@@ -127,6 +129,7 @@ class Switch:
                 "before": _plain(swap.before),
                 "digest": swap.after.digest if swap.after else None,
                 **({"block": swap.site} if swap.fragment else {}),
+                **({"stays": True} if swap.stood else {}),
             }
             for swap in self.swaps
             if swap.moves
@@ -185,10 +188,9 @@ class Switch:
     ) -> list[tuple[str, Content | None]]:
         """Give each shared file that these swaps touch, as it stands now but with these blocks."""
         paths = dict.fromkeys(swap.path for swap in swaps if swap.fragment)
-        return [
-            (path, blocks.edited(read(path), {site: text for (at, site), text in edits.items() if at == path}))
-            for path in paths
-        ]
+        stood = {swap.path for swap in swaps if swap.stood}
+        own = {path: {site: text for (at, site), text in edits.items() if at == path} for path in paths}
+        return [(path, blocks.edited(read(path), own[path], stays=path in stood)) for path in paths]
 
     def owners(self) -> Mapping[str, str]:
         """Give the site of each file that is one site's alone."""
