@@ -57,7 +57,8 @@ class Holder:
 class Case:
     """What one comparison rests on. `live_directory` is where servers read the live revision's files.
 
-    `holder` tells whose a path is that stands there, `rival` who else wants one that is nobody's.
+    `holder` tells whose a path is that stands there, `rival` who else wants one that is nobody's, `sharer` which other
+    target shares a file among its sites that this one's would share too.
     """
 
     live: Live
@@ -66,6 +67,7 @@ class Case:
     holder: Callable[[str], Holder | None]
     site: str = ""
     rival: Callable[[str], Holder | None] = lambda _path: None
+    sharer: Callable[[str], Holder | None] = lambda _path: None
 
 
 def compared(
@@ -112,6 +114,8 @@ def _left(disk: Disk, file: InstalledFile, site: str) -> FileFact:
 
 
 def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Case) -> FileFact:
+    if artifact.fragment and (sharer := case.sharer(artifact.path)) is not None:
+        return FileFact(artifact.path, artifact.part, FileChange.REFUSED, _held_by(artifact.path, sharer))
     if artifact.fragment:
         return block_fact(disk, artifact, known, case.site)
     if artifact.part is Part.TASK:
@@ -214,12 +218,16 @@ def _unknown(disk: Disk, artifact: Artifact, facts: FileStat | None, case: Case)
     if holder is None and facts is None:
         return FileChange.CREATE, ""
     if holder is not None and not holder.leaves:
-        return FileChange.REFUSED, f"{artifact.path} is a file of {holder}; {_WAY_OUT[bool(holder.target)]}"
+        return FileChange.REFUSED, _held_by(artifact.path, holder)
     if holder is not None:
         return FileChange.UPDATE, f"taken over from {holder}"
     if holds_wanted(disk, artifact, case):
         return FileChange.UPDATE, "it holds what is wanted; our record of it is missing"
     return (FileChange.ADOPT, "") if case.adopt else (FileChange.FOREIGN, "not ours")
+
+
+def _held_by(path: str, holder: Holder) -> str:
+    return f"{path} is a file of {holder}; {_WAY_OUT[bool(holder.target)]}"
 
 
 def holds_wanted(disk: Disk, artifact: Artifact, case: Case) -> bool:

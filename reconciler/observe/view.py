@@ -11,11 +11,13 @@ from reconciler.model.names import Part
 from reconciler.model.observed import FileChange, LastFailure, OnTarget
 from reconciler.model.ports import Refusal
 from reconciler.observe.installed import Case, Holder, compared, leaving
+from reconciler.observe.sharing import sharer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
+    from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import FileFact, Inventory, Live
     from reconciler.model.ports import Artifact, Reader, SiteOnTarget, Target
     from reconciler.observe.disk import Disk
@@ -32,8 +34,9 @@ def _heals(fact: FileFact) -> bool:
 class TargetView:
     """`seats`: the sites of this pass that use the target; `looked_at`: all sites of this pass; `declared`: all names.
 
-    `target` is None where only its record is left: then nothing is wanted there. `beside` are the pass's other targets:
-    one that has a new name takes its files over, and they are not taken away for the old one.
+    `target` is None where only its record is left: then nothing is wanted there, and `spec` is as last installed.
+    `beside` are the pass's other targets: one that has a new name takes its files over, and they are not taken away for
+    the old one.
     """
 
     def __init__(  # noqa: PLR0913  one pass has this many facts
@@ -51,6 +54,8 @@ class TargetView:
         self.name, self.target, self.seats = name, target, seats
         self._reader, self._looked_at, self._declared, self._whole = reader, looked_at, declared, whole
         self.beside: Collection[TargetView] = ()
+        self.spec: TargetSpec | None = None if target is None else target.spec
+        self._sharers: dict[str, Holder | None] = {}
 
     @cached_property
     def rendered(self) -> Mapping[str, tuple[Artifact, ...] | Refusal]:
@@ -140,7 +145,9 @@ class TargetView:
         if isinstance(artifacts, Refusal):
             return self._refused(artifacts, entry, now)
         adopt = self.target.spec.existing == "adopt"
-        case = Case(live, seat.live, adopt, lambda path: self._judge(site, path, artifacts), site, self._rival)
+        case = Case(
+            live, seat.live, adopt, lambda path: self._judge(site, path, artifacts), site, self._rival, self._sharer
+        )
         facts = compared(disk, artifacts, entry, case)
         if lost and not all(map(_heals, facts)):
             return self._refused(Refusal(Reason.STORE_DAMAGED, lost), None, now)
@@ -172,6 +179,12 @@ class TargetView:
         """Tell who wants a path that is nobody's yet on another target, of two the one whose name comes first."""
         found = ((view.wanting.get(path), view.name) for view in self.beside if view.name < self.name)
         return next((Holder(site, leaves=False, target=name) for site, name in found if site is not None), None)
+
+    def _sharer(self, path: str) -> Holder | None:
+        """Tell which other target has a file that this one's sites would share."""
+        if path not in self._sharers:
+            self._sharers[path] = sharer(self, path)
+        return self._sharers[path]
 
     def _departing(self, disk: Disk, site: str, entry: Inventory) -> OnTarget:
         kept = {path for view in self.beside for path in view.wants(site)}

@@ -134,7 +134,8 @@ class Observer:
             )
             for name in sorted({*seats, *records, *self._reader.lost_targets()})
         }
-        for view in views.values():
+        for name, view in views.items():
+            view.spec = specs.get(name) or (records[name].spec if name in records else None)
             view.beside = [other for other in views.values() if other is not view]
         return views
 

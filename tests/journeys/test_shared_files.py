@@ -12,7 +12,7 @@ from reconciler.execute.batches.blocks import SharedFiles
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope
-from tests.journeys.stage import held
+from tests.journeys.stage import FULL, document, held
 from tests.journeys.test_haproxy import AGAIN, Yard
 
 if TYPE_CHECKING:
@@ -176,3 +176,39 @@ def test_where_no_change_comes_about_the_server_is_not_reloaded(yard: Yard, monk
     yard.stage.shift += timedelta(minutes=10)
     yard.stage.settle()
     yard.assert_served("a", "b", "c")
+
+
+def test_two_targets_do_not_share_a_list(yard: Yard) -> None:
+    before, reloads = listed(yard).read_text(), yard.proxy.reloads
+    second = document("Target", "aa", haproxy_values(yard))
+    write(yard, second, yard.site("d", targets=["aa"]), yard.site("e", targets=["aa"]))
+    for scope in (Scope(sites=frozenset({"e"})), FULL):
+        hold = held(yard.stage.diff(scope))["e", "PathRefused"]
+        assert "on target web; give each target a directory of its own" in hold.message
+        yard.stage.apply(scope)
+        assert (listed(yard).read_text(), yard.proxy.reloads) == (before, reloads)
+    yard.assert_served("a", "b", "c")
+    # one whose former name is still declared gives all of it up in one pass
+    yard.write(*(yard.site(name, targets=["aa"]) for name in "abcde"), second, socket=None)
+    yard.stage.shift += timedelta(minutes=10)
+    yard.stage.settle()
+    yard.assert_served("a", "b", "c", "d", "e")
+
+
+def test_of_two_new_targets_with_one_list_the_first_has_it(stage: Stage, haproxy: Haproxy) -> None:
+    yard = Yard(stage, haproxy)
+    second = document("Target", "zz", haproxy_values(yard))
+    yard.write(yard.site("a"), yard.site("b", targets=["zz"]), second, socket=None)
+    assert {hold.target for hold in stage.diff().plan.holds if hold.reason == "PathRefused"} == {"zz"}
+    yard.stage.apply()
+    assert "# site b" not in listed(yard).read_text()
+
+
+def haproxy_values(yard: Yard) -> dict[str, object]:
+    return {
+        "type": "haproxy",
+        "configDirectory": str(yard.proxy.include),
+        "test": list(yard.proxy.test_argv),
+        "reload": {"command": list(yard.proxy.reload_argv)},
+        "verify": {"ports": [yard.proxy.port]},
+    }
