@@ -19,16 +19,26 @@ _MARK: Final = re.compile(r"^# site ([a-z0-9][a-z0-9.-]*)( first| kept)?$", re.A
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """Such a file, read: its blocks by site, and whether it begins as we write it, or nothing stands in it."""
+    """Such a file, read: its blocks by site, and whether it begins as we write it, or nothing stands in it.
+
+    `above`: what stands above the first mark.
+    """
 
     blocks: Mapping[str, str] = field(default_factory=dict)
     headed: bool = False
     blank: bool = False
+    above: str = ""
 
     @classmethod
     def of(cls, text: str) -> Parted:
         """Read a file; what stands above its first mark is no block."""
-        return cls(blocks(text), is_shared(text), is_blank(text))
+        first = _MARK.search(text)
+        return cls(blocks(text), is_shared(text), is_blank(text), text[: first.start()] if first else text)
+
+    def holds(self, part: str) -> bool:
+        """Tell whether the lines of a block stand somewhere, whosever block they are in: its mark alone is gone."""
+        lines = part.partition("\n")[2]
+        return bool(lines) and any(f"\n{lines}" in text for text in (self.above, *self.blocks.values()))
 
     @property
     def is_ours(self) -> bool:

@@ -90,7 +90,7 @@ class FileFact:
     REFUSED: the path cannot be used; `message` says why. `before` and `after` are texts of `config` files only.
     `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
     `former`: a RESTORE brings back exactly what was installed, which is what is wanted now. `torn`: its lines stood in
-    a file that sites share, and nobody's are there now.
+    a file that sites share, and nobody's are there now, or they are without their mark, so that others' go over them.
     """
 
     path: str

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Inventory, ObservedSite, TargetRecord
     from reconciler.model.ports import Declared, Scope
+    from reconciler.observe.torn import Complete
     from reconciler.observe.view import TargetView
 
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 class Behind:
     """`left_out`: declared sites that the pass does not look at, were they quiet or not; `seen`: those that it does.
 
-    `whole`: it leaves out nobody, declared or not.
+    `whole`: it leaves out nobody, declared or not. `complete` remembers in which shared files no site's lines lack.
     """
 
     left_out: frozenset[str]
     seen: Mapping[str, ObservedSite]
     records: Mapping[str, TargetRecord]
     whole: bool
+    complete: Complete
 
     @classmethod
     def of(
@@ -35,10 +37,11 @@ class Behind:
         scope: Scope,
         seen: Mapping[str, ObservedSite],
         records: Mapping[str, TargetRecord],
+        complete: Complete,
     ) -> Behind:
         """Take what a pass leaves out."""
         left_out = declared.names - scope.sites if scope.sites is not None else frozenset()
-        return cls(left_out, seen, records, scope.sites is None)
+        return cls(left_out, seen, records, scope.sites is None, complete)
 
     def on(self, view: TargetView) -> tuple[str, ...]:
         """Give the sites left out whose files are not where the target wants them now.

@@ -33,15 +33,16 @@ def observed_targets(
     `behind` gives the sites that the pass would leave behind in another directory, or without their blocks.
     """
     lost = reader.lost_targets()
+    switching = {name: _is_switching(reader, name) for name in views}
     return {
         name: ObservedTarget(
             name=name,
             record=records.get(name),
             shared=_shared(view, records, disk, gone),
-            switching=_is_switching(reader, name),
+            switching=switching[name],
             damage=lost.get(name, "") if view.target is None else "",
             behind=behind.on(view),
-            torn=torn(view, behind, disk),
+            torn=torn(view, behind, disk, switching=switching[name]),
         )
         for name, view in views.items()
     }

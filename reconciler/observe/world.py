@@ -18,6 +18,7 @@ from reconciler.observe.inheriting import inheritances
 from reconciler.observe.quiet import Calm, Quiet
 from reconciler.observe.site import observed_sites
 from reconciler.observe.targets import observed_targets
+from reconciler.observe.torn import Complete
 from reconciler.observe.traces import traces_of
 from reconciler.observe.view import TargetView
 
@@ -49,7 +50,7 @@ class Observer:
     ) -> None:
         """Take what a pass reads from."""
         self._reader, self._build, self._live, self._clock, self._brought = reader, build, live, clock, brought
-        self._quiet = Quiet(cache, reader.renamed_only)
+        self._quiet, self._complete = Quiet(cache, reader.renamed_only), Complete(cache)
         self._digests: Mapping[str, str] = {}
         self._traces: dict[str, Traces] = {}
 
@@ -82,7 +83,7 @@ class Observer:
         heirless = self._heirless(unknown, declared, scope)
         with Disk() as disk:
             seen = observed_sites(reader, sites, views, disk, self._clock.now(), self._brought)
-            behind = Behind.of(declared, scope, seen, records)
+            behind = Behind.of(declared, scope, seen, records, self._complete)
             inherited = inheritances(reader, sites, seen, heirless)
             gone = unknown if scope.full else frozenset(one.site for one in inherited.values())
             world = World(

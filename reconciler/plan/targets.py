@@ -83,7 +83,7 @@ class Work:
 
     @property
     def torn(self) -> bool:
-        """Tell whether everybody's are."""
+        """Tell whether everybody's are, or their mark alone, so that they go when others' are put back."""
         return not self.remove and any(fact.torn for fact in self.on.files)
 
     @property

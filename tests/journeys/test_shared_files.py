@@ -12,13 +12,15 @@ from reconciler.execute.batches.blocks import SharedFiles
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope
+from reconciler.observe import torn
 from tests.journeys.stage import FULL, document, held
 from tests.journeys.test_haproxy import AGAIN, Yard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from reconciler.observe.view import TargetView
     from tests.journeys.stage import Stage
     from tests.servers.haproxy import Haproxy
 
@@ -212,3 +214,50 @@ def haproxy_values(yard: Yard) -> dict[str, object]:
         "reload": {"command": list(yard.proxy.reload_argv)},
         "verify": {"ports": [yard.proxy.port]},
     }
+
+
+@pytest.mark.parametrize("mark_alone", [False, True])
+@pytest.mark.parametrize("who", ["a", "n"])
+def test_lines_that_are_gone_hold_a_pass_over_others(yard: Yard, who: str, *, mark_alone: bool) -> None:
+    before, reloads = listed(yard).read_text(), yard.proxy.reloads
+    listed(yard).write_text(without(before, "b", mark_alone=mark_alone))
+    write(yard, *([yard.site("n")] if who == "n" else []), a=AGAIN if who == "a" else {})
+    scope = Scope(sites=frozenset({who}))
+    assert "leaves out the lines of b" in held(yard.stage.diff(scope))[who, "HandoverPending"].message
+    yard.stage.apply(scope)
+    assert yard.proxy.reloads == reloads
+    yard.assert_served("b", "c")
+    yard.stage.settle()
+    assert listed(yard).read_text().startswith(before)
+    yard.assert_served("a", "b", "c", *([who] if who == "n" else []))
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_lines_of_a_suspended_site_that_lack_their_mark_alone_stay(yard: Yard, name: str) -> None:
+    before = listed(yard).read_text()
+    listed(yard).write_text(without(before, name, mark_alone=True))
+    yard.write(*(yard.site(one, **({"suspend": True} if one == name else {})) for one in "abc"), socket=None)
+    yard.stage.apply()
+    assert listed(yard).read_text() == before
+    yard.assert_served("a", "b", "c")
+
+
+def test_one_look_at_all_records_does_for_each_state_of_a_list(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.stage.apply(ONE)
+    listed(yard).write_text(listed(yard).read_text())
+    looks: list[str] = []
+    look = torn._missing
+
+    def counted(view: TargetView, path: str, there: Collection[str]) -> set[str]:
+        looks.append(path)
+        return look(view, path, there)
+
+    monkeypatch.setattr(torn, "_missing", counted)
+    for _ in range(3):
+        yard.stage.apply(ONE)
+    assert looks == [str(listed(yard))]
+
+
+def without(text: str, site: str, *, mark_alone: bool) -> str:
+    block = fragments.blocks(text)[site]
+    return text.replace(block, block.partition("\n")[2] if mark_alone else "")
