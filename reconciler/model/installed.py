@@ -91,6 +91,7 @@ class FileFact:
     `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
     `former`: a RESTORE brings back exactly what was installed, which is what is wanted now. `torn`: its lines stood in
     a file that sites share, and nobody's are there now, or they are without their mark, so that others' go over them.
+    `fragment`: sites share the file, so that it is never adopted.
     """
 
     path: str
@@ -103,6 +104,7 @@ class FileFact:
     same: bool = False
     former: bool = False
     torn: bool = False
+    fragment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
     except FileFailed as error:
         return replace(made_or_refused(disk, artifact, error), torn=known is not None)
     if known is None and facts is not None and not parted.is_ours:
-        return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours")
+        return FileFact(artifact.path, artifact.part, FileChange.FOREIGN, "not ours", fragment=True)
     before = parted.blocks.get(site)
     change, message = _change(artifact, known, facts, parted, before)
     if change is FileChange.NONE:

@@ -190,10 +190,12 @@ def file_hold(on: OnTarget, site: str | None) -> Hold | None:
         message = refused[0].message or f"{refused[0].path} cannot be used"
         ends = "the path or its directories are mended, or the Target names another"
         return Hold(Reason.PATH_REFUSED, message, site=site, target=on.target, ends_when=ends, failed=True)
-    foreign = tuple(fact.path for fact in on.files if fact.change is FileChange.FOREIGN)
+    foreign = tuple(fact for fact in on.files if fact.change is FileChange.FOREIGN)
     if foreign:
-        message = f"not ours and not overwritten: {some(foreign)}"
-        ends = "the file is moved away, or the Target says `existing: adopt`"
+        message = f"not ours and not overwritten: {some([fact.path for fact in foreign])}"
+        ends = "the file is moved away"
+        if not any(fact.fragment for fact in foreign):
+            ends += ", or the Target says `existing: adopt`"
         return Hold(Reason.FOREIGN_FILE, message, site=site, target=on.target, ends_when=ends, failed=True)
     return None
 

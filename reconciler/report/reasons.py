@@ -143,7 +143,7 @@ _NEXT: Final[dict[str, str]] = {
     "PermissionDenied": "allow it, or run certwright as a user who may; then: certwright retry {site}",
     "NoSuchDirectory": "make it, then: certwright retry {site}",
     "DiskError": "look at the kernel's log, then: certwright retry {site}",
-    "ForeignFile": "move the file away, or let the Target say `existing: adopt`",
+    "ForeignFile": "move the file away; where one site alone has it, the Target may say `existing: adopt` instead",
     "PathRefused": "mend the path's owner and modes, or name another in the Target",
     "TooManyRemovals": "certwright apply --allow-removals {count}",
     "TooManyReissues": "certwright apply --allow-reissues {count}",

@@ -181,7 +181,10 @@ def test_a_list_that_is_not_ours_is_not_touched(stage: Stage, haproxy: Haproxy) 
     yard.write(yard.site("a"))
     yard.stage.apply()
     assert (haproxy.include / "crt-list.txt").read_text() == "/mine.pem\n"
-    assert ("a", "ForeignFile") in {(hold.site, hold.reason) for hold in yard.stage.diff().plan.holds}
+    for existing in ("refuse", "adopt"):
+        yard.write(yard.site("a"), existing=existing)
+        [hold] = [hold for hold in yard.stage.diff().plan.holds if hold.reason == "ForeignFile"]
+        assert (hold.site, hold.ends_when) == ("a", "the file is moved away")
 
 
 def test_a_broken_site_among_many_is_held_alone(yard: Yard) -> None:
