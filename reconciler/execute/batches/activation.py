@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import bookkeeping
-from reconciler.execute.batches.batch import in_one_line
 from reconciler.execute.batches.pointers import of_proof
 from reconciler.execute.batches.rejecting import give_back, tried_again
 from reconciler.execute.batches.retreat import Retreat
@@ -67,10 +65,9 @@ def activate(
     answer = taken if taken is not None else _reloaded(batch, switch)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
-        text = f"the reload failed: {in_one_line(answer.output)}{_as_whom(batch)}"
-        bookkeeping.target_failed(batch, Reason.NOT_LOADED, text)
-        give_back(batch, sites, text)
-        return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
+        outcome = bookkeeping.not_reloaded(batch, reload, answer)
+        give_back(batch, sites, outcome.message)
+        return outcome
     if not _verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
@@ -107,15 +104,6 @@ def _again(batch: Batch, sites: Sequence[str]) -> datetime | None:
     remembered = batch.bench.store.memory(sites).values()
     found = (one.failures.get(f"target/{batch.name}") for one in remembered)
     return min((one.next_attempt for one in found if one and one.next_attempt), default=None)
-
-
-def _as_whom(batch: Batch) -> str:
-    """Say what an ordinary user may lack: the server is often root's."""
-    if os.geteuid() == 0 or batch.spec.reload.command is None:
-        return ""
-    return (
-        f"; it ran as uid {os.geteuid()}: let that user run `{' '.join(batch.spec.reload.command)}`, or declare another"
-    )
 
 
 def _reloaded(batch: Batch, switch: Switch) -> Activated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.execute.batches.batch import Batch
     from reconciler.execute.batches.swap import Switch
     from reconciler.model.changes import Change
-    from reconciler.model.ports import Tested
+    from reconciler.model.ports import Activated, Tested
 
 
 def begin(batch: Batch, switch: Switch) -> None:
@@ -98,6 +99,25 @@ def target_failed(batch: Batch, reason: str, text: str) -> None:
     """Count a failure of the target as a whole; what it was last installed as stays known."""
     known = batch.bench.store.targets().get(batch.name) or TargetRecord(batch.spec)
     batch.bench.memory.target_failed(batch.lease, known, reason, text)
+
+
+def not_reloaded(batch: Batch, reload: Change, answer: Activated) -> Outcome:
+    """Note that the server did not take up what is in place; a reload that a stop ended counts as no failure."""
+    if batch.bench.hands.is_stopped:
+        text = "stopped before the server took up what is in place; the next pass reloads it"
+        return Outcome(reload, Status.SKIPPED, "Stopped", text)
+    text = f"the reload failed: {in_one_line(answer.output)}{_as_whom(batch)}"
+    target_failed(batch, Reason.NOT_LOADED, text)
+    return Outcome(reload, Status.FAILED, Reason.NOT_LOADED, text)
+
+
+def _as_whom(batch: Batch) -> str:
+    """Say what an ordinary user may lack: the server is often root's."""
+    if os.geteuid() == 0 or batch.spec.reload.command is None:
+        return ""
+    return (
+        f"; it ran as uid {os.geteuid()}: let that user run `{' '.join(batch.spec.reload.command)}`, or declare another"
+    )
 
 
 def outcome_of(batch: Batch, change: Change) -> Outcome:
