@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.plain import to_plain
+from reconciler.model.ports import Scope
 from reconciler.plan.assemble import make_plan
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.changes import Plan
     from reconciler.model.observed import World
-    from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits, Scope
+    from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits
 
 _PASSES: Final = 5
 _SHOWN: Final = "view/names"
@@ -135,7 +136,15 @@ class Engine:
             if not report.plan.changes or self.clock.stopping():
                 break
         self.note(reports[-1])
+        self._note_others(reports, limits)
         return tuple(reports)
+
+    def _note_others(self, reports: Sequence[Report], limits: Limits) -> None:
+        """Look at the sites that something was done to though the last pass left them out: readers see them as well."""
+        named = {one.change.site for report in reports for one in report.outcomes if one.beside and one.change.site}
+        others = frozenset(named - reports[-1].declared.sites.keys())
+        if others:
+            self.note(self.look(Scope(sites=others), limits))
 
     def note(self, report: Report) -> None:
         """Keep what readers show, and which sites need no look until when."""

@@ -56,6 +56,7 @@ class Results:
     def take(self, reports: Sequence[Report]) -> None:
         """Take the passes' outcomes, and the holds of the last one."""
         self.outcomes = [outcome for report in reports for outcome in report.outcomes]
+        self.changes |= {one.change.id: one.change for one in self.outcomes if one.beside}
         self.holds = reports[-1].plan.holds
         self.last = reports[-1]
         self.sites = {name: site for report in reports for name, site in report.declared.sites.items()}
@@ -80,7 +81,11 @@ class Results:
         for outcome in self.ended.values():
             if outcome.status is Status.FAILED or (outcome.status is Status.WAITING and outcome.message):
                 self._tell_failure(outcome)
-            elif outcome.status is Status.DONE and outcome.change.verb is Verb.ISSUE and outcome.message:
+            elif (
+                outcome.message
+                and (outcome.beside or outcome.change.verb is Verb.ISSUE)
+                and outcome.status is Status.DONE
+            ):
                 self.screen.out(f"{outcome.change.subject}: {outcome.message}")
         for change, why in self.refused.items():
             self.screen.out(f"refused {change}: {why}", RED)

@@ -90,8 +90,9 @@ class Executor:
         threads.append(self._start(self._watch_batches, state))
         left = len({change.id for change in plan.changes})
         while left:
-            yield state.outcomes.get()
-            left -= 1
+            outcome = state.outcomes.get()
+            yield outcome
+            left -= not outcome.beside
         for thread in threads:
             thread.join()
 
@@ -249,8 +250,11 @@ class Executor:
             state.busy.discard(target)
             state.first_ready.pop(target, None)
             # noted first is the reload, which a failed install must not skip after the fact; told last, as it came last
-            noted = sorted(outcomes, key=lambda outcome: outcome.change.verb is not Verb.RELOAD)
+            beside = [outcome for outcome in outcomes if outcome.beside]
+            planned = (outcome for outcome in outcomes if not outcome.beside)
+            noted = sorted(planned, key=lambda outcome: outcome.change.verb is not Verb.RELOAD)
             ended = [one for outcome in noted for one in self._ended(state, outcome)]
+            self._tell(state, beside)  # before the last of the plan, with which who listens goes
             self._tell(state, sorted(ended, key=lambda one: one.change.verb is Verb.RELOAD))
 
     def _guarded_batch(self, target: str, changes: Sequence[Change], declared: Declared) -> Sequence[Outcome]:

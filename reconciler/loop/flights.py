@@ -68,6 +68,8 @@ class Flights:
         A site that waits for a known time is looked at then, not now.
         """
         change, free, again = outcome.change, set[str](), set[str]()
+        if outcome.beside:
+            return free, {change.site} if change.site in flight.declared.names else {EVERYTHING}
         if outcome.status is Status.WAITING and change.site:
             flight.resting.add(change.site)
         if change.site and _counted_down(flight.sites, change.site):

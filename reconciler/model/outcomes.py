@@ -21,7 +21,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one change ended. `again` is when to look at the subject again; `revision` what an `issue` made."""
+    """How one change ended. `again` is when to look at the subject again; `revision` what an `issue` made.
+
+    `beside`: the plan has no such change; it had to be done to a site for the sake of others.
+    """
 
     change: Change
     status: Status
@@ -29,6 +32,7 @@ class Outcome:
     message: str = ""
     again: datetime | None = None
     revision: str | None = None
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,14 @@ def test_skip_that_cannot_be_remembered_hangs_nobody() -> None:
     assert doer.skips == [change.id for change in plan.changes[1:]]
 
 
+def test_what_is_done_beside_the_plan_is_told_before_its_end() -> None:
+    other = Outcome(install("z"), Status.FAILED, "TakenOut", "it was in the way", beside=True)
+    doer = Doer(batch=lambda _target, changes: [*(done(one) for one in changes), other])
+    plan = chain("a")
+    outcomes = doer.run(plan)
+    assert list(outcomes) == [plan.changes[0].id, other.change.id, *(one.id for one in plan.changes[1:])]
+
+
 def test_bug_in_a_batch_is_told_for_each_of_its_changes() -> None:
     def batch(_target: str, _changes: Sequence[Change]) -> Sequence[Outcome]:
         raise KeyError("bug")

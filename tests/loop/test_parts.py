@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.loop.dealing import deal
+from reconciler.loop.flights import Flight, Flights
 from reconciler.loop.pulse import Pulse
 from reconciler.loop.queue import Mailbox, Queue
 from reconciler.loop.repeats import Repeats
@@ -22,6 +24,7 @@ from reconciler.model.changes import Change, Plan, PlannedFile, Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.observed import FileChange
 from reconciler.model.outcomes import Outcome, Status
+from reconciler.model.ports import Declared
 from tests.loop.street import OwnTime
 from tests.servers.processes import until
 
@@ -54,6 +57,15 @@ def test_a_name_in_flight_waits_and_comes_back_once() -> None:
     assert queue.take() == {"one"}
     queue.end("one")
     assert not queue.ready
+
+
+def test_what_is_done_beside_a_plan_frees_nothing_of_it() -> None:
+    declared = Declared(frozenset({"one", "two"}), {})
+    flight = Flight(Plan(), declared, Counter(one=1), Counter(web=2), {"web": frozenset({"one"})})
+    flights, install = Flights(), change(Verb.INSTALL, "two", target="web")
+    assert flights.came(flight, Outcome(install, Status.FAILED, "TakenOut", beside=True)) == (set(), {"two"})
+    assert flight.targets == Counter(web=2)
+    assert flights.end(flight) == ({"one"}, {"one"})
 
 
 def test_word_from_another_thread_wakes_the_loop() -> None:
