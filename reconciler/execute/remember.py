@@ -59,6 +59,12 @@ def _over(memory: Memory, target: str, newer: Collection[str]) -> Memory:
     return replace(memory, failures=failures, rejected=left)
 
 
+def _unserved(served: Served, why: str) -> Served:
+    """Give what was seen, as no port shows it any more."""
+    ports = (replace(one, fingerprint=None, reason=Reason.NOT_INCLUDED, message=why, names=()) for one in served.ports)
+    return replace(served, ports=tuple(ports), ok=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Remembering:
     """Writes failures and proofs."""
@@ -85,6 +91,26 @@ class Remembering:
 
         self._remember(site.name, update)
         self.store.event(site.name, reason, message, now)
+
+    def taken_out(self, site: Concerned, spec: TargetSpec, message: str) -> None:
+        """Note that a site is served there no more, for the others' sake; nothing keeps what mends it waiting."""
+        now, key, reason = self.clock.now(), f"target/{spec.name}", Reason.TAKEN_OUT
+
+        def update(memory: Memory) -> Memory:
+            former = memory.failures.get(key)
+            after = self.rules.after_failure(former, Failed(reason, message, until=now), now, site.digest)
+            uncounted = replace(after, local=after.local - 1)
+            served = {
+                name: _unserved(one, message) if name == spec.name else one for name, one in memory.served.items()
+            }
+            return replace(memory, failures={**memory.failures, key: uncounted}, served=served)
+
+        self._remember(site.name, update)
+        self.store.event(site.name, reason, message, now)
+
+    def put_back(self, site: str, message: str) -> None:
+        """Note that what somebody changed of a site was put back, for the others' sake."""
+        self.store.event(site, Reason.DRIFTED, message, self.clock.now())
 
     def rejected(self, site: Concerned, spec: TargetSpec, revision: str, message: str, reason: Reason) -> None:
         """Note that a server refused a revision, which is live no more; it is tried again later.

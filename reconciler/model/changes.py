@@ -94,6 +94,7 @@ class Reason(StrEnum):
     TARGET_BROKEN = "TargetBroken"
     REJECTED_BY_SERVER = "RejectedByServer"
     SERVER_ENDED = "ServerEnded"
+    TAKEN_OUT = "TakenOut"
     COMMAND_FAILED = "CommandFailed"
     DISK_FULL = "DiskFull"
     READ_ONLY_FILESYSTEM = "ReadOnlyFilesystem"

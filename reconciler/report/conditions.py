@@ -134,7 +134,14 @@ def _not_installed(spec: TargetSpec, observed: ObservedSite) -> tuple[Reason, st
     if live.meta.placeholder:
         return Reason.PLACEHOLDER, "only a self-signed placeholder is in use"
     on = observed.on.get(spec.name) or OnTarget(spec.name)
-    return _files_differ(spec.name, on) or _not_taken_up(spec, on, live)
+    differ = _files_differ(spec.name, on)
+    return (_taken_out(spec.name, observed) or differ) if differ else _not_taken_up(spec, on, live)
+
+
+def _taken_out(name: str, observed: ObservedSite) -> tuple[Reason, str] | None:
+    failures = observed.memory.failures.get(f"target/{name}")
+    last = failures.last if failures is not None else None
+    return (Reason.TAKEN_OUT, last.detail) if last is not None and last.reason == Reason.TAKEN_OUT else None
 
 
 def _files_differ(name: str, on: OnTarget) -> tuple[Reason, str] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.execute.remember import Remembering
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
+    from reconciler.model.outcomes import Outcome
     from reconciler.model.ports import Changed, Clock, Lease, SiteOnTarget, Store, Target
 
 
@@ -38,6 +39,7 @@ class Batch:
     """One batch. `seats`: how the sites of this pass look to the target; `failed[site]`: reason and sentence.
 
     `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
+    `beside[site]`: what was done to a site for the sake of the others, taken out or put back; remembered already too.
     The site "" stands for the files that belong to the target and to no site. `in_full`: the server did not take up
     alone what changed, so it is tested and reloaded.
     """
@@ -51,6 +53,7 @@ class Batch:
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, Outcome] = field(default_factory=dict)
     in_full: bool = False
     shared: SharedFiles = field(default_factory=SharedFiles)
     _entries: dict[str, Inventory] = field(default_factory=dict)

@@ -127,7 +127,7 @@ def outcome_of(batch: Batch, change: Change) -> Outcome:
         if change.site and change.verb is Verb.INSTALL:
             batch.bench.memory.installed(change.site, batch.spec)
         return Outcome(change, Status.DONE)
-    if change.site and change.site not in batch.rejected:
+    if change.site and change.site not in batch.rejected and problem[0] != Reason.TAKEN_OUT:
         batch.bench.memory.install_failed(batch.concerned(change.site), batch.spec, *problem)
     return Outcome(change, Status.FAILED, *problem)
 

@@ -57,7 +57,9 @@ class TargetBatches:
             spec = declared.targets.get(target) or self.store.targets()[target].spec
             bench = Bench(self.store, self.hands, self.clock, self.memory, self.verb)
             seats = self.seats(target, declared)
-            return run(Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites))
+            batch = Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites)
+            outcomes = run(batch)
+            return [*outcomes, *batch.beside.values()]
 
     def _recover_others(self, target: str, changes: Sequence[Change]) -> None:
         """Put back first what was left half-way on a target that had these files before, as under another name."""
