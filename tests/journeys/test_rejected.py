@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -213,7 +214,9 @@ def test_an_apache_that_ended_can_be_started_and_is_not_ended_again_unasked(stag
     tents = Tents(stage, apache)
     former = tents.begin("SSLCipherSuite DEFAULT@SECLEVEL=3", ECDSA)
     tents.write(RSA)
+    began = time.monotonic()
     reports = stage.apply()
+    assert time.monotonic() - began < 12, "nobody waits for long until what the server needs for its start is back"
     assert "Configuration Failed, exiting" in apache.error_log
     [told_] = [one for one in stage.outcomes(reports) if one[2] != "done"]
     assert told_[3].startswith("ServerEnded ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _PROOF_SECONDS: Final = 8.0
 _NOTHING_ANSWERED: Final = 3.0
+# these keep their sockets through a reload: where all refuse, the server has ended, or somebody restarts it instead
+_KEEPS_LISTENING: Final = frozenset({"apache", "nginx"})
+_CLOSED_SECONDS: Final = 2.0
+_START_OF_A_SITE: Final = 0.004  # seconds, twice what Apache takes
 _RELOADED: Final = Activated(ok=True, output="").how
 _REPLACED_SECONDS: Final = 2.0
 # to ask a server that has just begun to read its configuration only takes the processor from it
@@ -78,9 +83,18 @@ def activate(
         quick = _seen(batch, sites, _REPLACED_SECONDS)
     if quick is not None and _is_old(quick):
         answer = _in_full(batch, switch, answer)
-    seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + 3 * (batch.bench.clock.monotonic() - started)
-    seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds)
-    return _judge_proof(batch, switch, Proof(sites, before, seconds, answer.how, *seen))
+    taking = 3 * (batch.bench.clock.monotonic() - started)
+    seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + taking
+    closed = _closed_after(batch) + taking if before else math.inf
+    seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds, closed)
+    return _judge_proof(batch, switch, Proof(sites, before, seconds, closed, answer.how, *seen))
+
+
+def _closed_after(batch: Batch) -> float:
+    """Give for how many seconds all ports may refuse connections until the server counts as ended."""
+    if batch.spec.type not in _KEEPS_LISTENING:
+        return math.inf
+    return _CLOSED_SECONDS + _START_OF_A_SITE * len(batch.bench.store.inventory(batch.name))
 
 
 def looked(batch: Batch) -> list[Outcome]:
@@ -193,11 +207,12 @@ def _ports(batch: Batch) -> Sequence[Probe]:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Of which sites, what answered before, how long one looks, `how` it was activated; what was expected and seen."""
+    """Of which sites, what answered before, how long one looks (at `closed` ports), `how`; what was wanted and seen."""
 
     sites: Sequence[str]
     before: frozenset[tuple[str, int]]
     seconds: float
+    closed: float
     how: str
     expected: Sequence[Expected]
     seen: Mapping[Key, Answer]
@@ -210,7 +225,7 @@ def _judge_proof(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     retreat = Retreat(batch, switch, of_proof(batch, proof.sites if worse else ()), lambda: _reloaded(batch, switch))
     while worse and retreat.back(worse):
         left = [name for name in proof.sites if not retreat.is_put_back(name)]
-        expected, seen = _seen(batch, left, proof.seconds)
+        expected, seen = _seen(batch, left, proof.seconds, proof.closed)
         worse = _worse(batch, expected, seen, proof.before)
     left = [name for name in proof.sites if not retreat.is_put_back(name)]
     bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in left], batch.live, seen)
@@ -225,7 +240,7 @@ def _judge_proof(batch: Batch, switch: Switch, proof: Proof) -> Outcome:
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
 
 
-def _seen(batch: Batch, sites: Sequence[str], seconds: float) -> Seen:
+def _seen(batch: Batch, sites: Sequence[str], seconds: float, closed: float = math.inf) -> Seen:
     """Ask for each site's certificate; where another process moved `live` meanwhile, for the one that is live now.
 
     But not of copies: those are of the certificate that was live when the batch began.
@@ -233,7 +248,7 @@ def _seen(batch: Batch, sites: Sequence[str], seconds: float) -> Seen:
     left = _MOVES
     while True:
         expected = [one for name in sites for one in _expected(batch, name)]
-        seen = handshakes.prove(expected, _owners(batch), batch.bench.clock, seconds)
+        seen = handshakes.prove(expected, _owners(batch), batch.bench.clock, seconds, closed)
         left -= 1
         right = all(answer.reason == Reason.SERVED for answer in seen.values())
         live = {} if right or batch.target.copies else batch.bench.store.live(sites)

@@ -6,6 +6,7 @@ look. With the first that is right all others are asked, once; then those alone 
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -30,13 +31,17 @@ _SETTLED: Final = 0.15
 _STRANGE_SECONDS: Final = 2.0
 
 
-def prove(wanted: Sequence[Expected], owners: Mapping[str, str], clock: Clock, seconds: float) -> Mapping[Key, Answer]:
+def prove(
+    wanted: Sequence[Expected], owners: Mapping[str, str], clock: Clock, seconds: float, closed: float = math.inf
+) -> Mapping[Key, Answer]:
     """Give what each (site, port, name) showed last; ends as soon as all are right, else after `seconds`.
 
-    A few are asked twice, for old workers. `owners` are the sites by the fingerprint of their certificates.
+    It ends after `closed` seconds where every port refuses connections. A few are asked twice, for old workers.
+    `owners` are the sites by the fingerprint of their certificates.
     """
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(wanted)))) as pool:
-        look = _Look(owners, clock, clock.monotonic() + seconds, pool)
+        began = clock.monotonic()
+        look = _Look(owners, clock, began + seconds, pool, began + closed)
         left = look.until_right(list(wanted))
         while not left and wanted and not clock.wait(_SETTLED):
             look.ask(wanted[:FEW])
@@ -55,6 +60,7 @@ class _Look:
     clock: Clock
     deadline: float
     pool: ThreadPoolExecutor
+    closed: float = math.inf
     seen: dict[Key, Answer] = field(default_factory=dict)
     loaded: float | None = None
 
@@ -63,6 +69,16 @@ class _Look:
         now = self.clock.monotonic()
         strange = all(one.key in self.seen and self.seen[one.key].reason in judging.STRANGE for one in left)
         return now >= self.deadline or (strange and self.loaded is not None and now >= self.loaded + _STRANGE_SECONDS)
+
+    def is_over(self, rest: Sequence[Expected]) -> bool:
+        """Tell whether every port has refused connections for too long; before that is believed, the rest is asked."""
+        if self.clock.monotonic() < self.closed or not self._is_closed():
+            return False
+        self.ask(rest)
+        return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return all(answer.closed for answer in self.seen.values())
 
     def is_right(self, one: Expected) -> bool:
         return one.key in self.seen and self.seen[one.key].reason == Reason.SERVED
@@ -83,6 +99,7 @@ class _Look:
             self.ask(first)
             if late or any(self.is_right(one) for one in first):
                 self.ask(rest)
+            late = late or self.is_over(rest)
             left = [one for one in (*rest, *first) if not self.is_right(one)]
             if not left or late or self.clock.wait(pause):
                 break

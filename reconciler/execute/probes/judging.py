@@ -45,12 +45,15 @@ class Expected:
 class Answer:
     """What one handshake showed; `fingerprint` is None if there was no certificate. `message` is empty if all is well.
 
+    `closed`: the port took no connection at all.
+
     Reasons: Served, OldCertificateServed, NothingListens (no TLS there), NotIncluded, NameServedElsewhere.
     """
 
     fingerprint: str | None
     reason: Reason
     message: str = ""
+    closed: bool = False
 
 
 STRANGE: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE})
@@ -78,7 +81,7 @@ def stranger(one: Expected, shown: CertificateFacts, owners: Mapping[str, str]) 
 
 def refused(failure: Failed) -> Answer:
     """Judge a handshake that did not come to a certificate."""
-    return Answer(None, Reason.NOTHING_LISTENS, str(failure))
+    return Answer(None, Reason.NOTHING_LISTENS, str(failure), closed=failure.reason == Reason.NOTHING_LISTENS)
 
 
 def judged(wanted: Sequence[Expected], seen: Mapping[Key, Answer]) -> Mapping[Key, Answer]:
