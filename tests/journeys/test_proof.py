@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections import Counter
 from datetime import timedelta
@@ -102,3 +104,20 @@ def test_what_a_proof_costs(street: Street, monkeypatch: pytest.MonkeyPatch) -> 
     street.stage.settle()
     assert made.pop(street.tls_port) <= 1 + 2 * looks, "the sites that did not change are not asked"
     assert not made
+
+
+def test_a_server_that_is_restarted_slowly_is_waited_for(street: Street) -> None:
+    """Its ports refuse connections for more than a second, which takes nothing back."""
+    street.write(street.quick("one", *NAMES))
+    street.stage.settle()
+    former = street.stage.live("one")
+    begin = f"sleep 1.2; {' '.join(street.web.argv)}"
+    restart = ["/bin/sh", "-c", f"kill {street.web.pid}; ({begin}) > /dev/null 2>&1 &"]
+    again = {"annotations": {"certwright/renewAt": "now"}}
+    street.write(street.quick("one", *NAMES, **again), target={"reload": {"command": restart}})
+    try:
+        street.stage.settle()
+        assert street.stage.live("one") != former
+        street.assert_served("one", *NAMES)
+    finally:
+        os.kill(int((street.web.root / "nginx.pid").read_text()), signal.SIGTERM)
