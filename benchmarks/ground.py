@@ -100,7 +100,7 @@ class Ground:
     @contextmanager
     def app(self, workers: int = 8) -> Iterator[wiring.App]:
         """Open the application as one command does; a bug ends the benchmark."""
-        # as `cli/apps.py` has it: what a pass makes lives as long as the pass
+        # as `cli/shared/apps.py` has it: what a pass makes lives as long as the pass
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         bugs: list[Exception] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.model.observed import Revision
-from reconciler.plan import renewal
+from reconciler.plan.issuing import renewal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

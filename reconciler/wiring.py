@@ -14,7 +14,8 @@ from reconciler.engine import Engine
 from reconciler.manifests.settings import Settings
 from reconciler.manifests.tree import ManifestTree
 from reconciler.observe.world import Observer
-from reconciler.plan import backoff, names, renewal
+from reconciler.plan import backoff
+from reconciler.plan.issuing import names, renewal
 from reconciler.plugins import ISSUERS, TARGETS
 from reconciler.store.files import FileStore, open_store
 from reconciler.store.layout import is_segment

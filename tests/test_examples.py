@@ -21,7 +21,7 @@ import jsonschema
 import pytest
 import yaml
 
-from reconciler.manifests import builtins
+from reconciler.manifests.resolving import builtins
 from tests import bought
 from tests.journeys.stage import Stage
 from tests.servers.dovecot import dovecot

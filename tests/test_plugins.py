@@ -19,7 +19,7 @@ from reconciler.challenges.dns.means import Means
 from reconciler.challenges.solvers import Solvers
 from reconciler.manifests.kinds.dns_provider import NEEDED
 from reconciler.manifests.kinds.registry import KINDS, METHOD_TYPES
-from reconciler.manifests.resolve_objects import ObjectResolver
+from reconciler.manifests.resolving.specs import ObjectResolver
 from reconciler.model import desired
 from tests.builders import MemoryStore, SteadyClock
 from tests.contracts import test_dns_providers, test_issuers, test_solvers, test_targets

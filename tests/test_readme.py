@@ -41,7 +41,7 @@ _VARIES: Final = {
 # The program, with the built-in webroot moved away from /run.
 _PROGRAM: Final = """
 import json, sys
-from reconciler.manifests import builtins
+from reconciler.manifests.resolving import builtins
 from reconciler.targets.nginx import Nginx
 webroot = sys.argv.pop(1)
 objects = json.loads(json.dumps(builtins._OBJECTS).replace(builtins.BUILTIN_WEBROOT, webroot))

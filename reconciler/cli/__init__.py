@@ -1,8 +1,8 @@
 """The command line: arguments in, calls to the rooms below, text and an exit code out. The door to `click` and `rich`.
 
-One module a verb family, imported when its verb is typed: `version`, `--help`, `get` and `status` start in a blink
-and import neither the nouns nor the manifests. Must not decide anything about certificates, and must not print text
-that was not made safe for a terminal (`screen` sees to it).
+One module a verb family in `verbs`, imported when its verb is typed; what several do stands in `shared`. `version`,
+`--help`, `get` and `status` start in a blink and import neither the nouns nor the manifests. Must not decide anything
+about certificates, and must not print text that was not made safe for a terminal (`screen` sees to it).
 """
 
 from __future__ import annotations

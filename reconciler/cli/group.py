@@ -110,7 +110,7 @@ class Verbs(Helpful, click.Group):
         if name not in VERBS:
             return None
         attribute = f"{name}_" if keyword.iskeyword(name) else name
-        found: click.Command = getattr(import_module(f"reconciler.cli.{VERBS[name][0]}"), attribute)
+        found: click.Command = getattr(import_module(f"reconciler.cli.verbs.{VERBS[name][0]}"), attribute)
         found.short_help = VERBS[name][1]
         return found
 

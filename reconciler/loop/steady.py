@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ManifestError
-from reconciler.manifests.holding import tree_hold
+from reconciler.manifests.lastgood.holding import tree_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import UsageError
-from reconciler.manifests.documents import places_in, read_documents
 from reconciler.manifests.kinds.validate import Resource, validate_document
+from reconciler.manifests.text.documents import places_in, read_documents
 
 if TYPE_CHECKING:
-    from reconciler.manifests.source import Path
+    from reconciler.manifests.text.source import Path
 
 _SPEC: Final = ("spec",)
 _IMPORT: Final = ("spec", "import")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reconciler.manifests import conflicts, reading
-from reconciler.manifests.emptied import emptied
+from reconciler.manifests import reading
+from reconciler.manifests.lastgood.emptied import emptied
+from reconciler.manifests.resolving import conflicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

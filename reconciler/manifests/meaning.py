@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.manifests import conflicts
-from reconciler.manifests.broken import Broken
-from reconciler.manifests.builtins import builtin_objects
-from reconciler.manifests.fallback import BUILT_IN, fell_back
-from reconciler.manifests.holding import UNTOLD, invalid
 from reconciler.manifests.kinds.nearest import nearest
-from reconciler.manifests.memory import LastGood, is_below
-from reconciler.manifests.objects import Objects, table
-from reconciler.manifests.rivalry import Contest
-from reconciler.manifests.servers import Servers
-from reconciler.manifests.sites import Sites
-from reconciler.manifests.today import as_today, targets_of
+from reconciler.manifests.lastgood.broken import Broken
+from reconciler.manifests.lastgood.fallback import BUILT_IN, fell_back
+from reconciler.manifests.lastgood.holding import UNTOLD, invalid
+from reconciler.manifests.lastgood.memory import LastGood, is_below
+from reconciler.manifests.resolving import conflicts
+from reconciler.manifests.resolving.builtins import builtin_objects
+from reconciler.manifests.resolving.objects import Objects, table
+from reconciler.manifests.resolving.rivalry import Contest
+from reconciler.manifests.resolving.servers import Servers
+from reconciler.manifests.resolving.sites import Sites
+from reconciler.manifests.resolving.today import as_today, targets_of
 from reconciler.manifests.walking import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from reconciler.errors import Problem
-    from reconciler.manifests.holding import Why
     from reconciler.manifests.kinds.validate import Resource
+    from reconciler.manifests.lastgood.holding import Why
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
     from reconciler.model.desired import DesiredSite

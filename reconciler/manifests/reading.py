@@ -31,8 +31,8 @@ class FileReading:
 
 def read_file(path: str) -> FileReading:
     """Read and validate a file; its problems are in the reading."""
-    from reconciler.manifests.documents import read_documents
     from reconciler.manifests.kinds.validate import Resource, torn, validate_document
+    from reconciler.manifests.text.documents import read_documents
 
     raw = read(path)
     if isinstance(raw, Problem):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests import reading
 from reconciler.model import plain
-from reconciler.model.desired import DesiredSite
 from reconciler.model.ports_store import Rewrite
 
 if TYPE_CHECKING:
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
     from reconciler.manifests.incremental import Edit
     from reconciler.manifests.reading import FileReading
-
-Row: TypeAlias = tuple[str, str]
+    from reconciler.manifests.shelf import Row
+    from reconciler.model.desired import DesiredSite
 
 
 def of_edit(edit: Edit, files: Mapping[str, str], former: Mapping[str, Row]) -> dict[str, Rewrite]:
@@ -83,11 +82,6 @@ def _claims(item: Mapping[str, Any]) -> list[str]:
     """Give the claims of a site in its plain form."""
     names = [hostname["text"] for hostname in item["hostnames"]]
     return [f"{use['spec']['name']}\0{name}" for use in item["targets"] for name in names]
-
-
-def meant(row: Row) -> DesiredSite:
-    """Read a meaning back."""
-    return plain.from_plain(DesiredSite, json.loads(row[1]))
 
 
 def seal_of(site: DesiredSite) -> str:

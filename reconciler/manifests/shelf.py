@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.manifests.walking import signature_of
+from reconciler.model import plain
+from reconciler.model.desired import DesiredSite
 from reconciler.model.ports_store import Rewrite
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from reconciler.manifests.settings import Settings
     from reconciler.model.ports import Cache
+
+Row: TypeAlias = tuple[str, str]
+"""Signature and payload."""
 
 KINDS: Final = ("file", "shared", "where", "site", "claim")
 """Objects by file; files with other objects than Sites; names of Sites; meanings by name; owners by target, hostname.
@@ -106,3 +111,8 @@ class Shelf:
     def _compare(self, writing: str | None) -> None:
         if self._writing is None or writing != self._writing:
             raise Moved
+
+
+def meant(row: Row) -> DesiredSite:
+    """Read a meaning back."""
+    return plain.from_plain(DesiredSite, json.loads(row[1]))

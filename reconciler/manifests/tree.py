@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading, rows
-from reconciler.manifests.emptied import emptied, empty_roots
-from reconciler.manifests.holding import hold_of, untold_hold
-from reconciler.manifests.memory import LastGood
+from reconciler.manifests.lastgood.emptied import emptied, empty_roots
+from reconciler.manifests.lastgood.holding import hold_of, untold_hold
+from reconciler.manifests.lastgood.memory import LastGood
 from reconciler.manifests.rows import seal_of
-from reconciler.manifests.shelf import Moved, Shelf, Stamps
+from reconciler.manifests.shelf import Moved, Shelf, Stamps, meant
 from reconciler.manifests.walking import STDIN_NAME, Walked, walk
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from reconciler.manifests.holding import Why
     from reconciler.manifests.kinds.validate import Resource
+    from reconciler.manifests.lastgood.holding import Why
     from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
     from reconciler.model.changes import Hold
@@ -174,7 +174,7 @@ class ManifestTree:
 
         For `get` and `describe`; broken documents are left out, and no built-in one stands for them.
         """
-        from reconciler.manifests.builtins import builtin_objects
+        from reconciler.manifests.resolving.builtins import builtin_objects
 
         cached = self._shelf.files()
         files = walk(self.settings.roots).files
@@ -186,7 +186,7 @@ class ManifestTree:
 
     def methods(self, server: str) -> Mapping[str, MethodSpec]:
         """Give every ChallengeMethod of the tree by its name, whether or not a site uses it, as on a Server."""
-        from reconciler.manifests.resolve_objects import ObjectResolver
+        from reconciler.manifests.resolving.specs import ObjectResolver
 
         found = self.resources()
         spec: Any = next((one.spec for one in found if (one.kind, one.name) == ("Server", server)), None)
@@ -222,7 +222,7 @@ class ManifestTree:
         sites = {name: self._fresh[name] for name in names if name in self._fresh}
         wanted = [name for name in names if name not in sites and name in self._digests]
         kept = self._shelf.rows("site", wanted) if wanted else {}
-        return {**sites, **{name: rows.meant(row) for name, row in kept.items()}}
+        return {**sites, **{name: meant(row) for name, row in kept.items()}}
 
 
 def _hash(walked: Walked) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
 from reconciler.errors import CertwrightError, Failed, Problem
-from reconciler.manifests.rawtext import FILE_LIMIT
+from reconciler.manifests.text.rawtext import FILE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Change, Hold, Plan, Reason
 from reconciler.model.observed import ObservedSite
-from reconciler.plan.certificates import activate_change, issue_change, placeholder_change, register_change
 from reconciler.plan.due import due_of
-from reconciler.plan.gate import Gate, torn_by
-from reconciler.plan.handover import Handovers
-from reconciler.plan.moving import Moving, arrivals
+from reconciler.plan.issuing.certificates import activate_change, issue_change, placeholder_change, register_change
+from reconciler.plan.issuing.site import decide
+from reconciler.plan.placing.gate import Gate, torn_by
+from reconciler.plan.placing.handover import Handovers
+from reconciler.plan.placing.moving import Moving, arrivals
+from reconciler.plan.placing.reloads import Batch, look_change
+from reconciler.plan.placing.steps import Steps, steps_of
+from reconciler.plan.placing.targets import shared_work
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
-from reconciler.plan.reloads import Batch, look_change
 from reconciler.plan.removal import Removal, Rounds, plan_removal
 from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, removals
-from reconciler.plan.site import decide
-from reconciler.plan.steps import Steps, steps_of
-from reconciler.plan.targets import shared_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, World
     from reconciler.model.ports import Declared, Limits, Scope
-    from reconciler.plan.targets import Work
-    from reconciler.plan.wish import Wish
+    from reconciler.plan.issuing.wish import Wish
+    from reconciler.plan.placing.targets import Work
 
 
 def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits, scope: Scope) -> Plan:

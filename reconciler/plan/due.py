@@ -6,16 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.addresses import publishes_own
-from reconciler.plan.case import Case
-from reconciler.plan.names import LATE_SHARE
-from reconciler.plan.renewal import choose_renewal, lifetime
-from reconciler.plan.site import gives_up_at
+from reconciler.plan.issuing.case import Case
+from reconciler.plan.issuing.names import LATE_SHARE
+from reconciler.plan.issuing.renewal import choose_renewal, lifetime
+from reconciler.plan.issuing.site import gives_up_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from reconciler.plan.steps import Steps
+    from reconciler.plan.placing.steps import Steps
 
 # the kernel tells nobody of a new address
 ADDRESSES_AGAIN: Final = timedelta(hours=1)

@@ -15,8 +15,8 @@ from reconciler.model.changes import Change, Hold, Reason, Verb
 from reconciler.model.text import some
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.digests import digest_of
-from reconciler.plan.moved import publishing_hold
-from reconciler.plan.wish import is_released
+from reconciler.plan.issuing.moved import publishing_hold
+from reconciler.plan.issuing.wish import is_released
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from reconciler.model.changes import Change, Hold, PlannedFile, Reason, Verb
 from reconciler.model.observed import FileChange
 from reconciler.plan.digests import digest_of
-from reconciler.plan.reloads import Departure
+from reconciler.plan.placing.reloads import Departure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.model.desired import TargetSpec
     from reconciler.model.observed import Abandoned, Inventory
-    from reconciler.plan.gate import Gate
-    from reconciler.plan.handover import Handovers
-    from reconciler.plan.reloads import Batch
+    from reconciler.plan.placing.gate import Gate
+    from reconciler.plan.placing.handover import Handovers
+    from reconciler.plan.placing.reloads import Batch
+    from reconciler.plan.placing.steps import Steps
     from reconciler.plan.renaming import Heirs
-    from reconciler.plan.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import NoRevision, Revision
-from reconciler.plan.policies import Finding, first_finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.model.observed import Abandoned, Inherited, ObservedSite, OnTarget, World
-    from reconciler.plan.case import Case
-    from reconciler.plan.steps import Steps
-    from reconciler.plan.wish import Wish
-
-_OF_TIME: Final = frozenset({Reason.RENEWAL_DUE, Reason.REISSUE_WANTED, Reason.REQUESTED_BY_USER})
-
-
-def renaming(case: Case, observed: ObservedSite) -> Inherited | None:
-    """Give what the site takes over, if it is what would be issued; None also if it has expired."""
-    found = observed.inherits
-    if found is None or not isinstance(observed.live, NoRevision) or found.revision.facts.not_after <= case.now:
-        return None
-    differs = first_finding(replace(case, live=found.revision), without=_OF_TIME)
-    return found if differs is None else None
-
-
-def renamed_finding(found: Inherited) -> Finding:
-    """Say why it goes live."""
-    return Finding(Reason.RENAMED, f"the site was `{found.site}`, with the same names, issuer and key")
+    from reconciler.model.observed import Abandoned, OnTarget, World
+    from reconciler.plan.issuing.wish import Wish
+    from reconciler.plan.placing.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.changes import Change, Hold, Reason, Verb
 from reconciler.model.text import some
 from reconciler.plan.digests import digest_of
-from reconciler.plan.site import damage_hold
+from reconciler.plan.issuing.site import damage_hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.observed import Abandoned, Undo, World
     from reconciler.model.ports import Declared, Limits, Scope
-    from reconciler.plan.wish import Wish
+    from reconciler.plan.issuing.wish import Wish
 
 PERCENT: Final = 30
 REISSUES_FROM: Final = 10

@@ -3,8 +3,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from reconciler.cli.scopes import tree_name
 from reconciler.cli.settings import Settings
+from reconciler.cli.shared.scopes import tree_name
 from tests.program import ENTRY
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_names_that_no_ca_signs_are_refused_before_anything_is_written(tmp_path:
 
 
 def test_the_web_server_of_the_machine_gets_the_lines_to_paste() -> None:
-    from reconciler.cli.first_tree import First, paste, tree
+    from reconciler.cli.shared.first_tree import First, paste, tree
 
     for server, line in {
         "nginx": "include /etc/nginx/certwright.d/www.example.com.conf;",

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from reconciler.cli.aiming import with_steps_aimed
 from reconciler.cli.group import VERBS, program
-from reconciler.cli.selectors import selector
 from reconciler.cli.settings import Duration, Settings, merged
+from reconciler.cli.shared.selectors import selector
 from reconciler.cli.start import start
 from reconciler.cli.yaml_text import yaml_text
-from reconciler.manifests.documents import read_documents
+from reconciler.manifests.text.documents import read_documents
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.cli.converging import Run
-from reconciler.cli.renew import ask_renewal
 from reconciler.cli.screen import Screen
 from reconciler.cli.settings import Settings
+from reconciler.cli.shared.converging import Run
+from reconciler.cli.verbs.renew import ask_renewal
 from reconciler.model.ports import Limits, Scope
 from reconciler.wiring import App, Options, build
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli.renew import forget_failures
+from reconciler.cli.verbs.renew import forget_failures
 from reconciler.model.observed import Failures
 from reconciler.model.orders import OrderRecord
 from reconciler.model.ports import Scope

@@ -81,7 +81,7 @@ def test_readers_import_neither_the_nouns_nor_anything_heavy(applied: Program, a
 
 
 @pytest.mark.parametrize(
-    "module", ["reconciler.cli.streams", "click", "reconciler.cli.group", "reconciler.cli.version"]
+    "module", ["reconciler.cli.streams", "click", "reconciler.cli.group", "reconciler.cli.verbs.version"]
 )
 def test_who_interrupts_the_start_sees_no_more_of_it(module: str) -> None:
     """The signal comes as the module is imported."""

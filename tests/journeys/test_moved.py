@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli.scopes import begin
 from reconciler.cli.screen import Screen
 from reconciler.cli.settings import Settings
+from reconciler.cli.shared.scopes import begin
 from reconciler.cli.start import start
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope

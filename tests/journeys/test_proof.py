@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from reconciler.cli import handshakes
+from reconciler.cli.shared import handshakes
 from reconciler.execute.probes.handshakes import FEW
 from tests.servers.identity import make_identity
 

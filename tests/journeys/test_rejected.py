@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli.renew import forget_failures
+from reconciler.cli.verbs.renew import forget_failures
 from reconciler.cli.views import sites
 from reconciler.model.ports import Scope
 from tests.journeys.loops import asking, failed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli.rollback import _go_back
+from reconciler.cli.verbs.rollback import _go_back
 from reconciler.model.changes import Reason
 from tests.journeys.stage import ca_site, copy_target, held, told
 

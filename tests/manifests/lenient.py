@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from reconciler.cli.validate import NoCache
+from reconciler.cli.verbs.validate import NoCache
 from reconciler.manifests.settings import Settings
 from reconciler.manifests.tree import ManifestTree
 from reconciler.store.index import Index

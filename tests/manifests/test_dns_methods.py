@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from reconciler.manifests.documents import read_documents
 from reconciler.manifests.kinds.cached import from_json, to_json
 from reconciler.manifests.kinds.shapes import spec_schema
 from reconciler.manifests.kinds.validate import Invalid, Resource, validate_document
-from reconciler.manifests.resolve_objects import ObjectResolver
+from reconciler.manifests.resolving.specs import ObjectResolver
+from reconciler.manifests.text.documents import read_documents
 from reconciler.model import plain
 from reconciler.model.desired import (
     AcmeDns,

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifests import documents
-from reconciler.manifests.composing import ALIAS_LIMIT, DEPTH_LIMIT, NODE_LIMIT, PROBLEM_LIMIT, Composer
-from reconciler.manifests.documents import Document, Reading, read_documents
-from reconciler.manifests.rawtext import split
+from reconciler.manifests.text import documents
+from reconciler.manifests.text.composing import ALIAS_LIMIT, DEPTH_LIMIT, NODE_LIMIT, PROBLEM_LIMIT, Composer
+from reconciler.manifests.text.documents import Document, Reading, read_documents
+from reconciler.manifests.text.rawtext import split
 
 
 def read(text: str | bytes) -> Reading:

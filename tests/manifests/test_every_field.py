@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
 
-from reconciler.manifests.documents import Document
 from reconciler.manifests.kinds.base import Shape
 from reconciler.manifests.kinds.dns_provider import NEEDED, Provider
 from reconciler.manifests.kinds.registry import KINDS
@@ -15,7 +14,8 @@ from reconciler.manifests.kinds.validate import Invalid, Resource, validate_docu
 from reconciler.manifests.meaning import Meaning
 from reconciler.manifests.reading import FileReading
 from reconciler.manifests.settings import Settings
-from reconciler.manifests.source import Source
+from reconciler.manifests.text.documents import Document
+from reconciler.manifests.text.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

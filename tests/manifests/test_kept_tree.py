@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.manifests import documents
+from reconciler.manifests.text import documents
 from reconciler.store import index
 from tests.manifests.kept_tree import EDITS, SPLIT, WHOLE, Ground, at_step, hooked, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reconciler.manifests.source import Places, Source
+    from reconciler.manifests.text.source import Places, Source
     from reconciler.model.ports import Rewrite
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifests.documents import read_documents
 from reconciler.manifests.kinds.cached import from_json, to_json
 from reconciler.manifests.kinds.fields import (
     Share,
@@ -24,6 +23,7 @@ from reconciler.manifests.kinds.site import SiteSpec
 from reconciler.manifests.kinds.target import NginxSpec
 from reconciler.manifests.kinds.validate import Invalid, Resource, validate_document
 from reconciler.manifests.kinds.walk import shapes_in
+from reconciler.manifests.text.documents import read_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

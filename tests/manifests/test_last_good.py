@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.cli.validate import NoCache
+from reconciler.cli.verbs.validate import NoCache
 from reconciler.manifests.tree import ManifestTree
 from tests.journeys.stage import document, site
 from tests.manifests.lenient import Ground, digests, holds, server, typo, unread

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli.start import start
-from reconciler.manifests import builtins
+from reconciler.manifests.resolving import builtins
 from tests.journeys.stage import Stage, document, site
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from reconciler.model.observed import (
     RenewalChoice,
 )
 from reconciler.plan.backoff import GREATEST, after_failure, next_attempt, waits_until
-from reconciler.plan.renewal import choose_renewal, renew_at
+from reconciler.plan.issuing.renewal import choose_renewal, renew_at
 from tests.plan.world import DAY, LE, NOW, WEB, one_plan, revision, site
 
 A = site("a", issuers=(LE,))

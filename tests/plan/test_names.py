@@ -10,10 +10,10 @@ from reconciler.errors import Failed, NamesFailed, Stalled
 from reconciler.model.changes import Reason
 from reconciler.model.desired import Http01, Listener, TlsAlpn01
 from reconciler.model.observed import Memory, NoRevision, OrderRecord, Proven
-from reconciler.plan.case import Case
-from reconciler.plan.names import after_names, after_success, left_out, ordered_names, ways
-from reconciler.plan.policies import first_finding
-from reconciler.plan.stages import stage_hold, stops
+from reconciler.plan.issuing.case import Case
+from reconciler.plan.issuing.names import after_names, after_success, left_out, ordered_names, ways
+from reconciler.plan.issuing.policies import first_finding
+from reconciler.plan.issuing.stages import stage_hold, stops
 from tests.plan.world import LE, NOW, revision, site
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from reconciler.model.observed import (
     ObservedSite,
     OrderRecord,
 )
-from reconciler.plan.case import Case
-from reconciler.plan.policies import POLICIES, explain_policies
+from reconciler.plan.issuing.case import Case
+from reconciler.plan.issuing.policies import POLICIES, explain_policies
 from tests.plan.world import BOUGHT, CA, DAY, LE, NOW, WEB, ZERO, facts, one_plan, revision, site
 
 A = site("a", issuers=(LE,))

@@ -44,7 +44,7 @@ from reconciler.model.observed import (
 )
 from reconciler.model.ports import Declared, Limits, Scope
 from reconciler.plan.assemble import make_plan
-from reconciler.plan.renewal import choose_renewal
+from reconciler.plan.issuing.renewal import choose_renewal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

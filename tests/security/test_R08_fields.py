@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifests.documents import read_documents
 from reconciler.manifests.kinds.challenge_method import split_endpoint
 from reconciler.manifests.kinds.fields import parse_email, parse_hostname_field, parse_machine, parse_mode, parse_name
 from reconciler.manifests.kinds.paths import parse_argv, parse_path, parse_target_path, parse_webroot
 from reconciler.manifests.kinds.urls import parse_directory
 from reconciler.manifests.kinds.validate import Invalid, validate_document
+from reconciler.manifests.text.documents import read_documents
 from reconciler.model.ports import Refusal
 from reconciler.targets import files
 

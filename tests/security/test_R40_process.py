@@ -23,7 +23,7 @@ print(oct(mask), resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prc
 def test_every_verb_that_opens_the_store_is_hardened() -> None:
     script = """
 import ctypes, sys
-from reconciler.cli.apps import opened
+from reconciler.cli.shared.apps import opened
 from reconciler.cli.screen import Screen
 from reconciler.cli.settings import Settings
 settings = Settings((sys.argv[1],), sys.argv[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates import Renderer
 from reconciler.execute.batches.hands import LocalHands
-from reconciler.manifests.builtins import RELOADS, TESTS
+from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model.desired import NginxTarget, Reload, TargetUse, Template, Values, Verify
 from reconciler.model.ports import Artifact, Refusal, SiteOnTarget
 

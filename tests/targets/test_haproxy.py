@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.manifests.builtins import RELOADS, TESTS
+from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model import fragments
 from reconciler.model.desired import HaproxyTarget, Reload
 from reconciler.model.names import Part

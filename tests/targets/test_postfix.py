@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.execute.batches.blocks import edited
 from reconciler.execute.batches.content import Content
-from reconciler.manifests.builtins import RELOADS, TESTS
+from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model.desired import PostfixTarget, Reload
 from reconciler.model.fragments import HEAD, block, blocks
 from reconciler.model.names import Part

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from reconciler.manifests.kinds.fields import Misfit
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 T = TypeVar("T")
 SENTENCE: Final = "sentence"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reconciler.manifests.kinds.metadata import Metadata
 from reconciler.manifests.kinds.registry import Spec, shape_of
 from reconciler.manifests.kinds.validate import Resource
-from reconciler.manifests.source import Source
+from reconciler.manifests.text.source import Source
 
 
 def to_json(resource: Resource) -> str:

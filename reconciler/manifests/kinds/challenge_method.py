@@ -10,7 +10,7 @@ from reconciler.manifests.kinds.base import Shape, exactly_one, one_of_schema
 from reconciler.manifests.kinds.fields import FileMode, UserName, need_text, text_schema
 from reconciler.manifests.kinds.parts import Preflight
 from reconciler.manifests.kinds.paths import WebrootPath
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 _ENDPOINT: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
 _PORTS: Final = range(1, 65536)

@@ -22,7 +22,7 @@ from reconciler.manifests.kinds.nearest import suggestion
 from reconciler.manifests.kinds.parts import NO_LITERAL, Secret, SecretRef
 from reconciler.manifests.kinds.paths import Argv, LocalPath
 from reconciler.manifests.kinds.urls import parse_service
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 _ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 _HASH: Final = re.compile(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.manifests.kinds.base import SENTENCE
 from reconciler.manifests.kinds.fields import described
 from reconciler.manifests.kinds.nearest import nearest, suggestion
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.manifests.source import Path
+    from reconciler.manifests.text.source import Path
 
 _TRUE: Final = frozenset({"yes", "on", "y", "true", "1"})
 _FALSE: Final = frozenset({"no", "off", "n", "false", "0"})

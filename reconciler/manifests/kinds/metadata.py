@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from reconciler.manifests.kinds.base import Shape
 from reconciler.manifests.kinds.fields import Misfit, Name, bounded_text, described, need_text
 from reconciler.manifests.kinds.nearest import suggestion
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 from reconciler.model.text import clean
 
 PREFIX: Final = "certwright/"

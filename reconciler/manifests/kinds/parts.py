@@ -20,7 +20,7 @@ from reconciler.manifests.kinds.fields import (
     Variable,
 )
 from reconciler.manifests.kinds.paths import Argv, LocalPath, TargetPath, Values
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 KeyAlgorithm = Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 NO_LITERAL: Final = (

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from reconciler.manifests.kinds.fields import Misfit, bounded_text, described, need_text, text_schema
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 _PART: Final = re.compile(r"[A-Za-z0-9._@+-]{1,255}", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{(site|hostname|server|values\.[A-Za-z][A-Za-z0-9_]{0,62})\}", re.ASCII)

@@ -12,7 +12,7 @@ from reconciler.manifests.kinds.challenge_method import Port
 from reconciler.manifests.kinds.fields import Duration, Flag, Name, bounded_text, need_text, text_schema
 from reconciler.manifests.kinds.parts import FileEntry
 from reconciler.manifests.kinds.paths import Argv, LocalPath, Values
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _TEMPLATE_LIMIT: Final = 64 * 1024

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from reconciler.manifests.kinds.fields import need_text
 from reconciler.manifests.kinds.nearest import suggestion
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 
 DIRECTORIES: Final = {
     "actalis": "https://acme-api.actalis.com/acme/directory",

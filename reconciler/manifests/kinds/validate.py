@@ -14,14 +14,14 @@ from reconciler.manifests.kinds.metadata import Metadata
 from reconciler.manifests.kinds.nearest import nearest, suggestion
 from reconciler.manifests.kinds.parts import NO_LITERAL
 from reconciler.manifests.kinds.registry import API_VERSION, KINDS, METHOD_TYPES, SECRETS, Spec, shape_of
-from reconciler.manifests.rawtext import shown
+from reconciler.manifests.text.rawtext import shown
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from reconciler.errors import Problem
-    from reconciler.manifests.documents import Document
     from reconciler.manifests.kinds.base import Shape
-    from reconciler.manifests.source import Path, Source
+    from reconciler.manifests.text.documents import Document
+    from reconciler.manifests.text.source import Path, Source
 
 _ENVELOPE: Final = ("apiVersion", "kind", "metadata", "spec")
 _PROBLEM_LIMIT: Final = 50

@@ -10,7 +10,7 @@ from reconciler.manifests.kinds.base import Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.manifests.source import Path
+    from reconciler.manifests.text.source import Path
 
 
 def shape_at(shape: type[Shape], path: Path) -> type[Shape] | None:
