@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.servers.zones import NameServer
 
 CERTIFICATES: Final = 100
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 LINES: Final = 4
 ZONE: Final = "example.com"
 _GOAL: Final = 0.7
