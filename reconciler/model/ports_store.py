@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.model.desired import (
-    DesiredSite,
-)
+from reconciler.model.desired import DesiredSite
 from reconciler.model.observed import (
     AccountRecord,
     Inventory,
@@ -91,10 +89,7 @@ class Reader(Protocol):
         ...
 
     def damage(self, sites: Iterable[str]) -> Mapping[str, str]:
-        """Give the sites at whose paths stands what is no file of the store: a sentence with path and remedy.
-
-        The other readers take it for nothing at all.
-        """
+        """Give sites at whose paths stands no file of the store, for the others nothing: a sentence with the remedy."""
         ...
 
     def orders(self, sites: Iterable[str]) -> Mapping[str, OrderRecord]:
@@ -109,6 +104,10 @@ class Reader(Protocol):
         """Give what is ours in a target, by site; of those whose record is damaged nothing."""
         ...
 
+    def installed_on(self, target: str) -> frozenset[str]:
+        """Give the sites of which a target has a record, unread."""
+        ...
+
     def inventory_of(self, target: str, site: str) -> Inventory | None:
         """Give what is ours of one site in a target; None where nothing is, or the record is damaged."""
         ...
@@ -121,8 +120,8 @@ class Reader(Protocol):
         """Give every target as it was last installed, but for those whose record is damaged."""
         ...
 
-    def lost_targets(self) -> Mapping[str, str]:
-        """Give the targets whose own record is damaged, each with one sentence."""
+    def lost_targets(self, good: Collection[str] = ()) -> Mapping[str, str]:
+        """Give the targets whose own record is damaged, each with one sentence; `good` ones were read already."""
         ...
 
     def switching(self, target: str) -> bytes | None:

@@ -32,7 +32,7 @@ def observed_targets(
     `gone` are known sites that are not declared; None in a pass that is not full, where nothing shared is taken away.
     `behind` gives the sites that the pass would leave behind in another directory, or without their blocks.
     """
-    lost = reader.lost_targets()
+    lost = reader.lost_targets(records)
     switching = {name: _is_switching(reader, name) for name in views}
     return {
         name: ObservedTarget(

@@ -133,7 +133,7 @@ class Observer:
                 declared=declared.names,
                 whole=whole,
             )
-            for name in sorted({*seats, *records, *self._reader.lost_targets()})
+            for name in sorted({*seats, *records, *self._reader.lost_targets(records)})
         }
         for name, view in views.items():
             view.spec = specs.get(name) or (records[name].spec if name in records else None)

@@ -71,12 +71,19 @@ class Index:
 
     def _ask(self, query: str, values: tuple[str, ...]) -> Iterable[tuple[object, ...]]:
         try:
-            return database.ask(self._path, query, values)
+            return self._answer(query, values)
         except sqlite3.Error as error:
             if self._writable:
                 with self._turn:
                     self._give_up(error)
             return ()
+
+    def _answer(self, query: str, values: tuple[str, ...]) -> Iterable[tuple[object, ...]]:
+        """Ask by the writer's connection where there is one: to open another costs more than most answers."""
+        with self._turn:
+            if self._connection is not None and database.stands(self._path, self._opened):
+                return self._connection.execute(query, values).fetchall()
+        return database.ask(self._path, query, values)
 
     def _try(self, writes: Mapping[str, Rewrite], still: tuple[str, str, str | None] | None) -> bool:
         if not self._writable:

@@ -11,7 +11,7 @@ from reconciler.store.layout import segments
 from reconciler.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.model.ports import Lease
 
@@ -24,9 +24,12 @@ class Inventories(Part):
 
     def inventory(self, target: str) -> Mapping[str, Inventory]:
         """Give what is ours in a target, by site."""
-        names = reading.stems(reading.names(f"{self._layout.inventory(target)}/sites"))
-        found = ((site, self.inventory_of(target, site)) for site in sorted(segments(names)))
+        found = ((site, self.inventory_of(target, site)) for site in sorted(self.installed_on(target)))
         return {site: entry for site, entry in found if entry is not None}
+
+    def installed_on(self, target: str) -> frozenset[str]:
+        """Give the sites of which a target has a record, unread."""
+        return frozenset(segments(reading.stems(reading.names(f"{self._layout.inventory(target)}/sites"))))
 
     def inventory_of(self, target: str, site: str) -> Inventory | None:
         """Give what is ours of one site in a target."""
@@ -42,9 +45,10 @@ class Inventories(Part):
             return ""
         return self._damage_of(Inventory, path, f"which files of site {site} on {target} are ours")
 
-    def lost_targets(self) -> Mapping[str, str]:
-        """Give the targets whose own record is damaged, each with one sentence."""
-        paths = ((name, f"{self._layout.inventory(name)}/target.json") for name in self._target_names())
+    def lost_targets(self, good: Collection[str] = ()) -> Mapping[str, str]:
+        """Give the targets whose own record is damaged, each with one sentence; `good` ones were read already."""
+        names = (name for name in self._target_names() if name not in good)
+        paths = ((name, f"{self._layout.inventory(name)}/target.json") for name in names)
         found = ((name, self._damage_of(TargetRecord, path, f"how {name} is tested")) for name, path in paths)
         return {name: text for name, text in found if text}
 

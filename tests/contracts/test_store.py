@@ -281,6 +281,7 @@ def test_an_inventory_is_kept_by_target_and_site(store: Store) -> None:
         store.put_switch(lease, "web", b"former bytes")
         assert store.targets() == {"web": record}
         assert store.inventory("web") == {"target": entry, "switch": Inventory("switch")}
+        assert store.installed_on("web") == {"target", "switch"}
         assert store.inventory_of("web", "target") == entry
         assert store.switching("web") == b"former bytes"
         assert store.sites() == {"target", "switch"}

@@ -94,7 +94,7 @@ def _closed_after(batch: Batch) -> float:
     """Give for how many seconds all ports may refuse connections until the server counts as ended."""
     if batch.spec.type not in _KEEPS_LISTENING:
         return math.inf
-    return _CLOSED_SECONDS + _START_OF_A_SITE * len(batch.bench.store.inventory(batch.name))
+    return _CLOSED_SECONDS + _START_OF_A_SITE * len(batch.bench.store.installed_on(batch.name))
 
 
 def looked(batch: Batch) -> list[Outcome]:

@@ -128,7 +128,7 @@ class Batch:
 
     def _broken_live(self) -> str | None:
         """Give a site of this target whose certificate cannot be used; the user's own configuration names its files."""
-        names = {*self.seats, *self.bench.store.inventory(self.name)}
+        names = {*self.seats, *self.bench.store.installed_on(self.name)}
         live = self.bench.store.live(names)
         return next((name for name in sorted(names) if isinstance(live.get(name), BrokenRevision)), None)
 

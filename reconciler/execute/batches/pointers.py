@@ -75,7 +75,7 @@ class Pointers:
 
 def not_loaded(batch: Batch) -> Pointers:
     """Give the moves that this target's server has not taken up yet, also of sites that are not in this pass."""
-    names = {*batch.seats, *batch.bench.store.inventory(batch.name)}
+    names = {*batch.seats, *batch.bench.store.installed_on(batch.name)}
     return _moves(batch, names, {name: (batch.entry(name).loaded,) for name in names})
 
 
