@@ -182,3 +182,31 @@ def test_every_link_leads_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md", "SECURITY.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", (CHECKOUT / name).read_text()):
             assert (CHECKOUT / link).exists(), f"{name}: {link}"
+
+
+def test_the_unit_is_one_that_systemd_takes_and_its_command_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
+    (unit,) = blocks("ini")
+    program = Path(sys.executable).with_name("certwright")
+    assert "/opt/certwright/.venv/bin/certwright" in unit
+    written = tmp_path / "certwright.service"
+    written.write_text(unit.replace("/opt/certwright/.venv/bin/certwright", str(program)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(written)], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, [line for line in done.stderr.splitlines() if written.name in line]) == (0, [])
+    (tmp_path / "home.yaml").write_text(blocks("yaml")[0].partition("---")[0])
+    (argv,) = re.findall(r"^ExecStart=(.+)$", written.read_text(), re.MULTILINE)
+    settings = {"CERTWRIGHT_MANIFESTS": str(tmp_path / "home.yaml"), "CERTWRIGHT_STATE": str(tmp_path / "state")}
+    # as the manager starts it: no home, no terminal, nothing to read
+    with subprocess.Popen(
+        argv.split(),
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **settings},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+    ) as running:
+        assert running.stderr is not None
+        said = running.stderr.readline()
+        running.terminate()
+        assert (running.wait(60), said[:1] != "") == (0, True)

@@ -23,6 +23,7 @@ PROGRAMS=(
     unbound:unbound
     openssl:openssl
     strace:strace
+    systemd-analyze:systemd
     git:git
 )
 PEBBLE_DIR=.cache/pebble
