@@ -127,8 +127,10 @@ def test_a_site_with_wrong_servers_goes_on(ground: Ground, named: list[str]) -> 
     for _ in range(2):
         found = ground.read()
         assert (digests(found), found.complete) == (good, False)
-        kept = "the manifest is not valid; the last good meaning is kept: there is no Server `hone`"
-        assert holds(found) == {"a": ("InvalidManifest", kept)}
+        kept = "the manifest is not valid; the last good meaning is kept: "
+        reason, text = holds(found)["a"]
+        assert (reason, text.startswith(f"{kept}{ground.path('a.yaml')}:")) == ("InvalidManifest", True)
+        assert "there is no Server `hone`: did you mean `home`?" in text
 
 
 @pytest.mark.parametrize("hostname", ["home", "elsewhere"])
@@ -149,7 +151,9 @@ def test_a_new_site_that_cannot_be_understood_is_told(ground: Ground) -> None:
     found = ground.read()
     none = "the manifest is not valid; nothing is done for the site, as it has no last good meaning: "
     told = holds(found)
-    assert (found.sites, told["a"]) == ({}, ("InvalidManifest", f"{none}there is no Target `missing`"))
+    assert (found.sites, told["a"][0]) == ({}, "InvalidManifest")
+    assert told["a"][1].startswith(f"{none}{ground.path('a.yaml')}:")
+    assert "there is no Target `missing`: there are" in told["a"][1]
     assert told["b"][1].startswith(f"{none}{ground.path('b.yaml')}:")
 
 

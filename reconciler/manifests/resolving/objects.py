@@ -22,7 +22,14 @@ class Missing:
 
     resource: Resource
     path: Path
+    text: str
+    hint: str
     count: int = 0
+
+    def told(self) -> Problem:
+        """Tell of it, at its first place."""
+        again = f" ({self.count} references)" if self.count > 1 else ""
+        return self.resource.problem(self.path, f"{self.text}{again}: {self.hint}")
 
 
 @dataclass(slots=True)
@@ -46,23 +53,29 @@ class Objects:
         if found is not None:
             return found
         self.lost += 1
-        self.blamed = text or f"there is no {kind} `{name}`"
-        if text is None:
-            self.missing.setdefault((kind, name), Missing(referrer, path)).count += 1
+        self.blamed = text or self._missed(kind, name, referrer, path)
         return None
 
     def problems(self) -> list[Problem]:
         """Tell each missing name once."""
-        return [self._told(kind, name, missing) for (kind, name), missing in self.missing.items()]
+        return [missing.told() for missing in self.missing.values()]
 
-    def _told(self, kind: str, name: str, missing: Missing) -> Problem:
+    def _missed(self, kind: str, name: str, referrer: Resource, path: Path) -> str:
+        """Note a reference to nothing; give what is said of this one."""
+        missing = self.missing.get((kind, name))
+        if missing is None:
+            missing = self.missing[kind, name] = Missing(
+                referrer, path, f"there is no {kind} `{name}`", self._hint(kind, name)
+            )
+        missing.count += 1
+        return str(referrer.problem(path, f"{missing.text}: {missing.hint}"))
+
+    def _hint(self, kind: str, name: str) -> str:
         known = sorted(self.by_kind.get(kind, {}))
         near = nearest(name, known)
-        hint = (
-            f"did you mean `{near}`?" if near else f"there are {', '.join(known[:10])}" if known else "there are none"
-        )
-        again = f" ({missing.count} references)" if missing.count > 1 else ""
-        return missing.resource.problem(missing.path, f"there is no {kind} `{name}`{again}: {hint}")
+        if near:
+            return f"did you mean `{near}`?"
+        return f"there are {', '.join(known[:10])}" if known else "there are none"
 
 
 def table(resources: Iterable[Resource]) -> dict[str, dict[str, Resource]]:

@@ -68,11 +68,7 @@ class Sites:
         """Give the Servers that a site belongs to, without broken and missing ones; and why that may not be all."""
         named = getattr(site.spec, "servers", None)
         if named is not None:
-            found = [self.objects.find("Server", name, site, ("spec", "servers", at)) for at, name in enumerate(named)]
-            missing = next((name for name in named if name not in self.servers.names), None)
-            told = self.objects.broken.hides("Server") or f"there is no Server `{missing}`"
-            flaw = None if missing is None else told
-            return [one.name for one in found if one is not None], flaw
+            return self._named(site, named)
         if self.servers.several:
             names = ", ".join(self.servers.names)
             text = f"the tree has several Servers: say `servers: [{names}]`, those that it belongs to"
@@ -80,3 +76,13 @@ class Sites:
             return [], str(self._flaws[-1])
         name = next(iter(self.servers.good), None)
         return ([] if name is None and self.mine.lost else [name]), None  # of a lost one the defaults cannot be told
+
+    def _named(self, site: Resource, names: Sequence[str]) -> tuple[list[str | None], str | None]:
+        found: list[str | None] = []
+        flaw = None
+        for at, name in enumerate(names):
+            if self.objects.find("Server", name, site, ("spec", "servers", at)) is not None:
+                found.append(name)
+            elif name not in self.servers.names:
+                flaw = flaw or self.objects.broken.hides("Server") or self.objects.blamed
+        return found, flaw
