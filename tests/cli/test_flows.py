@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-
-from tests.program import ENTRY
-from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from tests.program import Program
@@ -181,41 +174,6 @@ def test_watching_shows_what_changes(applied: Program) -> None:
     assert process.returncode == 130
 
 
-def on_a_terminal(program: Program, *arguments: str, env: dict[str, str] | None = None) -> bytes:
-    """Run a verb to its good end, and give what a terminal gets to see."""
-    leader, follower = pty.openpty()
-    argv, env = program.argv(*arguments), {**program.environment(), "TERM": "xterm", **(env or {})}
-    with subprocess.Popen(argv, stdout=follower, stderr=follower, env=env) as process:
-        os.close(follower)
-        told = b""
-        with suppress(OSError):
-            while more := os.read(leader, 65536):
-                told += more
-        assert process.wait(60) == 0
-    os.close(leader)
-    return told
-
-
-@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})], ids=str)
-def test_a_terminal_gets_a_bar_without_colours_where_none_are_wanted(
-    program: Program, flags: tuple[str, ...], env: dict[str, str]
-) -> None:
-    program.site("example")
-    told = on_a_terminal(program, "apply", *flags, env=env)
-    assert b"2/2" in told
-    assert re.findall(rb"\x1b\[[0-9;]*m", told) == []
-
-
-def test_a_terminal_gets_a_bar_and_colours(program: Program) -> None:
-    for number in range(3):
-        program.site(f"site{number}")
-    told = on_a_terminal(program, "apply")
-    assert b"\x1b[32m" in told
-    assert b"6/6" in told
-    assert b"applied: 6 done." in told
-    assert b"done    issue" not in told, "the bar stands for the lines"
-
-
 def test_describe_says_where_values_come_from(applied: Program) -> None:
     told = applied("describe", "site", "example").stdout
     assert f"Site example, {applied.manifests}/example.yaml:4" in told
@@ -316,49 +274,6 @@ def test_manifests_from_standard_input(program: Program) -> None:
     assert (program.out / "example.pem").exists()
 
 
-def test_output_that_is_cut_off_does_not_stop_the_work(program: Program) -> None:
-    for number in range(5):
-        program.site(f"site{number}")
-    argv, env = program.argv("apply"), program.environment()
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        process.stderr.read()
-        assert process.wait(60) == 0
-    assert len(list(program.out.glob("*.pem"))) == 5
-
-
-def test_a_full_disk_under_the_output_is_the_machines_failure(applied: Program) -> None:
-    with Path("/dev/full").open("w") as full:
-        argv, env = applied.argv("get", "sites"), applied.environment()
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=env)
-    assert done.returncode == 3
-    assert "standard output" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_lets_the_step_in_hand_end(program: Program, number: int, code: int) -> None:
-    (program.manifests / "server.yaml").write_text(
-        (program.manifests / "server.yaml")
-        .read_text()
-        .replace("fullchain:", "reload: {command: [sleep, '2']}, fullchain:")
-    )
-    program.site("example")
-    argv, env = program.argv("apply"), program.environment()
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        try:
-            until((program.out / "example.pem").exists, "the step is in hand", 30)
-            process.send_signal(number)
-            _, told = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == code
-    assert "stopping" in told
-    assert program("apply").returncode == 0
-
-
 def test_run_watches_and_ends_with_0(program: Program) -> None:
     argv, env = program.argv("run"), program.environment()
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=env) as process:
@@ -400,137 +315,3 @@ def test_a_state_directory_that_is_none_is_the_machines_failure(program: Program
     refused = program("apply")
     assert refused.returncode == 3
     assert "is no state directory" in refused.stderr
-
-
-def test_problems_are_told_like_a_compilers_all_at_once(program: Program) -> None:
-    (program.manifests / "bad.yaml").write_text(
-        "apiVersion: certwright/v1\nkind: Site\nmetadata: {name: bad}\nspec: {hostname: [a.test]}\n"
-    )
-    (program.manifests / "tab.yaml").write_text("a:\n\tb: 1\n")
-    for verb in ("validate", "diff", "apply"):
-        told = program(verb)
-        assert (told.returncode, told.stdout) == (2, "")
-        lines = told.stderr.splitlines()
-        assert lines[0].startswith(f"{program.manifests}/bad.yaml:4:8: unknown field `hostname`")
-        assert lines[1:3] == ["    spec: {hostname: [a.test]}", "           ^"]
-        assert lines[-1] == "2 errors in 2 files; nothing was touched"
-    assert not list(program.out.iterdir())
-
-
-def test_a_name_of_two_sites_is_told_where_it_stands(program: Program) -> None:
-    program.site("one", "shared.test")
-    two = program.site("two", "own.test", "shared.test")
-    told = program("validate")
-    assert told.returncode == 2
-    column = two.read_text().splitlines()[3].index("shared.test") + 1
-    assert told.stderr.startswith(f"{two}:4:{column}: site two: shared.test on target disk belongs to site one already")
-
-
-def test_keep_going_holds_only_what_is_broken(applied: Program) -> None:
-    (applied.manifests / "bad.yaml").write_text("kind: Site\n")
-    applied.site("good")
-    told = applied("apply", "--keep-going")
-    assert (applied.out / "good.pem").exists()
-    assert "the rest goes on" in told.stderr
-
-
-def test_an_empty_tree_is_told(program: Program) -> None:
-    (program.manifests / "server.yaml").unlink()
-    for verb in ("validate", "diff", "apply"):
-        told = program(verb)
-        assert told.returncode == 2
-        assert "holds no manifest" in told.stderr
-
-
-def test_next_steps_are_commands_for_the_same_tree_and_state(program: Program) -> None:
-    """Where they were typed; else, and in JSON and YAML, the command is bare."""
-    nothing_listens(program)
-    program.site("example")
-    bare, aimed = "then: certwright retry example\n", f"then: certwright {program.flags()} retry example\n"
-    for verb in ("apply", "status", "verify"):
-        told = program(verb)
-        assert (told.returncode, aimed in told.stdout) == (1, True), told.stdout
-    assert bare.strip() in program("verify", "-o", "yaml").stdout
-    assert program.json("verify")["items"][0]["next"].endswith(bare.strip())
-    named = {"CERTWRIGHT_MANIFESTS": str(program.manifests), "CERTWRIGHT_STATE": str(program.state)}
-    env = {**program.environment(), **named}
-    told = subprocess.run([*ENTRY, "status"], capture_output=True, text=True, check=False, env=env)
-    assert bare in told.stdout
-
-
-def test_status_tells_how_many_sites_no_pass_has_looked_at(applied: Program) -> None:
-    for name in ("a", "b", "c"):
-        applied.site(name)
-    assert applied("apply", "a").returncode == 0
-    told = applied("status").stdout
-    assert "2 sites: 2 ready, 0 waiting, 0 failing\n" in told
-    assert f"\n2 more not looked at yet; next: certwright {applied.flags()} apply\n" in told
-    assert applied.json("status")["counts"] == {"ready": 2, "waiting": 0, "failing": 0, "unseen": 2}
-    assert "not looked at" not in applied("status", "a").stdout
-    assert applied("apply").returncode == 0
-    assert "not looked at" not in applied("status").stdout
-
-
-def nothing_listens(program: Program) -> None:
-    """Look at a port where nobody answers."""
-    server = program.manifests / "server.yaml"
-    looked_at = "{type: files, verify: {address: 127.0.0.1, ports: [9], mode: enforce},"
-    server.write_text(server.read_text().replace("{type: files,", looked_at))
-
-
-def test_apply_tells_what_is_not_ready_without_a_cache(program: Program) -> None:
-    nothing_listens(program)
-    program.site("example")
-    failed = program("apply")
-    assert (failed.returncode, "retry example\n" in failed.stdout) == (1, True), failed.stdout
-    for path in program.state.glob("index.sqlite*"):
-        path.unlink()
-    (program.state / "index.sqlite").mkdir()
-    assert (program("apply").returncode, program("status").returncode) == (1, 1)
-
-
-def test_status_of_a_site_by_name_knows_what_get_knows(applied: Program) -> None:
-    applied.site("unseen")
-    told = applied("status", "unseen")
-    assert (told.returncode, "unseen   Missing" in told.stdout) == (0, True), told.stderr
-    assert applied("status", "site/example").stdout == applied("status", "example").stdout
-    assert applied("status", "nobody").returncode == 2
-
-
-def test_status_tells_what_is_held_for_the_whole_tree(applied: Program) -> None:
-    """No declared site bears the guard's hold: who is woken at night finds it all the same, and what to do."""
-    for name in ("a", "b", "c"):
-        applied.site(name)
-    assert applied("apply").returncode == 0
-    for name in ("a", "b"):
-        (applied.manifests / f"{name}.yaml").unlink()
-    assert applied("apply").returncode == 1
-    told = applied("status")
-    assert told.returncode == 1
-    assert "held: TooManyRemovals: 2 of " in told.stdout
-    allow = f"certwright {applied.flags()} apply --allow-removals 2"
-    assert f"ends when the manifests are back, or `{allow}`" in told.stdout
-    assert told.stdout.endswith(f"  next: {allow}\n")
-    assert f"  next: {allow}\n" in applied("diff").stdout
-    assert applied.json("status")["holds"][0]["reason"] == "TooManyRemovals"
-    assert "TooManyRemovals" in applied("get", "holds").stdout
-    assert "TooManyRemovals" not in applied("status", "c").stdout
-    assert applied("apply", "c").returncode == 0, "a pass over one site judges nothing of it"
-    assert "TooManyRemovals" in applied("status").stdout
-    for name in ("a", "b"):
-        applied.site(name)
-    argv, env = applied.argv("run"), applied.environment()
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=env) as process:
-        try:
-            until(lambda: applied("status").returncode == 0, "all is well", 30)
-            for name in ("a", "b"):
-                (applied.manifests / f"{name}.yaml").unlink()
-            until(lambda: "TooManyRemovals" in applied("status").stdout, "the removals are held", 30)
-            for name in ("a", "b"):
-                applied.site(name)
-            until(lambda: applied("status").returncode == 0, "they are back", 30)
-            process.send_signal(signal.SIGTERM)
-            _, text = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 0, text

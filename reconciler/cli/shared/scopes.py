@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from reconciler.cli.failures import tell_problems
 from reconciler.cli.names import check
+from reconciler.cli.screen import RED
 from reconciler.cli.shared.selectors import selector
 from reconciler.errors import ManifestError, OddFile, Problem, UsageError
 
@@ -34,7 +36,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     sites = [name.removeprefix("site/") for name in sites]
     if not digests and not app.tree.problems:
         _refuse_nothing(settings, screen)
-    check(sites, digests)
+    check_declared(app, sites, digests)
     _tell_moved(app, screen)
     if settings.selector is not None:
         chosen = selected(app, settings, sites or digests)
@@ -43,6 +45,27 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
         return Scope(sites=frozenset(sites), follows=_is_followed(app, settings))
     full = _follows(app, settings, screen)
     return Scope(full=full, follows=full)
+
+
+def check_declared(app: App, sites: Collection[str], declared: Collection[str]) -> None:
+    """Refuse names that are not declared; where part of the tree is broken, by what is wrong with it."""
+    if app.tree.problems and not set(sites) <= set(declared):
+        raise ManifestError(app.tree.problems)
+    check(sites, declared)
+
+
+def beside_problems(app: App, screen: Screen, sites: Collection[str]) -> None:
+    """Tell what is wrong with a tree of which only these sites are looked at, and go on by their last good meaning.
+
+    Raises ManifestError where one has none.
+    """
+    problems = app.tree.problems
+    if not problems:
+        return
+    if not app.tree.declared(sites).sites.keys() >= set(sites):
+        raise ManifestError(problems)
+    tell_problems(problems, screen)
+    screen.tell("what these declare goes by what it last meant", RED)
 
 
 def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:

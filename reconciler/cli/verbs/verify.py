@@ -43,7 +43,7 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, startt
         raise click.UsageError("--starttls is about HOST:PORT; a site's Target says it in `verify.ports`")
     places = [_place(match) for word in what if (match := _PLACE.fullmatch(word))]
     sites = [word.removeprefix("site/") for word in what if not _PLACE.fullmatch(word)]
-    with opened(settings, screen, "verify", read_only=True) as app:
+    with opened(settings, screen, "verify", read_only=True, lenient=True) as app:
         checks = Checks(app)
         if sites or not places:
             checks.add_sites(_chosen(app, settings, sites, screen), sni)
@@ -72,9 +72,10 @@ def _place(match: re.Match[str]) -> tuple[str, int]:
 
 
 def _chosen(app: Any, settings: Settings, sites: Sequence[str], screen: Screen) -> list[str]:  # noqa: ANN401
-    from reconciler.cli.shared.scopes import scope_of
+    from reconciler.cli.shared.scopes import beside_problems, scope_of
 
     scope = scope_of(app, settings, sites, screen)
+    beside_problems(app, screen, scope.sites or ())
     return sorted(app.tree.glance() if scope.sites is None else scope.sites)
 
 

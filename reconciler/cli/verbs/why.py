@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 @click.argument("site", shell_complete=site_names)
 def why(site: str, settings: Settings) -> int:
     """Tell what every policy says of a SITE: which one asks for a new certificate, and why the others do not."""
-    from reconciler.cli.names import check
     from reconciler.cli.shared.apps import opened
+    from reconciler.cli.shared.scopes import beside_problems, check_declared
 
     screen = Screen(settings)
     name = site.removeprefix("site/")
-    with opened(settings, screen, "why", read_only=True) as app:
-        check((name,), app.tree.refresh())
+    with opened(settings, screen, "why", read_only=True, lenient=True) as app:
+        check_declared(app, (name,), app.tree.refresh())
+        beside_problems(app, screen, (name,))
         verdicts, report = _judged(app, name)
     if settings.output == "text":
         _show(screen, name, verdicts, report)

@@ -1,0 +1,70 @@
+"""A tree with something wrong in it: told like a compiler's errors, and no verb that only looks gives up for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.program import Program
+
+
+def test_problems_are_told_like_a_compilers_all_at_once(program: Program) -> None:
+    (program.manifests / "bad.yaml").write_text(
+        "apiVersion: certwright/v1\nkind: Site\nmetadata: {name: bad}\nspec: {hostname: [a.test]}\n"
+    )
+    (program.manifests / "tab.yaml").write_text("a:\n\tb: 1\n")
+    for verb in ("validate", "diff", "apply"):
+        told = program(verb)
+        assert (told.returncode, told.stdout) == (2, "")
+        lines = told.stderr.splitlines()
+        assert lines[0].startswith(f"{program.manifests}/bad.yaml:4:8: unknown field `hostname`")
+        assert lines[1:3] == ["    spec: {hostname: [a.test]}", "           ^"]
+        assert lines[-1] == "2 errors in 2 files; nothing was touched"
+    assert not list(program.out.iterdir())
+
+
+def test_a_name_of_two_sites_is_told_where_it_stands(program: Program) -> None:
+    program.site("one", "shared.test")
+    two = program.site("two", "own.test", "shared.test")
+    told = program("validate")
+    assert told.returncode == 2
+    column = two.read_text().splitlines()[3].index("shared.test") + 1
+    assert told.stderr.startswith(f"{two}:4:{column}: site two: shared.test on target disk belongs to site one already")
+
+
+def test_keep_going_holds_only_what_is_broken(applied: Program) -> None:
+    (applied.manifests / "bad.yaml").write_text("kind: Site\n")
+    applied.site("good")
+    told = applied("apply", "--keep-going")
+    assert (applied.out / "good.pem").exists()
+    assert "the rest goes on" in told.stderr
+
+
+def test_an_empty_tree_is_told(program: Program) -> None:
+    (program.manifests / "server.yaml").unlink()
+    for verb in ("validate", "diff", "apply"):
+        told = program(verb)
+        assert told.returncode == 2
+        assert "holds no manifest" in told.stderr
+
+
+def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:
+    other = applied.site("other")
+    assert applied("apply").returncode == 0
+    good = other.read_text()
+    other.write_text(good.replace("hostnames", "hostname"))
+    place = f"{other}:4:8: unknown field `hostname`"
+    for verb in ("why", "verify"):
+        for name in ("example", "other"):
+            told = applied(verb, name)
+            assert (told.returncode, told.stderr.startswith(place)) == (0, True), told.stderr
+            assert "goes by what it last meant" in told.stderr
+    assert (
+        f"InvalidManifest: the manifest is not valid; the last good meaning is kept: {place}"
+        in applied("why", "other").stdout
+    )
+    other.write_text(good.replace("hostnames", "hostname").replace("name: other", "name: another"))
+    for verb in ("why", "verify"):
+        told = applied(verb, "another")
+        assert (told.returncode, told.stderr.startswith(place)) == (2, True), "why there is no such site"
+    assert applied("apply").returncode == 2
