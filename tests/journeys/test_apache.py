@@ -202,6 +202,22 @@ def test_three_things_broken_at_once_among_fifty_sites(yard: Yard) -> None:
     assert "/nowhere/x.conf" in yard.stage.memory("s30").failures["target/web"].last.detail  # type: ignore[union-attr]
 
 
+def test_what_is_mended_beside_a_batch_is_not_its_fault(yard: Yard) -> None:
+    """A worker mends one site's pair while the deleted file of another is put back: nobody is held."""
+    sites = yard.site("a"), yard.site("b", suspend=True)
+    yard.write(yard.site("a"), yard.site("b"))
+    yard.stage.settle()
+    pair, saved = yard.stage.path("b", "fullchain.pem"), yard.stage.root / "saved.pem"
+    saved.write_bytes(pair.read_bytes())
+    mending = f"sleep 0.5; cp {saved} {pair}; exec {' '.join(yard.web.test_argv)}"
+    yard.write(*sites, test=["/bin/sh", "-c", mending])
+    pair.write_text("garbage\n")
+    (yard.web.include / "a.conf").unlink()
+    reports = yard.stage.apply()
+    assert [outcome for outcome in yard.stage.outcomes(reports) if outcome[2] != "done"] == []
+    yard.assert_served("a", "b")
+
+
 def test_with_the_stores_own_files_in_the_users_hosts_a_broken_one_stops_the_reload(yard: Yard) -> None:
     live = yard.stage.state / "live"
     hosts = "\n".join(

@@ -40,7 +40,10 @@ class Verdict:
 
 
 class Isolation:
-    """One search: the present state first, then the sites that the message names, then halves of what is left."""
+    """One search: the present state first, then the sites that the message names, then halves of what is left.
+
+    Where it names none of them, all of them once more: another process, or a worker, may have mended what it meant.
+    """
 
     def __init__(self, switch: Movable, test: Callable[[], Tested], clock: Clock) -> None:
         """Start with all switched forward and the test failed."""
@@ -57,8 +60,13 @@ class Isolation:
         present = self._asked()
         if not present.ok:
             return Verdict(broken=present if first.blamed else first)
-        self._group(list(sites), first)
+        self._group(list(sites), first if self._named(sites, first) else None)
         return Verdict(tuple(self._good), tuple(self._bad))
+
+    def _named(self, sites: Sequence[str], tested: Tested) -> list[str]:
+        """Give those of these sites that a test names; where it names none, what broke it may be gone by now."""
+        named = {self._owners.get(blamed, blamed) for blamed in tested.blamed}
+        return [site for site in sites if site in named]
 
     def _asked(self) -> Tested:
         self._tests += 1
@@ -85,8 +93,7 @@ class Isolation:
         self._split(group, tested)
 
     def _split(self, group: list[str], tested: Tested) -> None:
-        named = {self._owners.get(blamed, blamed) for blamed in tested.blamed}
-        blamed = [site for site in group if site in named]
+        blamed = self._named(group, tested)
         if len(group) == 1 or len(blamed) == len(group):
             self._bad.extend((site, tested.output) for site in group)
             return

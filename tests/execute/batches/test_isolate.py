@@ -97,3 +97,11 @@ def test_no_bad_site_ever_stays_and_tests_are_bounded(count: int, data: st.DataO
     assert not paper.standing & (bad or {sites[0]})
     held = {site for site, _ in verdict.bad}
     assert paper.standing == set(verdict.good) == set(sites) - held
+
+
+def test_what_broke_it_and_is_gone_by_now_is_nobodys() -> None:
+    paper = Paper(["a", "b"])
+    others = Answer(ok=False, output="names garbage", blamed=("/etc/x/other.conf",))
+    verdict = Isolation(paper, lambda: Answer(ok=True, output=""), SteadyClock()).search(["a", "b"], others)
+    assert (verdict.good, verdict.bad, verdict.broken) == (("a", "b"), (), None)
+    assert paper.standing == {"a", "b"}
