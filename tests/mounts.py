@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,3 +26,17 @@ def mounted(place: Path, *how: str) -> Iterator[Path]:
 def in_memory(options: str) -> list[str]:
     """Say how a file system in memory is mounted, with options such as `size=64k`."""
     return ["-t", "tmpfs", "-o", options, "certwright"]
+
+
+def fill(path: Path, spare: int = 0) -> Path:
+    """Use up what space is left, but for `spare` bytes (a multiple of 4096)."""
+    ballast = path / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    os.truncate(ballast, ballast.stat().st_size - spare)
+    return ballast

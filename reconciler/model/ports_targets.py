@@ -125,6 +125,13 @@ class Hands(Protocol):
         """
         ...
 
+    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+        """Run a declared command, whose last word ends with the path `source`, to make `SOURCE.*` of it; as `run`.
+
+        It works on a copy, and what it makes is renamed into place: a failure leaves what stands there as it is.
+        """
+        ...
+
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
         """Run a declared command with a task (JSON) on its standard input; as `run`."""
         ...

@@ -23,7 +23,11 @@ def ran(hands: Hands, what: Literal["test", "reload"], argv: Sequence[str] | Non
     """Run a command, if there is one; whether it exited with 0, and the lines that it printed."""
     if argv is None:
         return True, []
-    code, output = hands.run(what, argv)
+    return judged(argv, *hands.run(what, argv))
+
+
+def judged(argv: Sequence[str], code: int, output: str) -> tuple[bool, list[str]]:
+    """Give whether a command exited with 0, and the lines that it printed; of one that failed there is at least one."""
     lines = [line for line in _NEWLINE.split(output) if line.strip()]
     if code != 0 and not lines:
         lines = [f"{argv[0]}: {'it was killed' if code < 0 else f'exit code {code}'}, nothing printed"]

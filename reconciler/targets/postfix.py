@@ -1,7 +1,8 @@
 """Postfix 3.4 and later. `CONFIGDIR/SITE.pem` holds key and full chain, `CONFIGDIR/sni` names them by hostname.
 
-`postmap -F` makes an SNI map of that file which holds the keys themselves, as private as its source. A client gets a
-new certificate at the next connection, without a reload. The user's `main.cf` names the map, once::
+`postmap -F` makes an SNI map of that file which holds the keys themselves, as private as its source. It is made beside
+the one in use, and renamed: in place, a full disk or a kill would leave half a map, by which every handshake fails. A
+client gets a new certificate at the next connection, without a reload. The user's `main.cf` names the map, once::
 
     tls_server_sni_maps = hash:/etc/postfix/certwright.d/sni
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.desired import PostfixTarget
 from reconciler.model.fragments import block
 from reconciler.model.ports import Activated, Named, Tested
-from reconciler.targets.commands import first_lines, named, ran, unloadable
+from reconciler.targets.commands import first_lines, judged, named, ran, unloadable
 from reconciler.targets.copying import Copying
 from reconciler.targets.listing import Listing
 
@@ -54,7 +55,7 @@ class Postfix(Copying[PostfixTarget]):
         bad = list(self._unusable(hands).values())
         if bad:
             return Activated(ok=False, output=first_lines(["the map was not built", *bad]))
-        ok, lines = ran(hands, "reload", self.spec.postmap)
+        ok, lines = self._built(hands)
         left_out = [line for line in lines if _LEFT_OUT in line]
         if not ok or left_out:
             return Activated(ok=False, output=first_lines(left_out or lines))
@@ -62,6 +63,13 @@ class Postfix(Copying[PostfixTarget]):
             return Activated(ok=True, output=first_lines(lines), how="the SNI map was built anew, no reload")
         ok, lines = ran(hands, "reload", self.spec.reload.command)
         return Activated(ok, first_lines(lines))
+
+    def _built(self, hands: Hands) -> tuple[bool, list[str]]:
+        """Build the map: beside the old one, which `postmap` would write over in place, where that is what is run."""
+        argv, source = self.spec.postmap, f"{self.spec.config_directory}/{MAP}"
+        if argv[0].rpartition("/")[2] != "postmap" or not argv[-1].endswith(f":{source}"):
+            return ran(hands, "reload", argv)
+        return judged(argv, *hands.build(argv, source))
 
     def _is_default(self, changed: Collection[Changed]) -> bool:
         default = f"{self.spec.config_directory}/{self.spec.default_site}.pem"

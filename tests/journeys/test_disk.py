@@ -5,31 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.errors import StoreError
 from tests.journeys.stage import SERVER, Stage, ca_site, copy_target, document, held
-from tests.mounts import in_memory, mounted
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.mounts import fill, in_memory, mounted
 
 LATER = timedelta(minutes=10)
-
-
-def fill(path: Path) -> Path:
-    """Use up what space is left."""
-    ballast = path / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return ballast
 
 
 def write(stage: Stage, *hostnames: str) -> None:

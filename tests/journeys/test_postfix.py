@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import time
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from reconciler.doors.tls import handshake
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Limits
 from tests.journeys.stage import document, site
+from tests.mounts import fill, in_memory, mounted
 from tests.servers.postfix import Postfix, postfix
 
 if TYPE_CHECKING:
@@ -178,3 +181,29 @@ def test_a_pair_that_nothing_mends_leaves_the_map_alone(mail: Postfix, stage: St
     stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
     stage.settle()
     assert shown(mail, "b.example.com") == {stage.live("b").facts.fingerprint}
+
+
+def test_a_full_disk_leaves_the_map_that_is_in_use(stage: Stage) -> None:
+    """Room for the new pairs, none for the longer map: `postmap` would leave half of it, and nobody a handshake."""
+    full = in_memory("size=400k,mode=755")
+    with postfix() as server, mounted(server.include, *full) as place, ExitStack() as life:
+        life.callback(server.stop)  # its processes hold the map, and so the mount
+        stage.write("mail.yaml", target(server))
+        old = [mail_site(f"s{number}") for number in range(4)]
+        stage.write("sites.yaml", *old)
+        stage.settle()
+        served = [shown(server, f"s{number}.example.com") for number in range(4)]
+        ballast = fill(place, spare=28 << 10)
+        new = mail_site("n", *(f"n{number}.example.com" for number in range(24)))
+        stage.write("sites.yaml", *old, new)
+        reports = stage.apply()
+        assert [(verb, subject) for verb, subject, status, _ in stage.outcomes(reports) if status != "done"] == [
+            ("reload", "target/mail")
+        ]
+        assert "No space left" in stage.outcomes(reports)[-1][3]
+        assert [shown(server, f"s{number}.example.com") for number in range(4)] == served
+        assert sorted(path.name for path in place.glob(".certwright*")) == []
+        ballast.unlink()
+        stage.shift = timedelta(minutes=1)
+        stage.settle()
+        assert shown(server, "n5.example.com") == {stage.live("n").facts.fingerprint}

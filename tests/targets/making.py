@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates import Renderer
+from reconciler.execute.batches import beside
 from reconciler.execute.batches.hands import LocalHands
 from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model.desired import NginxTarget, Reload, TargetUse, Template, Values, Verify
@@ -36,6 +37,9 @@ class RealHands:
         finished = run(argv)
         return finished.returncode, finished.output.decode()
 
+    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+        return beside.build(lambda words: self.run("reload", words), argv, source)
+
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
         finished = run(argv, stdin=task.encode())
         return finished.returncode, finished.output.decode()
@@ -60,6 +64,9 @@ class ScriptedHands:
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         self.asked.append((what, tuple(argv)))
         return self.code, self.output
+
+    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:  # noqa: ARG002
+        return self.run("reload", argv)
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:  # noqa: ARG002
         return self.run("reload", argv)

@@ -174,6 +174,28 @@ def remove_file(path: str, *, base: Directory | None = None, expected: FileStat 
     return in_parent(path, remove, base=base)
 
 
+def rename_file(path: str, name: str, *, base: Directory | None = None) -> None:
+    """Give a file that another program made another name in its directory, over what stands there, durably.
+
+    What it holds is synced first: nobody finds an empty file under the name after a crash.
+    """
+
+    def rename(directory: Directory, old: str) -> None:
+        where = directory.join(check_part(name))
+        for one in (old, name):
+            _check_place(directory, one)
+        with told("write", where):
+            fd = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory.fd)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(old, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
+        _sync(directory)
+
+    in_parent(path, rename, base=base)
+
+
 def remove_directory(path: str, *, base: Directory | None = None) -> bool:
     """Remove an empty directory that we made; False if there was none, PathRefused if it holds something."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
-from reconciler.execute.batches import runtime
+from reconciler.execute.batches import beside, runtime
 from reconciler.execute.batches.named import NamedFiles
 from reconciler.model.text import Foreign
 
@@ -78,6 +78,10 @@ class LocalHands:
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         """Run it; with a code below 0 a sentence stands first: it was not started, or what killed it."""
         return self._ran(what, argv, b"")
+
+    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+        """Run it on a copy of `source`, and put what it makes in place as a whole."""
+        return beside.build(lambda words: self.run("reload", words), argv, source)
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
         """Run it with a task on its standard input; as `run`."""
