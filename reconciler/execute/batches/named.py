@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE: Final = "named"
 _LIMIT: Final = 1 << 20
+_LISTED: Final = 16 << 20  # one file may list the pairs of all sites
 _SLACK: Final = 20_000_000  # nanoseconds
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]+", re.ASCII)
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----[^-]+-----END \1-----\r?\n?")
@@ -93,7 +94,7 @@ def _paths(wanted: Iterable[Named]) -> list[str]:
 
 def _checked(path: str, named: Callable[[str], Sequence[Named]]) -> tuple[Sequence[Named], str | None]:
     try:
-        wanted = named(files.read_file(path, _LIMIT).decode("utf-8", "replace"))
+        wanted = named(files.read_file(path, _LISTED).decode("utf-8", "replace"))
     except Failed as failure:
         return (), str(failure)
     for one in wanted:

@@ -157,3 +157,11 @@ def test_unchanged_files_are_not_opened(ground: Path, monkeypatch: pytest.Monkey
     (ground / "a" / "server.key").write_bytes((ground / "b" / "server.key").read_bytes())
     assert len(bad(ground, checker)) == 1
     assert len(bad(ground, checker)) == 1, "a bad verdict is never taken from the cache"
+
+
+def test_a_file_that_lists_the_pairs_of_ten_thousand_sites_is_read(ground: Path) -> None:
+    lines = "".join(f"# host{number}.{'x' * 100}.example.com\n" for number in range(10_000))
+    path = write(ground)
+    write(ground, lines + path.read_text())
+    assert path.stat().st_size > 1 << 20
+    assert bad(ground) == {}
