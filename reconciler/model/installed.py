@@ -59,13 +59,25 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True)
+class Built:
+    """A file that a target's own command made of ours, as it was left: by its stat signature."""
+
+    path: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetRecord:
-    """A target as it was last installed (its removal may come after its manifest is gone)."""
+    """A target as it was last installed (its removal may come after its manifest is gone).
+
+    `built`: what its own command made at the last good reload.
+    """
 
     spec: TargetSpec
     last_reload: datetime | None = None
     failures: Failures = field(default_factory=Failures)
     shared: Inventory = field(default_factory=lambda: Inventory(site=""))
+    built: tuple[Built, ...] = ()
     v: int = 1
 
 
@@ -109,7 +121,11 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class OnTarget:
-    """A site in a target: its files compared, what the copies hold and what the server has loaded."""
+    """A site in a target: its files compared, what the copies hold and what the server has loaded.
+
+    Of what the target's sites share: `built`, the paths that its own command makes, and `unbuilt`, which of them is not
+    as that left it, in a sentence.
+    """
 
     target: str
     files: tuple[FileFact, ...] = ()
@@ -117,3 +133,5 @@ class OnTarget:
     inventory: Inventory | None = None
     digest: str = ""
     problem: LastFailure | None = None
+    built: tuple[str, ...] = ()
+    unbuilt: str = ""

@@ -5,7 +5,7 @@ This is the face of five modules.
 
 from __future__ import annotations
 
-from reconciler.model.installed import FileChange, FileFact, InstalledFile, Inventory, OnTarget, TargetRecord
+from reconciler.model.installed import Built, FileChange, FileFact, InstalledFile, Inventory, OnTarget, TargetRecord
 from reconciler.model.memory import Failures, LastFailure, Memory, NameMemory, Pin, PortSeen, RenewalChoice, Served
 from reconciler.model.orders import AccountRecord, ChosenChallenge, OrderRecord, Undo
 from reconciler.model.revisions import (
@@ -25,6 +25,7 @@ __all__ = [
     "AccountRecord",
     "BrokenRevision",
     "Brought",
+    "Built",
     "CertificateFacts",
     "ChosenChallenge",
     "Failures",

@@ -157,6 +157,11 @@ class Target(Protocol):
     copies: bool
 
     @property
+    def built(self) -> tuple[str, ...]:
+        """Give the files that `activate` has made of ours: where one is changed or gone, it is called again."""
+        ...
+
+    @property
     def spec(self) -> TargetSpec:
         """Give the resolved target."""
         ...

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.doors.files.api import FileFailed
 from reconciler.errors import OddFile
 from reconciler.model.observed import NoRevision, ObservedTarget, OnTarget
 from reconciler.observe.installed import Case, Holder, compared, leaving
@@ -70,15 +73,29 @@ def _shared(
     record = records.get(view.name)
     entry = record.shared if record and record.shared.files else None
     if view.target is not None and view.seats:
-        wanted = view.shared
-        if not wanted and entry is None:
+        wanted, built = view.shared, view.target.built
+        if not wanted and entry is None and not built:
             return None
         case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda path: _giver(view, records, path))
-        return _made(view.name, entry, compared(disk, wanted, entry, case))
+        made = _made(view.name, entry, compared(disk, wanted, entry, case))
+        return replace(made, built=built, unbuilt=_unbuilt(built, record, disk))
     if entry is None or gone is None or not view.is_left(gone):
         return None
     kept = {artifact.path for other in view.beside for artifact in other.shared}
     return _made(view.name, entry, leaving(disk, entry.files, kept, lambda _: None))
+
+
+def _unbuilt(built: Iterable[str], record: TargetRecord | None, disk: Disk) -> str:
+    """Say which file is not as the target's command left it; of one that none is known of, nothing."""
+    known = {one.path: one.signature for one in record.built} if record is not None else {}
+    for path in built:
+        with suppress(FileFailed):
+            facts = disk.facts(path)
+            if path in known and facts is None:
+                return f"{path} is gone"
+            if path in known and facts is not None and facts.signature != known[path]:
+                return f"{path} is not as it was made"
+    return ""
 
 
 def _made(name: str, entry: Inventory | None, files: Iterable[FileFact]) -> OnTarget:

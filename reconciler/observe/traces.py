@@ -57,5 +57,6 @@ def _of(on: OnTarget) -> Iterable[str]:
         yield fact.path
         if fact.change is FileChange.REFUSED:
             yield os.path.dirname(fact.path) or "/"  # noqa: PTH120  text in, text out
+    yield from on.built
     if on.inventory is not None:
         yield from (file.path for file in on.inventory.files)

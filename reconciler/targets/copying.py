@@ -26,6 +26,11 @@ class Copying(ABC, Generic[Spec]):
 
     copies = True
 
+    @property
+    def built(self) -> tuple[str, ...]:
+        """Give nothing: a type whose server reads something made of our files says more."""
+        return ()
+
     def __init__(self, spec: Spec) -> None:
         """Take the spec."""
         self.spec: Spec = spec

@@ -57,6 +57,7 @@ class Dovecot:
     """The `Target` of type `dovecot`."""
 
     copies = False
+    built: tuple[str, ...] = ()
 
     def __init__(self, spec: DovecotTarget, renderer: Renderer) -> None:
         """Take what renders templates."""

@@ -36,10 +36,18 @@ MAP: Final = "sni"
 _SERIOUS: Final = re.compile(r"\b(?:fatal|error|panic|warning)\b")
 _LEFT_OUT: Final = "skipping this entry"
 _MODE: Final = 0o600
+_SUFFIXES: Final = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 
 
 class Postfix(Copying[PostfixTarget]):
     """The `Target` of type `postfix`."""
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """Give the map, where the command says by its last word what and where that is."""
+        kind, _, path = self.spec.postmap[-1].partition(":")
+        known = kind in _SUFFIXES and path == f"{self.spec.config_directory}/{MAP}"
+        return (f"{path}{_SUFFIXES[kind]}",) if known else ()
 
     def test(self, hands: Hands, paths: Collection[str]) -> Tested:
         """Check what the map's source names, then run the server's own test; blamed are files that either names."""

@@ -50,6 +50,7 @@ class WebServer:
     """A `Target` whose sites are configuration files. What a server type is apart from that, its subclass says."""
 
     copies = False
+    built: tuple[str, ...] = ()
     dialect: ClassVar[Dialect]
 
     def __init__(

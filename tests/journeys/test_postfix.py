@@ -13,7 +13,7 @@ import pytest
 from reconciler.doors.tls import handshake
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Limits
-from tests.journeys.stage import document, site
+from tests.journeys.stage import document, site, told
 from tests.mounts import fill, in_memory, mounted
 from tests.servers.postfix import Postfix, postfix
 
@@ -181,6 +181,27 @@ def test_a_pair_that_nothing_mends_leaves_the_map_alone(mail: Postfix, stage: St
     stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
     stage.settle()
     assert shown(mail, "b.example.com") == {stage.live("b").facts.fingerprint}
+
+
+@pytest.mark.parametrize("what", ["gone", "garbage", "older"])
+def test_a_map_that_somebody_changed_is_built_anew(mail: Postfix, stage: Stage, what: str) -> None:
+    stage.write("sites.yaml", mail_site("a"), mail_site("b"))
+    stage.settle()
+    database = mail.include / "sni.db"
+    former = database.read_bytes()
+    stage.write("sites.yaml", mail_site("a", asked="1"), mail_site("b"))
+    stage.settle()
+    if what == "gone":
+        database.unlink()
+    else:
+        database.write_bytes(former if what == "older" else b"garbage\n" * 5000)
+    report = stage.diff()
+    assert told(report) == [("reload", "target/mail", "NotLoaded")]
+    assert str(database) in report.plan.changes[0].message
+    stage.settle()
+    for name in "ab":
+        assert shown(mail, f"{name}.example.com") == {stage.live(name).facts.fingerprint}
+    assert stage.memory("b").served["mail"].ok
 
 
 def test_a_full_disk_leaves_the_map_that_is_in_use(stage: Stage) -> None:

@@ -59,13 +59,15 @@ class ScriptedHands:
     output: str = ""
     bad: Mapping[str, str] = field(default_factory=dict)
     answers: list[tuple[bool, str]] = field(default_factory=list)
+    copied: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def run(self, what: Literal["test", "reload"], argv: Sequence[str]) -> tuple[int, str]:
         self.asked.append((what, tuple(argv)))
         return self.code, self.output
 
-    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:  # noqa: ARG002
+    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+        self.copied.append((source, tuple(argv)))
         return self.run("reload", argv)
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.execute.batches.blocks import edited
@@ -82,3 +82,19 @@ def test_the_file_stays_when_its_last_block_leaves() -> None:
     assert edited(empty, {"a": None}) == empty
     listed = edited(None, {"a": Content(block("a", "x\n").encode(), 0o644, 0, 0)})
     assert edited(listed, {"a": None}) is None
+
+
+def test_the_map_is_known_where_the_command_says_what_it_makes() -> None:
+    makes = {"hash": ("/c/sni.db",), "lmdb": ("/c/sni.lmdb",), "cdb": ("/c/sni.cdb",), "texthash": ()}
+    for kind, built in makes.items():
+        assert Postfix(replace(SPEC, postmap=("sudo", "postmap", "-F", f"{kind}:/c/sni"))).built == built
+    assert Postfix(replace(SPEC, postmap=("postmap", "hash:/other/sni"))).built == ()
+    assert Postfix(replace(SPEC, postmap=("make", "maps"))).built == ()
+
+
+def test_only_postmap_itself_is_given_a_copy() -> None:
+    copies = {("/usr/sbin/postmap", "-F", "hash:/c/sni"): True, ("sudo", "postmap", "hash:/c/sni"): False}
+    for command, copied in copies.items():
+        hands = CheckedHands(0, "", bad={})
+        assert Postfix(replace(SPEC, postmap=command)).activate(hands, (A,)).ok
+        assert hands.copied == ([("/c/sni", command)] if copied else [])

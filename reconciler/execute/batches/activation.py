@@ -163,7 +163,7 @@ def _affected(batch: Batch) -> list[str]:
 def _has_to_load(batch: Batch, name: str) -> bool:
     entry = batch.entry(name)
     as_loaded = entry.loaded_digest in (None, entry.digest) and not entry.restored
-    return entry.loaded != batch.live_id(name) or not as_loaded
+    return batch.unbuilt or entry.loaded != batch.live_id(name) or not as_loaded
 
 
 def _absent(batch: Batch, names: set[str]) -> set[str]:

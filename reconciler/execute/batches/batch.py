@@ -41,7 +41,8 @@ class Batch:
     `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
     `beside[site]`: what was done to a site for the sake of the others, taken out or put back; remembered already too.
     The site "" stands for the files that belong to the target and to no site. `in_full`: the server did not take up
-    alone what changed, so it is tested and reloaded.
+    alone what changed, so it is tested and reloaded. `unbuilt`: what the target's command made was changed or is gone,
+    so that nothing is known of what is served.
     """
 
     bench: Bench
@@ -55,6 +56,7 @@ class Batch:
     rejected: dict[str, str] = field(default_factory=dict)
     beside: dict[str, Outcome] = field(default_factory=dict)
     in_full: bool = False
+    unbuilt: bool = False
     shared: SharedFiles = field(default_factory=SharedFiles)
     _entries: dict[str, Inventory] = field(default_factory=dict)
 
@@ -106,7 +108,7 @@ class Batch:
     def changed(self, switch: Switch) -> tuple[Changed, ...]:
         """Tell what the server has to take up; nothing in particular where it has something older to take up too."""
         touched = {change.site or "" for change in self.files}
-        if self.in_full or any(self._was_behind(site, touched) for site in {*self.seats, *touched}):
+        if self.in_full or self.unbuilt or any(self._was_behind(site, touched) for site in {*self.seats, *touched}):
             return ()
         return switch.changed(self.failed)
 

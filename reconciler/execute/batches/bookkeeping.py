@@ -6,11 +6,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.doors.files.api import stat_file
 from reconciler.execute.batches.batch import in_one_line
 from reconciler.execute.batches.swap import returned
 from reconciler.execute.remember import after_reload
 from reconciler.model.changes import Reason, Verb
-from reconciler.model.observed import Failures, Inventory, TargetRecord
+from reconciler.model.observed import Built, Failures, Inventory, TargetRecord
 from reconciler.model.outcomes import Outcome, Status
 
 if TYPE_CHECKING:
@@ -84,10 +85,22 @@ def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) 
         shared = replace(shared, restored=False)
     reloaded = batch.bench.clock.now() if loaded else record.last_reload
     failures = Failures() if loaded else record.failures
-    new = replace(record, shared=shared, last_reload=reloaded, failures=failures)
+    built = _built(batch) if loaded else record.built
+    new = replace(record, shared=shared, last_reload=reloaded, failures=failures, built=built)
     batch.bench.store.put_inventory(batch.lease, batch.name, changed)
     batch.bench.store.put_target(batch.lease, new)
     batch.bench.store.put_switch(batch.lease, batch.name, None)
+
+
+def _built(batch: Batch) -> tuple[Built, ...]:
+    found = ((path, stat_file(path)) for path in batch.target.built)
+    return tuple(Built(path, facts.signature) for path, facts in found if facts is not None)
+
+
+def lacks_built(batch: Batch) -> bool:
+    """Tell whether what the target's command made is not as it was left: no site's state is known to be loaded then."""
+    known = _record(batch).built
+    return bool(known) and _built(batch) != known
 
 
 def _record(batch: Batch) -> TargetRecord:

@@ -99,6 +99,7 @@ def run(batch: Batch) -> list[Outcome]:
         return restored(batch)
     touched = {change.site or "" for change in batch.files}
     batch.live = batch.bench.store.live({*batch.seats, *touched} - {""})
+    batch.unbuilt = bookkeeping.lacks_built(batch)
     before = look_before(batch)
     switch = swaps.Switch(tuple(swaps_of(batch)))
     if any(swap.differs for swap in switch.swaps):

@@ -144,6 +144,8 @@ def shared_work(on: OnTarget, spec: TargetSpec) -> Work | None:
     files = tuple(planned(fact) for fact in on.files if fact.change in _DIFFERS)
     hold = file_hold(on, None)
     again = (Reason.NOT_LOADED, _RESTORED.format(spec.name)) if on.inventory and on.inventory.restored else None
+    if on.unbuilt and reloads(spec):
+        again = Reason.NOT_LOADED, on.unbuilt
     if not files and hold is None and again is None:
         return None
     return Work(on.target, spec, None, on, files, reason=install_reason(on), hold=hold, reload=again)
