@@ -113,7 +113,7 @@ class App:
     @cached_property
     def renderer(self) -> Any:  # noqa: ANN401  the door's own type, imported on use
         """Give the render child's door."""
-        from reconciler.doors.templates import Renderer
+        from reconciler.doors.templates.api import Renderer
 
         return Renderer()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from reconciler.doors.templates import Renderer
+from reconciler.doors.templates.api import Renderer
 from tests.servers.apache import Apache, apache
 from tests.servers.challtestsrv import Challtestsrv, challtestsrv
 from tests.servers.front import Front, front

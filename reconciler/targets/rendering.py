@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reconciler.doors.templates import Job, RenderError
+from reconciler.doors.templates.api import Job, RenderError
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Refusal
 
@@ -18,7 +18,7 @@ _LONGEST: Final = 1 << 20
 
 
 class Renderer(Protocol):
-    """What renders: `reconciler.doors.templates.Renderer`."""
+    """What renders: `reconciler.doors.templates.api.Renderer`."""
 
     def render(self, batch: Sequence[Job]) -> Sequence[str | RenderError]:
         """Give each job's text or why there is none, in order."""

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reconciler.doors.templates import Job, Renderer, RenderError
+from reconciler.doors.templates.api import Job, Renderer, RenderError
 from tests.builders import no_descriptors
 from tests.servers.processes import alive, until
 
@@ -162,7 +162,7 @@ def test_threads_share_it_safely(renderer: Renderer) -> None:
 
 def test_the_parent_never_loads_jinja2() -> None:
     code = (
-        "import sys; from reconciler.doors.templates import Job, Renderer; r = Renderer();"
+        "import sys; from reconciler.doors.templates.api import Job, Renderer; r = Renderer();"
         "assert r.render([Job('n', '{{ 1 }}', {})]) == ['1']; r.close(); sys.exit('jinja2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -170,7 +170,8 @@ def test_the_parent_never_loads_jinja2() -> None:
 
 def test_the_child_ends_with_its_parent() -> None:
     code = (
-        "import os; from reconciler.doors.templates import Job, Renderer; r = Renderer(); r.render([Job('n', '', {})]);"
+        "import os; from reconciler.doors.templates.api import Job, Renderer;"
+        "r = Renderer(); r.render([Job('n', '', {})]);"
         "print(r._child.pid, flush=True); os._exit(0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)

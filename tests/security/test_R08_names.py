@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.doors.hostnames import parse_hostname
-from reconciler.doors.templates import Job, Renderer, RenderError
+from reconciler.doors.templates.api import Job, Renderer, RenderError
 
 TEMPLATE = """\
 server {

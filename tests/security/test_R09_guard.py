@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from reconciler.doors.templates import Job, Renderer, RenderError
+from reconciler.doors.templates.api import Job, Renderer, RenderError
 from tests.servers.processes import program
 
 if TYPE_CHECKING:

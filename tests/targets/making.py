@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.doors.processes.api import run
-from reconciler.doors.templates import Renderer
+from reconciler.doors.templates.api import Renderer
 from reconciler.execute.batches import beside
 from reconciler.execute.batches.hands import LocalHands
 from reconciler.manifests.resolving.builtins import RELOADS, TESTS

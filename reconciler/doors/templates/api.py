@@ -1,18 +1,7 @@
-"""Door to `jinja2`: rendering server configuration in a child process that cannot hurt us.
-
-Enters: template texts and variables (text, numbers, truth values, None, lists and mappings of them). Leaves: rendered
-text, or a `RenderError` that names template, line and reason. Must not: import `jinja2` here (`_render_child` does, in
-a process with limits on time and memory), give a template anything but copies, let one job's failure touch another.
-
-Templates have no loader (no include, import, extends), no blocks of `call` or `filter`, nothing random. `trim_blocks`,
-`lstrip_blocks` and `keep_trailing_newline` are on. What an expression prints must consist of `A-Za-z0-9._/@:+*-`;
-spaces, brackets and other punctuation stand in the template's own text.
-"""
+"""The public face of the door: `Renderer`, `Job` and `RenderError`; one child renders all that is asked."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import select
 import signal
@@ -20,66 +9,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reconciler.doors.templates._jobs import Job, Packed, RenderError, packed, parts, request
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 _CHILD: Final = Path(__file__).with_name("_render_child.py")
 _HEADER: Final = 5
-_TEMPLATE_LIMIT: Final = 1024 * 1024
-_VARIABLES_LIMIT: Final = 1024 * 1024
 _OUTPUT_LIMIT: Final = 16 * 1024 * 1024
 _CACHE_LIMIT: Final = 16 * 1024 * 1024
-# one request holds at most so many jobs and bytes: what is lost with a child is small
-_BATCH_JOBS: Final = 500
-_BATCH_BYTES: Final = 8 * 1024 * 1024
 # a job may use 5 s of processor time; on a busy machine that takes longer
 _JOB_SECONDS: Final = 60.0
 # the kernel's answers to too much processor time, a stack that cannot grow, an allocation that C code cannot do without
 _LIMIT_SIGNALS: Final = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
 _OVER_LIMIT: Final = "it used more than 5 s of processor time or 512 MiB of memory"
+_SPENT: Final = 3
+_GIVEN_UP: Final = f"not tried, since {_SPENT} other texts of this template took too long or too much memory"
 _SILENT: Final = "the render process ended or gave no answer in time"
 _CANNOT_START: Final = "the render process cannot start"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One text to render. `name` is what an error calls the template; `variables` are what it may print."""
-
-    name: str
-    template: str
-    variables: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class RenderError:
-    """Why a job gave no text. `line` counts from 1, 0 if it is not known."""
-
-    template: str
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        """Give one sentence for a person."""
-        place = f"{self.template}:{self.line}" if self.line else self.template
-        return f"template {place}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A job as it goes to the child: `digest` is the whole job's, `body` the JSON of its variables."""
-
-    digest: str
-    name: str
-    template: str
-    template_digest: str
-    body: str
 
 
 class _Died(Exception):
@@ -88,6 +40,9 @@ class _Died(Exception):
     def __init__(self, code: int | None, why: str = "") -> None:
         self.code, self.why = code, why
         super().__init__()
+
+
+__all__ = ["Job", "RenderError", "Renderer"]
 
 
 class Renderer:
@@ -109,20 +64,24 @@ class Renderer:
             self._stop()
 
     def render(self, batch: Sequence[Job]) -> list[str | RenderError]:
-        """Render each job, in order. A job that eats the machine fails alone; a fresh child does the others."""
-        packed = [_packed(job) for job in batch]
+        """Render each job, in order. A job that eats the machine fails alone; a fresh child does the others.
+
+        But not for ever: once three of one template did so, the others of that template are not tried in this call.
+        """
+        ready = [packed(job) for job in batch]
         with self._lock:
-            jobs = {job.digest: job for job in packed if isinstance(job, _Packed)}
+            jobs = {job.digest: job for job in ready if isinstance(job, Packed)}
             found = {digest: self._known[digest] for digest in jobs if digest in self._known}
             for digest in found:
                 self._known.move_to_end(digest)
-            for part in _parts([job for digest, job in jobs.items() if digest not in found]):
-                self._render_part(part, found)
-        return [job if isinstance(job, RenderError) else found[job.digest] for job in packed]
+            spent = Counter(jobs[digest].template_digest for digest, answer in found.items() if _is_over_limit(answer))
+            for part in parts([job for digest, job in jobs.items() if digest not in found]):
+                self._render_part(part, found, spent)
+        return [job if isinstance(job, RenderError) else found[job.digest] for job in ready]
 
-    def _render_part(self, jobs: list[_Packed], found: dict[str, str | RenderError]) -> None:
+    def _render_part(self, jobs: list[Packed], found: dict[str, str | RenderError], spent: Counter[str]) -> None:
         """Render jobs until all have an answer; whichever was in work when the child died is the culprit."""
-        left = jobs
+        left = _tried(jobs, found, spent)
         while left:
             answered = 0
             try:
@@ -132,15 +91,16 @@ class Renderer:
                     answered += 1
             except _Died as died:
                 self._stop()
+                spent[left[answered].template_digest] += 1
                 answered += self._blame(left[answered:], died, found)
-            left = left[answered:]
+            left = _tried(left[answered:], found, spent)
 
-    def _asked(self, jobs: list[_Packed]) -> Iterator[str | RenderError]:
+    def _asked(self, jobs: list[Packed]) -> Iterator[str | RenderError]:
         """Give one answer after the other; fewer than jobs where a fresh child should go on."""
         child = self._running()
-        request = _request(jobs)
+        body = request(jobs)
         try:
-            _write(child, len(request).to_bytes(_HEADER - 1, "big") + request)
+            _write(child, len(body).to_bytes(_HEADER - 1, "big") + body)
             for job in jobs:
                 kind, text = _answer(child)
                 yield text if kind == b"t" else _error(job.name, text)
@@ -150,7 +110,7 @@ class Renderer:
         except (OSError, ValueError):
             raise _Died(_exit_code(child)) from None
 
-    def _blame(self, left: list[_Packed], died: _Died, found: dict[str, str | RenderError]) -> int:
+    def _blame(self, left: list[Packed], died: _Died, found: dict[str, str | RenderError]) -> int:
         """Give the unanswered jobs that the child's end concerns their errors, and tell how many these are."""
         if died.code is not None and died.code >= 0:
             # it left by itself: it could not start, so another one could not either
@@ -204,43 +164,19 @@ def _born() -> subprocess.Popen[bytes]:
         raise _Died(0, f": {os.strerror(error.errno or 0)}") from error
 
 
+def _is_over_limit(answer: str | RenderError) -> bool:
+    return isinstance(answer, RenderError) and answer.reason == _OVER_LIMIT
+
+
+def _tried(jobs: list[Packed], found: dict[str, str | RenderError], spent: Counter[str]) -> list[Packed]:
+    """Give the jobs that are worth a try, and the others their error, which nobody keeps."""
+    hopeless = [job for job in jobs if spent[job.template_digest] >= _SPENT]
+    found.update({job.digest: RenderError(job.name, 0, _GIVEN_UP) for job in hopeless})
+    return [job for job in jobs if job.digest not in found] if hopeless else jobs
+
+
 def _weight(answer: str | RenderError) -> int:
     return 500 + (len(answer) if isinstance(answer, str) else 0)
-
-
-def _packed(job: Job) -> _Packed | RenderError:
-    """Make copies that hold nothing but JSON's own types, and the digests."""
-    try:
-        body = json.dumps(dict(job.variables), sort_keys=True, allow_nan=False)
-        text = job.template.encode()
-    except (TypeError, ValueError, RecursionError):
-        return RenderError(job.name, 0, "its variables are not text, numbers, truth values, lists and mappings alone")
-    if len(text) > _TEMPLATE_LIMIT or len(body) > _VARIABLES_LIMIT:
-        return RenderError(job.name, 0, f"over {_TEMPLATE_LIMIT} bytes of template or of variables")
-    template_digest = hashlib.sha256(text).hexdigest()
-    digest = hashlib.sha256(f"{template_digest}\0{job.name}\0{body}".encode("utf-8", "surrogatepass")).hexdigest()
-    return _Packed(digest, job.name, job.template, template_digest, body)
-
-
-def _parts(jobs: list[_Packed]) -> Iterator[list[_Packed]]:
-    part: list[_Packed] = []
-    size = 0
-    for job in jobs:
-        # a template that many jobs share is counted each time: parts only get smaller by that
-        weight = len(job.body) + (len(job.template) if not part or part[-1].template is not job.template else 0)
-        if part and (len(part) >= _BATCH_JOBS or size + weight > _BATCH_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(job)
-        size += weight
-    if part:
-        yield part
-
-
-def _request(jobs: list[_Packed]) -> bytes:
-    templates = json.dumps({job.template_digest: job.template for job in jobs})
-    listed = ",".join(f'["{job.template_digest}",{job.body}]' for job in jobs)
-    return f'{{"templates":{templates},"jobs":[{listed}]}}'.encode()
 
 
 def _write(child: subprocess.Popen[bytes], data: bytes) -> None:
