@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import CertwrightError, Failed, Stalled, Waiting
-from reconciler.execute.sites.desk import undo
+from reconciler.execute.sites.undoing import NEVER_DONE, undo
 from reconciler.model.desired import Http01, TlsAlpn01, Webroot
 from reconciler.model.findings import Check, Finding, Severity
 from reconciler.model.names import Switch
@@ -55,9 +55,9 @@ _MENDS: Final = {
     "AliasRefused": "list the CNAME's target in `cnameTargets` of the ChallengeMethod {}, or mend the CNAME",
 }
 # a server that refused, or where nobody logged in, wrote nothing, so that nothing is left to be removed
-_NEVER_WRITTEN: Final = frozenset(
-    {"TsigRefused", "DnsRefused", "ZoneNotOurs", "LexiconMissing", "LexiconOptions", "HttpFailed", "SecretMissing"}
-)
+# each declared command is looked at by itself, and told once
+_TOLD: Final = frozenset({"CommandMissing", "CommandRefused"})
+_NEVER_WRITTEN: Final = NEVER_DONE | {"TsigRefused", "DnsRefused", "ZoneNotOurs", "HttpFailed"}
 
 
 @dataclass
@@ -141,7 +141,8 @@ class Trials:
         try:
             self._written_once(site, hostname, method, token, asked)
         except (Failed, Stalled) as failure:
-            yield self._refused(site, hostname, method, failure)
+            if failure.reason not in _TOLD:
+                yield self._refused(site, hostname, method, failure)
         except Waiting as slow:
             late = self._refused(site, hostname, method, Failed("NotPropagated", str(slow)))
             yield replace(late, severity=Severity.WARNING)

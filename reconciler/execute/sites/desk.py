@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import Failed, NamesFailed, Waiting
 from reconciler.execute.probes.names import Names
 from reconciler.execute.sites.testing import Shown, run_tests
+from reconciler.execute.sites.undoing import NEVER_DONE, undo
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
 
@@ -79,11 +80,17 @@ class SiteDesk:
         return self._key
 
     def present(self, method: MethodSpec, hostname: str, token: str, asked: Asked) -> None:
-        """Publish an answer; the undo record is on disk first."""
+        """Publish an answer; the undo record is on disk first, and goes where nobody was asked to publish it."""
         solver = self._challenges.solver(method)
         thing = self._as_left(solver.prepare(self._site, hostname, token, asked))
+        before = next((one for one in self._left or () if one.id == thing.id), None)
         self._store.put_undo(thing)
-        done = solver.present(thing, asked.key_authorization)
+        try:
+            done = solver.present(thing, asked.key_authorization)
+        except Failed as failure:
+            if failure.reason in NEVER_DONE and before is None:
+                self._store.undone(thing)
+            raise
         if done != thing:
             self._store.put_undo(done)
         self._presented.append(Shown(solver, done, method, hostname, token, asked.key_authorization))
@@ -182,16 +189,3 @@ def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:
             for one in [one for one in shown if part.hostname in {one.thing.name, one.hostname}] or shown
         ]
     )
-
-
-def undo(store: Store, challenges: Challenges, thing: Undo) -> str | None:
-    """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then).
-
-    Raises Waiting where the process stops; it stays written down then, too.
-    """
-    try:
-        challenges.clean_up(thing)
-    except Failed as failure:
-        return str(failure)
-    store.undone(thing)
-    return None

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from reconciler.errors import CertwrightError, Failed, NamesFailed, Stalled, Transient, Waiting
-from reconciler.execute.sites.desk import undo
 from reconciler.execute.sites.obtaining import Obtaining, issuer_named
 from reconciler.execute.sites.publishing import Publishing
+from reconciler.execute.sites.undoing import undo
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.observed import BrokenRevision, Memory, Revision, RevisionMeta
 from reconciler.model.outcomes import Outcome, Status
@@ -71,7 +71,9 @@ class SiteSteps:
                 text = "another process has begun an order that needs it"
                 return Outcome(change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, text)
             left = [thing for thing in self.store.undo() if thing.id == change.subject.partition("/")[2]]
-            problem = undo(self.store, self.challenges, left[0]) if left else None
+            desired = declared.sites.get(site)
+            methods = [way for ways in desired.methods.values() for way in ways] if desired is not None else []
+            problem = undo(self.store, self.challenges, left[0], methods) if left else None
         if problem:
             return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
         return Outcome(change, Status.DONE)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.addresses import global_addresses
 from reconciler.errors import Failed
-from reconciler.execute.sites.desk import undo
+from reconciler.execute.sites.undoing import undo
 from reconciler.model.addresses import publishes_own, wanted_addresses
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from reconciler.execute.rules import Rules
     from reconciler.model.changes import Change
-    from reconciler.model.desired import AddressRecords, DesiredSite
+    from reconciler.model.desired import AddressRecords, DesiredSite, MethodSpec
     from reconciler.model.observed import Memory, Undo
     from reconciler.model.ports import AddressBook, Challenges, Clock, Store
 
@@ -77,11 +77,13 @@ class Publishing:
     def withdraw(self, change: Change, site: DesiredSite | None) -> Outcome:
         """Delete what was published and is no longer wanted. Raises Failed."""
         wanted = set(wanted_addresses(site, _own(site))) if site is not None else set()
+        records = site.address_records if site is not None else None
+        ways = (records.method,) if records is not None else ()
         things = self._written()
         for thing in things:
             if thing.site != change.site or (thing.name, thing.value) in wanted:
                 continue
-            problem = self._forget(thing, things)
+            problem = self._forget(thing, things, ways)
             if problem is not None:
                 failure = Failed("LeftBehind", f"{thing.name} {thing.value} cannot be taken away: {problem}")
                 if site is not None:
@@ -115,12 +117,12 @@ class Publishing:
             self.store.put_undo(replace(thing, identity=OURS, looked=self.clock.now()))
         return added
 
-    def _forget(self, thing: Undo, all_: tuple[Undo, ...]) -> str | None:
+    def _forget(self, thing: Undo, all_: tuple[Undo, ...], ways: Sequence[MethodSpec]) -> str | None:
         """Take a record away, unless another site wants it too: then it is that site's from now on."""
         if any(one.id != thing.id and (one.name, one.value) == (thing.name, thing.value) for one in all_):
             self.store.undone(thing)
             return None
-        return undo(self.store, self.challenges, thing)
+        return undo(self.store, self.challenges, thing, ways)
 
     def _written(self) -> tuple[Undo, ...]:
         return tuple(thing for thing in self.store.undo() if thing.kind == "address")

@@ -1,0 +1,59 @@
+"""Taking back what was put into the world for a challenge, also where who put it there cannot be asked any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.model.desired import DnsProviderSpec, MethodSpec
+    from reconciler.model.observed import Undo
+    from reconciler.model.ports import Challenges, Store
+
+# failures to present after which it is certain that nothing was put anywhere: nobody was asked to
+NEVER_DONE: Final = frozenset(
+    {"CommandMissing", "CommandRefused", "LexiconMissing", "LexiconOptions", "SecretMissing", "CredentialsUnfit"}
+)
+
+
+def undo(store: Store, challenges: Challenges, thing: Undo, methods: Iterable[MethodSpec] = ()) -> str | None:
+    """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then).
+
+    What wrote a record may be gone, or its key: then the providers that `methods` declare now in its place are asked.
+    Raises Waiting where the process stops; it stays written down then, too.
+    """
+    problem: str | None = None
+    for one in (thing, *(replace(thing, provider=heir) for heir in _heirs(thing.provider, methods))):
+        try:
+            challenges.clean_up(one)
+        except Failed as failure:
+            problem = problem or str(failure)
+            continue
+        store.undone(thing)
+        return None
+    return problem
+
+
+def _heirs(former: DnsProviderSpec | None, methods: Iterable[MethodSpec]) -> Iterator[DnsProviderSpec]:
+    """Give the declared providers that write where this one wrote: to the same place with other words."""
+    declared = dict.fromkeys(getattr(method, "provider", None) for method in methods)
+    for one in declared:
+        if one is not None and former is not None and one != former and _place(one) == _place(former):
+            yield one
+
+
+def _place(provider: DnsProviderSpec) -> tuple[str, str]:
+    """Tell where a provider writes, as far as its spec says: behind a command may be anything."""
+    match provider.type:
+        case "rfc2136":
+            return provider.type, provider.server
+        case "lexicon":
+            return provider.type, provider.name
+        case "acme-dns":
+            return provider.type, provider.url
+        case "exec" | "manual":
+            return provider.type, ""

@@ -1,0 +1,111 @@
+"""A record is taken away although its method no longer says what it said when the record was written."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import Crash
+from tests.journeys.dns_street import DnsStreet
+from tests.program import Program
+from tests.servers.knot import knot
+from tests.servers.pebble import pebble
+from tests.servers.processes import program
+from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET, NameServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.journeys.stage import Stage
+
+NAME = "_acme-challenge.one.test"
+HOOK = """\
+#!/usr/bin/python3
+import json, subprocess, sys
+task = json.load(sys.stdin)
+if task["action"] in {fails!r}:
+    sys.exit("not today")
+record = "%s. %s TXT %s" % (task["name"], task["ttl"] or "", task["value"])
+words = "update %s %s" % ("add" if task["action"] == "add" else "delete", record)
+lines = ["server 127.0.0.1 {port}", "zone one.test", "key {key}", words, "send", ""]
+subprocess.run(["{nsupdate}"], input="\\n".join(lines).encode(), check=True)
+"""
+
+
+@pytest.fixture(name="street")
+def _street(stage: Stage) -> Iterator[DnsStreet]:
+    with knot(stage.root / "ns", {"one.test": ()}) as server, pebble(stage.root, server.endpoint) as ca:
+        yield DnsStreet(stage, server, ca)
+
+
+def hook(root: Path, server: NameServer, name: str, *fails: str) -> dict[str, Any]:
+    """Write a command that updates the server's zone; give its provider."""
+    path, key = root / name, f"{ALGORITHM}:{KEY_NAME} {SECRET}"
+    path.write_text(HOOK.format(fails=fails, port=server.port, key=key, nsupdate=program("nsupdate")))
+    path.chmod(stat.S_IRWXU)
+    return {"type": "exec", "command": [str(path)]}
+
+
+def write(street: DnsStreet, provider: dict[str, Any]) -> None:
+    street.write(
+        street.site("one", "one.test", "*.one.test"),
+        provider=provider,
+        resolvers=[street.server.endpoint],
+        propagation={"nameservers": [street.server.endpoint]},
+    )
+
+
+def test_by_the_command_that_took_the_place_of_a_broken_one(street: DnsStreet) -> None:
+    root, server = street.stage.root, street.server
+    assert server.update("one.test", "add", NAME, "stale") == "NOERROR"
+    write(street, hook(root, server, "first", "remove"))
+    street.stage.apply()
+    assert len(server.query(NAME)) == len(street.left()) + 1 == 3, "it was issued, and nothing taken away"
+    write(street, hook(root, server, "second"))
+    street.stage.settle()
+    assert (server.query(NAME), street.left()) == (["stale"], [])
+
+
+def test_with_the_key_that_the_server_has_now(street: DnsStreet) -> None:
+    """Killed, and the key has another name from then on."""
+    root, server = street.stage.root, street.server
+    street.write(street.site("one", "one.test", "*.one.test"))
+    with pytest.raises(Crash):
+        street.apply_until_settled()
+    config = server.directory / "knot.conf"
+    config.write_text(
+        config.read_text().replace(f"id: {KEY_NAME}", "id: newer").replace(f"key: {KEY_NAME}", "key: newer")
+    )
+    argv = [program("knotc"), "-s", str(server.directory / "knot.sock"), "-b", "reload"]
+    subprocess.run(argv, check=True, capture_output=True)
+    secret = root / "newer.key"
+    secret.write_text(SECRET)
+    tsig = {"name": "newer", "algorithm": ALGORITHM, "secret": {"file": str(secret)}}
+    assert len(server.query(NAME)) == 2
+    street.write(street.site("one", "two.one.test"), provider=street.rfc2136(tsig=tsig))
+    street.stage.settle()
+    assert (server.query(NAME), street.left()) == ([], [])
+
+
+def test_a_command_that_is_not_there_has_left_nothing(street: DnsStreet) -> None:
+    """Not when it was to be tried, nor when it was to write: there is nothing to be taken away, ever."""
+    root, server = street.stage.root, street.server
+    right = hook(root, server, "hook")
+    write(street, {**right, "command": [f"{root}/hok"]})
+    run = Program(root)
+    done = run("preflight")
+    assert done.returncode == 1
+    assert done.stdout.count(f"{root}/hok does not exist") == 1, done.stdout
+    assert street.left() == []
+    street.stage.apply()
+    assert street.failure("one").startswith("CommandMissing: ")
+    assert street.left() == []
+    write(street, right)
+    street.later()
+    street.stage.settle()
+    assert json.loads(run("diff", "-o", "json").stdout)["changes"] == []
