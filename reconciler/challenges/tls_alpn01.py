@@ -6,7 +6,7 @@ import hashlib
 import re
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from reconciler.challenges.identity import checked_hostname, checked_token, undo_for
@@ -40,7 +40,7 @@ def identifier(name: str) -> str:
         if found := _IPV4_REVERSE.fullmatch(name):
             return str(ip_address(".".join(reversed(found.groups()))))
         if found := _IPV6_REVERSE.fullmatch(name):
-            return str(ip_address(int(found[1].replace(".", "")[::-1], 16)))
+            return str(IPv6Address(int(found[1].replace(".", "")[::-1], 16)))
     return name
 
 

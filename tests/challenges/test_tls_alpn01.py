@@ -76,7 +76,7 @@ def test_shows_the_proof_of_a_published_name(ground: Ground) -> None:
     assert proof == hashlib.sha256(KEY_AUTHORIZATION.encode()).digest()
 
 
-@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7"])
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "::1"])
 def test_addresses_are_asked_for_by_their_reverse_names(ground: Ground, address: str) -> None:
     ground.present(address)
     name = server_name(address)
