@@ -82,7 +82,8 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "ProviderFailed": ("The provider did not write the record.", _RETRY),
     "TsigRefused": (
         "The name server and we do not agree on the key, or on what it may change.",
-        "compare the key's name, algorithm and secret on both sides, and let the name server take such records from it",
+        "compare the key's name, algorithm and secret, and the clocks (date -u), on both sides, and let the name server "
+        "take such records from it",
     ),
     "ZoneNotFound": ("No zone was found for the name.", "name the `zone`, or `resolvers` that know it"),
     "ZoneNotOurs": ("The name server does not hold the zone.", "name the zone's primary as `server`"),

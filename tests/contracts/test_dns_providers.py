@@ -176,13 +176,13 @@ def script(directory: Path, body: str) -> DnsProvider:
 @pytest.mark.parametrize(
     ("body", "reason", "words"),
     [
-        ("exit 42", "ProviderFailed", "ended with 42"),
-        ("echo 'no such zone'; exit 1", "ProviderFailed", "ended with 1: no such zone"),
+        ("exit 42", "ProviderFailed", "ended with code 42"),
+        ("echo 'no such zone'; exit 1", "ProviderFailed", "ended with code 1: no such zone"),
         ("echo busy; exit 75", "ProviderBusy", "asks to try again later: busy"),
         ("sleep 60", "ProviderFailed", "did not end within 1 s and was killed"),
         ("yes", "ProviderFailed", "printed more than 16 MiB and was killed"),
-        ("printf '\\033[31mred\\033[0m\\377'; exit 3", "ProviderFailed", "ended with 3"),
-        ("kill -9 $$", "ProviderFailed", "ended with -9"),
+        ("printf '\\033[31mred\\033[0m\\377'; exit 3", "ProviderFailed", "ended with code 3"),
+        ("kill -9 $$", "ProviderFailed", "was ended by SIGKILL"),
     ],
 )
 def test_what_a_command_does_wrong_is_told(tmp_path: Path, body: str, reason: str, words: str) -> None:

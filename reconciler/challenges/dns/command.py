@@ -74,7 +74,7 @@ class Command:
                 until = self._means.clock.now() + _LATER
                 return Failed("ProviderBusy", f"{what} asks to try again later{words}", until=until)
             case "exit":
-                return Failed("ProviderFailed", f"{what} ended with {finished.returncode}{words}")
+                return Failed("ProviderFailed", f"{what} {finished.end}{words}")
 
 
 def record_type(address: str) -> str:
