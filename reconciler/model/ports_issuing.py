@@ -157,10 +157,11 @@ class Solver(Protocol):
         """Do it; the record comes back with what is known now."""
         ...
 
-    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
+    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> Sequence[str] | None:
         """Wait until the CA can see them: at once where nothing needs time. `since` is when the last was presented.
 
-        Raises Waiting where the wait goes on later with the same order, Failed where it was in vain.
+        Gives what is to be remembered where it goes on although it waited in vain, as a way may be told to. Raises
+        Waiting where the wait goes on later with the same order, Failed where it was in vain.
         """
         ...
 

@@ -82,8 +82,7 @@ FAILURES: Final[dict[str, tuple[str, str]]] = {
     "ProviderFailed": ("The provider did not write the record.", _RETRY),
     "TsigRefused": (
         "The name server and we do not agree on the key, or on what it may change.",
-        "compare the key's name, algorithm and secret, and the clocks (date -u), on both sides, and let the name server "
-        "take such records from it",
+        "compare name, algorithm and secret of the key and the clocks of both sides; let the server take such records",
     ),
     "ZoneNotFound": ("No zone was found for the name.", "name the `zone`, or `resolvers` that know it"),
     "ZoneNotOurs": ("The name server does not hold the zone.", "name the zone's primary as `server`"),

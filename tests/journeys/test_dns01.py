@@ -145,7 +145,12 @@ def test_the_ca_is_asked_all_the_same_where_the_switch_says_so(stage: Stage, mod
     with dns_street(stage, bind) as street, knot(stage.root / "behind", ZONES) as behind:
         both = {"nameservers": [street.server.endpoint, behind.endpoint], "timeout": "1s", "mode": mode}
         street.write(street.site("one", "*.one.test"), propagation=both)
-        stage.settle()
+        messages = [one[3] for one in stage.outcomes(stage.settle()) if one[0] == "issue"]
+        with stage.app(read_only=True) as app:
+            events = {one.reason: one.message for one in app.store.events("one")}
+        lacks = f"going on although {behind.endpoint} does not have _acme-challenge.one.test yet"
+        warns = mode == "warn"
+        assert (messages == [lacks], events.get("NotPropagated")) == (warns, lacks if warns else None)
 
 
 def test_a_zone_that_is_not_ours(stage: Stage) -> None:

@@ -88,6 +88,29 @@ def test_dns_persist_01_is_looked_for_at_each_name(street: DnsStreet) -> None:
     stage.settle()
 
 
+def test_what_a_person_publishes_for_several_ways_is_told_at_once(street: DnsStreet) -> None:
+    """Also where another way fails meanwhile or still waits: nobody else ends these waits."""
+    stage = street.stage
+    look = {"nameservers": [street.server.endpoint], "timeout": "1s"}
+    names = {"hand": "a.one.test", "stand": "b.one.test", "zone": "c.one.test"}
+    challenges = [{"method": method, "hostnames": [name]} for method, name in names.items()]
+    street.write(street.site("one", *names.values(), challenges=challenges))
+    stage.write(
+        "ways.yaml",
+        document("ChallengeMethod", "hand", {"type": "dns-01", "provider": {"type": "manual"}, "propagation": look}),
+        document("ChallengeMethod", "stand", {"type": "dns-persist-01", "propagation": look}),
+    )
+    stage.apply()
+    words = street.failure("one")
+    assert words.startswith("WaitingForSolve: "), words
+    lines = dict(re.findall(r'publish (\S+)\. 30 IN TXT "([^"]+)"', words))
+    assert sorted(lines) == ["_acme-challenge.a.one.test", "_validation-persist.b.one.test"], words
+    for name, value in lines.items():
+        street.server.update("one.test", "add", name, value)
+    street.later()
+    stage.settle()
+
+
 def test_lexicon(stage: Stage) -> None:
     root = stage.root
     with pdns(root / "ns", {"one.test": ()}) as server, pebble(root, server.endpoint) as ca:

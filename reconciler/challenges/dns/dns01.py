@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Asked, DnsProvider
 
 _LOOK_AGAIN: Final = timedelta(seconds=10)
+_SHOWN: Final = 3
 
 
 class DnsSolver:
@@ -48,18 +49,24 @@ class DnsSolver:
         self._provider.add(thing.place, thing.name, thing.value, self._spec.ttl)
         return thing
 
-    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> None:
-        """Wait until every name server has every value; a person is told what to publish meanwhile."""
+    def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> Sequence[str]:
+        """Wait until every name server has every value; a person is told what to publish meanwhile.
+
+        Gives who was not asked, or lacked it to the end, where `mode` is warn.
+        """
         rules = self._spec.propagation
         if rules.mode == "off":
-            return
-        watched = {record: self._line(one) for one in things if (record := self._record(one, say)) is not None}
+            return ()
+        unwatched: list[str] = []
+        watched = {record: self._line(one) for one in things if (record := self._record(one, unwatched)) is not None}
+        for words in unwatched:
+            say(words)
         watcher = Watcher(rules, self._means.clock, say)
         if self._spec.provider.type == "manual":
             await_person(watcher, watched, self._means, say)
-        else:
-            records = list(watched)
-            watcher.judge(records, watcher.wait(records), since)
+            return ()
+        records = list(watched)
+        return [*unwatched, *watcher.judge(records, watcher.wait(records), since)]
 
     def _place(self, name: str) -> Place:
         if isinstance(self._provider, AcmeDns):
@@ -94,14 +101,14 @@ class DnsSolver:
             raise Failed("AliasRefused", f"acme-dns needs `{name}. CNAME {target}.`: {stands}")
         return place
 
-    def _record(self, thing: Undo, say: Callable[[str], None]) -> Record | None:
+    def _record(self, thing: Undo, unwatched: list[str]) -> Record | None:
         try:
             zone = self._finder.zone(thing.name, thing.place)
             servers = self._finder.servers(zone.name)
         except dns.DnsFailed as failure:
             if self._spec.propagation.mode == "enforce":
                 raise
-            say(f"not watching {thing.name}: {failure}")
+            unwatched.append(f"not watching {thing.name}: {failure}")
             return None
         value = thing.value
         return Record(thing.name, lambda found: found == value, servers, zone.name, zone.minimum)
@@ -128,7 +135,8 @@ def await_person(watcher: Watcher, watched: Mapping[Record, str], means: Means, 
     lacks = watcher.wait(records) if lacks else lacks
     if lacks:
         until, missing = means.clock.now() + _LOOK_AGAIN, _missing(watched, lacks)
-        raise Waiting("WaitingForSolve", f"publish {'; '.join(missing[:3])} ({shown(lacks)})", until)
+        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise Waiting("WaitingForSolve", f"publish {'; '.join(missing[:_SHOWN])}{more} ({shown(lacks)})", until)
 
 
 def _missing(watched: Mapping[Record, str], lacks: Sequence[Lack]) -> list[str]:

@@ -86,17 +86,20 @@ class Watcher:
             lacks = self.lacking(_only(records, lacks))
         return lacks
 
-    def judge(self, records: Sequence[Record], lacks: Sequence[Lack], since: datetime) -> None:
-        """Say what becomes of a wait that ended with lacks: raises Waiting(InFlight) or Failed(NotPropagated)."""
+    def judge(self, records: Sequence[Record], lacks: Sequence[Lack], since: datetime) -> Sequence[str]:
+        """Say what becomes of a wait that ended with lacks: raises Waiting(InFlight) or Failed(NotPropagated).
+
+        Gives who lacks what where it goes on all the same.
+        """
         if not lacks:
-            return
+            return ()
         words = f"{shown(lacks)}{slowly(records, lacks)}"
         now = self._clock.now()
         if now - since < self._rules.timeout:
             raise Waiting("InFlight", f"waiting for the name servers: {words}", now + self._rules.interval)
         if self._rules.mode == "warn":
             self._say(f"going on although {words}")
-            return
+            return (f"going on although {words}",)
         raise NamesFailed([self._vain(records, lacks, name) for name in dict.fromkeys(lack.name for lack in lacks)])
 
     def _vain(self, records: Sequence[Record], lacks: Sequence[Lack], name: str) -> Failed:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.desired import MethodSpec
     from reconciler.model.observed import OrderRecord, Undo
-    from reconciler.model.ports import Asked, Challenges, Clock, Lease, Store
+    from reconciler.model.ports import Asked, Challenges, Clock, Lease, Solver, Store
     from reconciler.model.text import Secret
 
 # what needs time to be seen, or leaves more behind than itself
@@ -59,6 +59,7 @@ class SiteDesk:
         self._presented: list[Shown] = []
         self._left: list[Undo] | None = None
         self._withdrawn: list[Undo] = []
+        self._told: list[str] = []
         self._key: Secret | None = None
 
     def order(self) -> OrderRecord | None:
@@ -110,15 +111,31 @@ class SiteDesk:
         return replace(thing, made=tuple(dict.fromkeys((*thing.made, *made))), presented=since)
 
     def settle(self) -> None:
-        """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side."""
-        now = self._clock.now()
+        """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side.
+
+        What a person must publish for several ways is told at once.
+        """
+        waits: list[Waiting] = []
         for solver in dict.fromkeys(one.solver for one in self._presented):
-            mine = [one for one in self._presented if one.solver is solver]
-            since = max(one.thing.presented or now for one in mine)
             try:
-                solver.settle([one.thing for one in mine], since, self._say)
-            except Failed as failure:
-                raise _of_names(failure, mine) from None
+                self._settled(solver, [one for one in self._presented if one.solver is solver])
+            except Waiting as wait:
+                waits.append(wait)
+                if self._clock.stopping():
+                    break
+        if waits:
+            raise _of_all(waits)
+
+    def _settled(self, solver: Solver, mine: Sequence[Shown]) -> None:
+        now = self._clock.now()
+        since = max(one.thing.presented or now for one in mine)
+        try:
+            told = solver.settle([one.thing for one in mine], since, self._say)
+        except Failed as failure:
+            raise _of_names(failure, mine) from None
+        for words in told or ():
+            self._store.event(self._site, "NotPropagated", words, now)
+            self._told.append(words)
 
     def self_test(self) -> Sequence[Failed]:
         """Look at what was presented, for ten seconds at most; tell failures, and give those that count."""
@@ -133,6 +150,7 @@ class SiteDesk:
                 refusals.append(failure)
             else:
                 self._say(f"self-test: {failure}; the CA is asked all the same")
+                self._told.append(f"self-test: {failure}; the CA was asked all the same")
                 self._store.event(self._site, Reason.SELF_TEST_FAILED, str(failure), self._clock.now())
         return refusals
 
@@ -145,7 +163,12 @@ class SiteDesk:
                     self._withdrawn.append(thing)
 
     @property
-    def to_take_away(self) -> str:
+    def told(self) -> str:
+        """Give what a person must hear of an order that came to its end: who was passed over, and what still stands."""
+        return "; ".join([*dict.fromkeys(self._told), *filter(None, [self._to_take_away])])
+
+    @property
+    def _to_take_away(self) -> str:
         """Name what was withdrawn and a person published, "" for nothing: it still stands there."""
         theirs = [one for one in self._withdrawn if one.provider is not None and one.provider.type == "manual"]
         lines = ", ".join(f'{one.name}. IN TXT "{one.value}"' for one in theirs)
@@ -168,6 +191,12 @@ class OfflineDesk(SiteDesk):
         """Give the key, made on first use."""
         self._key = self._key or self._making.make()
         return self._key
+
+
+def _of_all(waits: Sequence[Waiting]) -> Waiting:
+    """Join the waits of several ways; one for a person comes first, since nobody else will end it."""
+    chosen = [one for one in waits if one.reason == Reason.WAITING_FOR_SOLVE] or list(waits[:1])
+    return Waiting(chosen[0].reason, "; ".join(map(str, chosen)), min(one.until for one in chosen))
 
 
 def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:

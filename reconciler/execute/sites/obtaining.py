@@ -48,7 +48,7 @@ class Obtaining:
         desk = self.desk(site, lease, live, spec)
         request = self._passable(site, spec, self.request(site, live, change.reason, change.hostnames))
         issued = self.issuers(spec).obtain(request, desk)
-        return issued.key or desk.key(), issued, desk.to_take_away
+        return issued.key or desk.key(), issued, desk.told
 
     def request(self, site: DesiredSite, live: Live, reason: str, hostnames: Collection[str] = ()) -> Request:
         """Ask for these hostnames (all, if none is given), each by the ways that are to be tried now."""
