@@ -415,3 +415,52 @@ def _kill(desk: Desk, arguments: tuple[str, ...], seen: Path) -> None:
             break
         time.sleep(0.001)
     child.wait()
+
+
+def test_a_name_is_known_however_a_person_writes_it(desk: Desk, dns: Challtestsrv) -> None:
+    names = ("bücher.example.com", "Shop.Example.com")
+    desk.write(*names)
+    for item in desk.offered()["items"]:
+        if item["type"] == "dns-01":
+            dns.set_txt(item["dns"]["name"], item["dns"]["value"])
+    solved = desk.run("solve", "one", f"{names[0]}=dns-01", f"{names[1].upper()}.=dns-01", "-o", "json")
+    assert solved.returncode == 0, solved.stderr
+    assert challenge_list(solved.stdout)["ok"]
+
+
+def test_nothing_is_asked_of_a_ca_for_what_is_suspended(desk: Desk) -> None:
+    """Nor does `request` say that all is well where it has made nothing."""
+    desk.offered()
+    assert desk.run("solve", "one").returncode == 0
+    before = len(desk.ca.seen)
+    desk.write(suspend=True)
+    for verb in ("challenges", "solve", "request"):
+        done = desk.run(verb, "one", "-o", "json")
+        told = challenge_list(done.stdout)
+        assert (done.returncode, told["ok"], told["error"]["reason"]) == (1, False, "Suspended")
+        assert f"next: take `suspend: true` out of the Site, then: {desk.command} {verb} one\n" in done.stderr
+    assert len(desk.ca.seen) == before
+    desk.write()
+    assert desk.run("request", "one").returncode == 0
+
+
+def test_an_order_at_an_issuer_that_is_named_no_more(desk: Desk) -> None:
+    desk.offered()
+    desk.write(issuers=["ca"])
+    for verb in ("solve", "request"):
+        done = desk.run(verb, "one")
+        assert done.returncode == 1
+        assert "the order for one is at pebble, which its Site names no more" in done.stderr
+
+
+def test_a_request_that_is_held_is_no_success(desk: Desk) -> None:
+    """The certificate in use is well, so that nothing else would tell."""
+    desk.offered()
+    desk.run("solve", "one")
+    assert desk.run("request", "one").returncode == 0
+    desk.offered()
+    desk.run("solve", "one")
+    desk.ca.inject(faults.refuse(429, problem="rateLimited", retry_after="3600"), "/finalize", times=None)
+    done = desk.run("request", "one")
+    assert "site/one: no certificate was made; " in done.stderr
+    assert done.returncode != 0

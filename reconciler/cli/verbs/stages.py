@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from reconciler.cli.screen import RED, Screen
 from reconciler.cli.writing import write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from reconciler.cli.settings import Settings
     from reconciler.errors import CertwrightError
@@ -41,6 +42,7 @@ def challenges(site: str, settings: Settings) -> int:
     with opened(settings, screen, "challenges") as app:
         desired = _declared(app, site)
         try:
+            _check_free(desired)
             offer = app.stages.offer(desired, _issuer(app, desired))
         except _failures() as failure:
             return _told("challenges", screen, settings, desired, failure)
@@ -68,6 +70,7 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
         stages: Stages = app.stages
         before: Offer | None = None
         try:
+            _check_free(desired)
             before = stages.prove(desired, {})
             chosen = _chosen(app, desired, before, ways)
             before = before.by(chosen)
@@ -76,7 +79,7 @@ def solve(site: str, ways: tuple[str, ...], settings: Settings) -> int:
             return _told("solve", screen, settings, desired, failure, before)
         finally:
             _noted(app, desired)
-        named = {way.partition("=")[0] for way in ways} or set(desired.names)
+        named = {name for name, _ in _read(ways)} or set(desired.names)
         _show(screen, settings, app, desired, offer, named)
         return 1 if named & set(offer.missing) else 0
 
@@ -95,6 +98,7 @@ def request(site: str, settings: Settings) -> int:
     with opened(settings, screen, "request") as app, stopping(app, screen) as caught:
         desired = _declared(app, site)
         try:
+            _check_free(desired)
             offer = app.stages.prove(desired, {})
         except _failures() as failure:
             return _told("request", screen, settings, desired, failure)
@@ -106,7 +110,11 @@ def request(site: str, settings: Settings) -> int:
         run.results.more = {"removable": removable(offer)}
         results = run.converge(scope, Limits(reissues=1))
         _tell_removable(screen, settings, removable(offer))
-        return caught.code(results.code(not_ready(app, scope, results)))
+        code = results.code(not_ready(app, scope, results))
+        if app.store.memory([desired.name])[desired.name].renew_requested:
+            screen.tell(f"site/{site}: no certificate was made; `certwright why {site}` says more", RED)
+            code = code or 1
+        return caught.code(code)
 
 
 def _failures() -> tuple[type[CertwrightError], ...]:
@@ -168,6 +176,16 @@ def _declared(app: App, site: str) -> DesiredSite:
     return app.tree.declared([name]).sites[name]
 
 
+def _check_free(site: DesiredSite) -> None:
+    """Raise Stalled where nothing at all is to be changed: no order is made, and no record written."""
+    from reconciler.errors import Stalled
+    from reconciler.model.changes import Reason
+
+    if site.suspend:
+        message = f"{site.name} is suspended: nothing is ordered or proven for it"
+        raise Stalled(Reason.SUSPENDED, message, "`suspend` is taken out of the Site")
+
+
 def _issuer(app: App, site: DesiredSite) -> IssuerSpec:
     """Give the issuer that a pass would ask now; raises UsageError where it asks for no proof."""
     from reconciler.errors import UsageError
@@ -202,16 +220,27 @@ def _chosen(app: App, site: DesiredSite, offer: Offer, ways: Sequence[str]) -> d
         return {name: way for name in offer.missing if (way := _declared_way(site, offer, name)) is not None}
     names = {one.hostname for one in offer.names}
     chosen: dict[str, Way] = {}
-    for text in ways:
-        name, equals, method = text.partition("=")
-        if not equals or not method:
-            raise UsageError(f"{text!r} is not NAME=METHOD")
+    for name, method in _read(ways):
         if name not in names:
             raise UsageError(f"{name} is not among the names of the order: {', '.join(sorted(names))}")
         if name in chosen:
             raise UsageError(f"{name} is named twice: say one METHOD for it")
         chosen[name] = _way(app, site, method)
     return {name: way for name, way in chosen.items() if name in offer.missing}
+
+
+def _read(ways: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Split each NAME=METHOD, the name as an order has it: a person may write it as it stands in the manifest."""
+    from reconciler.doors.hostnames import parse_hostname
+    from reconciler.errors import UsageError
+
+    for text in ways:
+        name, equals, method = text.partition("=")
+        if not equals or not method:
+            raise UsageError(f"{text!r} is not NAME=METHOD")
+        with suppress(ValueError):
+            name, _ = parse_hostname(name, public=False)
+        yield name, method
 
 
 def _way(app: App, site: DesiredSite, word: str) -> Way:

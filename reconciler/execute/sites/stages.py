@@ -78,6 +78,8 @@ class Stages:
         order = self.order(site)
         if order is None:
             raise Failed("OrderGone", f"there is no order for {site.name}")
+        if all(one.name != order.issuer for one in site.issuers):
+            raise Failed("OrderGone", f"the order for {site.name} is at {order.issuer}, which its Site names no more")
         if order.is_over(self.obtaining.clock.now()):
             raise Failed("OrderGone", f"the order for {site.name} expired at {order.over_at:%Y-%m-%dT%H:%M:%SZ}")
         return order
