@@ -55,13 +55,16 @@ subprocess.run(["nsupdate", "-v", "-k", "{key}"], input="\\n".join(lines), text=
 """
 
 
+DELEGATED = "_acme-challenge.gone.one.test"
+
+
 @pytest.fixture(name="servers", scope="module")
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, NameServer]]:
     root = tmp_path_factory.mktemp("servers")
     with (
-        knot(root / "knot", {"one.test": ()}, updates="TXT, A, AAAA") as first,
-        bind(root / "bind", {"one.test": ()}) as second,
-        pdns(root / "pdns", {"one.test": ()}) as third,
+        knot(root / "knot", {"one.test": (f"{DELEGATED}. NS ns.two.test.",)}, updates="TXT, A, AAAA") as first,
+        bind(root / "bind", {"one.test": (f"{DELEGATED}. NS ns.two.test.",)}) as second,
+        pdns(root / "pdns", {"one.test": ("_acme-challenge.gone NS ns.two.test",)}) as third,
     ):
         yield {"knot": first, "bind": second, "pdns": third}
 
@@ -133,6 +136,18 @@ def test_a_value_that_a_server_never_took_needs_not_be_taken_away(name: str, ser
     with pytest.raises(Failed):
         made(refused).remove("one.test", owner, "stands")
     good.remove("one.test", owner, "stands")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_zone_that_leads_elsewhere_is_told_and_nothing_of_ours_is_in_it(
+    name: str, servers: dict[str, NameServer]
+) -> None:
+    """A server signs no answer about what is not its own: that is no matter of keys."""
+    provider = made(Rfc2136(servers[name].endpoint, Tsig(KEY_NAME, ALGORITHM, SecretRef(file="tsig"))))
+    with pytest.raises(Failed) as failure:
+        provider.add(DELEGATED, DELEGATED, "never", 30)
+    assert failure.value.reason == "ZoneNotOurs", str(failure.value)
+    provider.remove(DELEGATED, DELEGATED, "never")
 
 
 @pytest.mark.parametrize("name", ["rfc2136 knot", "exec bind", "lexicon pdns"])

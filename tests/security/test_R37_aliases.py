@@ -86,7 +86,7 @@ def test_followed_to_a_challenge_name_or_a_declared_target(server: NameServer) -
     [
         ("dkim", "leads to sel._domainkey.two.test, where nothing is written"),
         ("hub", "allowed by `cnameTargets: [acme.two.test]`"),
-        ("spf", "leads to two.test, where nothing is written"),
+        ("spf", "leads to two.test: a TXT record is never written at the apex"),
         ("loop", "in a circle of CNAMEs: _acme-challenge.loop.one.test -> _acme-challenge.pool.one.test -> _acme-ch"),
         ("chain", "over more than 8 CNAMEs"),
     ],

@@ -61,11 +61,12 @@ class Finder:
             if len(seen) > dns.HOPS:
                 raise Failed("AliasRefused", f"{start} leads over more than {dns.HOPS} CNAMEs, to {name} at last")
             seen[name] = None
-        if name != start and not self._may_be_written(name):
-            raise Failed("AliasRefused", self._not_ours(start, name))
         # a name of the challenge's own that was delegated holds nothing else, as an SPF record
         if name == zone.name and (name != start or not name.startswith(f"{CHALLENGE}.")):
-            raise Failed("AliasRefused", f"a TXT record is never written at the apex of a zone, as {name} is")
+            leads = f"{start} leads to {name}: " if name != start else ""
+            raise Failed("AliasRefused", f"{leads}a TXT record is never written at the apex of a zone, as {name} is")
+        if name != start and not self._may_be_written(name):
+            raise Failed("AliasRefused", self._not_ours(start, name))
         with self._lock:
             self._zones[zone.name] = zone
         return Place(name, zone)

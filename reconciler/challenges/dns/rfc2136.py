@@ -21,7 +21,14 @@ class Rfc2136:
 
     def add(self, zone: str, name: str, value: str, ttl: int) -> None:
         """Add a value. Raises Failed."""
-        dns.add_txt(self._server, zone, self._key(), name, value, ttl)
+        try:
+            dns.add_txt(self._server, zone, self._key(), name, value, ttl)
+        except dns.DnsFailed as failure:
+            if failure.reason == "TsigRefused" and self._is_elsewhere(zone):
+                # it signs no answer about what is not its own
+                words = f"the name server {self._server} has no zone {zone}, where {name} belongs: it leads elsewhere"
+                raise dns.DnsFailed("ZoneNotOurs", words) from None
+            raise
 
     def remove(self, zone: str, name: str, value: str) -> None:
         """Delete this value. Raises Failed, unless the server says that it does not have it: as one it refused."""
@@ -37,7 +44,14 @@ class Rfc2136:
         except dns.DnsFailed:
             return False
         known = answer.authoritative and answer.rcode in {"NOERROR", "NXDOMAIN"} and answer.alias is None
-        return known and value not in answer.records
+        return answer.referral is not None or (known and value not in answer.records)
+
+    def _is_elsewhere(self, zone: str) -> bool:
+        """Tell whether the server itself says that others have the zone."""
+        try:
+            return dns.ask(self._server, zone, "SOA").referral is not None
+        except dns.DnsFailed:
+            return False
 
     def add_address(self, zone: str, name: str, address: str, ttl: int) -> None:
         """Add an A or AAAA record. Raises Failed."""
