@@ -69,7 +69,8 @@ class Solvers:
                 withdraw_address(thing, self._means)
             case "txt":
                 if thing.provider is not None:
-                    provider_of(thing.provider, self._means).remove(thing.place, thing.name, thing.value)
+                    writer = provider_of(thing.provider, self._means)
+                    self._means.ask(thing.provider, lambda: writer.remove(thing.place, thing.name, thing.value))
 
     def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:
         """Give the TXT record by which a type of challenge is answered, None for types that have none."""

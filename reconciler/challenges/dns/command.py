@@ -9,6 +9,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from reconciler.challenges.dns.patience import Silent
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed, Waiting
 from reconciler.model.text import clean
@@ -66,7 +67,7 @@ class Command:
                 return self._means.stopped()
             case "deadline":
                 seconds = self._spec.timeout.total_seconds()
-                return Failed("ProviderFailed", f"{what} did not end within {seconds:g} s and was killed")
+                return Silent("ProviderFailed", f"{what} did not end within {seconds:g} s and was killed")
             case "flood":
                 most = processes.FLOOD_LIMIT >> 20
                 return Failed("ProviderFailed", f"{what} printed more than {most} MiB and was killed")

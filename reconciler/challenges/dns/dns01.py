@@ -46,7 +46,8 @@ class DnsSolver:
 
     def present(self, thing: Undo, key_authorization: str) -> Undo:  # noqa: ARG002  its digest is in the record
         """Add the value; it may stand there already. Raises Failed."""
-        self._provider.add(thing.place, thing.name, thing.value, self._spec.ttl)
+        add, ttl = self._provider.add, self._spec.ttl
+        self._means.ask(self._spec.provider, lambda: add(thing.place, thing.name, thing.value, ttl))
         return thing
 
     def settle(self, things: Sequence[Undo], since: datetime, say: Callable[[str], None]) -> Sequence[str]:
@@ -78,7 +79,9 @@ class DnsSolver:
         if mode == "off" and not needs_zone and not self._spec.follow_cname:
             return blind
         try:
-            return self._finder.place(name)
+            if self._finder.primary is None:
+                return self._finder.place(name)
+            return self._means.ask(self._spec.provider, lambda: self._finder.place(name))
         except dns.DnsFailed:
             if mode == "enforce" or needs_zone:
                 raise

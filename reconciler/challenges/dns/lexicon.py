@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.challenges.dns.command import record_type
+from reconciler.challenges.dns.patience import Silent
 from reconciler.challenges.dns.telling import without_secrets
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
@@ -65,6 +66,8 @@ class Lexicon:
             )
         if finished.ended == "stop":
             raise self._means.stopped()
+        if finished.ended == "deadline":
+            raise Silent("ProviderFailed", f"lexicon provider {self._spec.name} did not end within {_SECONDS:g} s")
         outcome = _outcome(finished)
         if outcome["status"] != "done":
             raise self._failure(outcome, secrets)
@@ -79,8 +82,6 @@ class Lexicon:
 
 
 def _outcome(finished: processes.Finished) -> dict[str, Any]:
-    if finished.ended == "deadline":
-        return {"status": "failed", "words": f"did not end within {_SECONDS:g} s and was killed"}
     if finished.ended == "flood":
         return {"status": "failed", "words": f"printed more than {processes.FLOOD_LIMIT >> 20} MiB and was killed"}
     lines = finished.output.strip().splitlines()

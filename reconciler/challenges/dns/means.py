@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
+from reconciler.challenges.dns.patience import Patience
 from reconciler.errors import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.model.desired import SecretRef
+    from reconciler.model.desired import DnsProviderSpec, SecretRef
     from reconciler.model.ports import Clock
     from reconciler.model.text import Secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,11 @@ class Means:
 
     clock: Clock
     read_secret: Callable[[SecretRef, str], Secret]
+    patience: Patience = field(default_factory=Patience)
+
+    def ask(self, provider: DnsProviderSpec, work: Callable[[], T]) -> T:
+        """Do what a provider is needed for; one that let us wait in vain is left alone for a while. Raises Failed."""
+        return self.patience.ask(self.clock, provider, work)
 
     def stopped(self) -> Waiting:
         """Make what is raised where the process stops: no failure of anybody, and taken up when it starts again."""
