@@ -9,7 +9,7 @@ from reconciler.manifests.kinds.nearest import nearest
 from reconciler.manifests.lastgood.broken import Broken
 from reconciler.manifests.lastgood.fallback import BUILT_IN, fell_back
 from reconciler.manifests.lastgood.holding import UNTOLD, invalid
-from reconciler.manifests.lastgood.memory import LastGood, is_below
+from reconciler.manifests.lastgood.memory import LastGood, and_above
 from reconciler.manifests.resolving import conflicts
 from reconciler.manifests.resolving.builtins import builtin_objects
 from reconciler.manifests.resolving.objects import Objects, table
@@ -20,7 +20,7 @@ from reconciler.manifests.resolving.today import as_today, targets_of
 from reconciler.manifests.walking import signature_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from reconciler.errors import Problem
     from reconciler.manifests.kinds.validate import Resource
@@ -113,16 +113,20 @@ class Meaning:
         strange = (named.get(name) or self.held[name].text for name in sorted(wanted - known.keys()))
         hidden = lost or broken.hides("Site") or next(strange, None)
         known = self.former.all() if hidden else known
-        today = targets_of(self.sites.values())
+        today, wrong = targets_of(self.sites.values()), self._wrong()
         for name in sorted(known.keys() - self.sites.keys()):
             self.sites[name] = as_today(today, known[name])
-            told = lost or named.get(name) or self._wrong_in(known[name].place.file) or hidden or UNTOLD
+            told = lost or named.get(name) or _wrong_in(known[name].place.file, wrong) or hidden or UNTOLD
             self.held.setdefault(name, invalid(told))
         for name in () if several else named.keys() - self.sites.keys():
             self.held.setdefault(name, invalid(named[name]))  # of several Servers it may be another's
 
-    def _wrong_in(self, file: str) -> str | None:
-        return next((str(one) for one in (*self.problems, *self.hidden) if is_below(file, {one.file})), None)
+    def _wrong(self) -> Mapping[str, tuple[int, Problem]]:
+        """Give the first problem of each path, with its place among all."""
+        found: dict[str, tuple[int, Problem]] = {}
+        for at, one in enumerate((*self.problems, *self.hidden)):
+            found.setdefault(one.file, (at, one))
+        return found
 
     def _rivals(self, good: Sequence[Resource]) -> None:
         written = {one.name: one for one in good if one.kind == "Site"}
@@ -130,3 +134,9 @@ class Meaning:
         contest.settle(lenient=self.settings.lenient)
         self.problems += contest.problems
         self.held |= contest.held
+
+
+def _wrong_in(file: str, wrong: Mapping[str, tuple[int, Problem]]) -> str | None:
+    """Give the first problem of a file, or of a directory that it stands below."""
+    found = [wrong[path] for path in and_above(file) if path in wrong]
+    return str(min(found)[1]) if found else None

@@ -75,6 +75,10 @@ class Shelf:
         files, templates = rows["files"]
         return Stamps(files, json.loads(templates))
 
+    def stands(self, writing: str) -> bool:
+        """Tell whether nobody wrote since this writing."""
+        return self.cache.signatures(self._name(_STAMPS)).get(_ID) == writing
+
     def signatures(self, kind: str) -> dict[str, str]:
         """Give every key's signature."""
         found = dict(self.cache.signatures(self._name(kind)))
@@ -91,8 +95,8 @@ class Shelf:
         """Give the rows of files by path, of whichever writing: each is true as long as its own signature holds."""
         return self.cache.rows(self._name("file"))
 
-    def write(self, rows: Mapping[str, Rewrite], stamps: Stamps | None) -> bool:
-        """Replace the writing that was looked at, of which rows not named here remain; tell whether that was done.
+    def write(self, rows: Mapping[str, Rewrite], stamps: Stamps | None) -> str | None:
+        """Replace the writing that was looked at, of which rows not named here remain; give its id if that was done.
 
         Without stamps the next reading is of the whole tree.
         """
@@ -101,9 +105,9 @@ class Shelf:
         whole = {**{kind: Rewrite() for kind in KINDS}, **rows, _STAMPS: Rewrite(signed, whole=True)}
         writes = {self._name(kind): replace(one, rows={**one.rows, _ID: (writing, "")}) for kind, one in whole.items()}
         if not self.cache.put_all(writes, (self._name(_STAMPS), _ID), self._writing):
-            return False
+            return None
         self._writing = writing
-        return True
+        return writing
 
     def _name(self, kind: str) -> str:
         return f"tree/{self.space}/{kind}"

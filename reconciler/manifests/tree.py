@@ -43,6 +43,7 @@ class ManifestTree:
     _digests: dict[str, str] = field(default_factory=dict)
     _fresh: dict[str, DesiredSite] = field(default_factory=dict)
     _stamps: Stamps | None = None
+    _wrong: tuple[Stamps, str] | None = None
     _ahead: bool | None = None
     _stdin: FileReading | None = None
     _shelf: Shelf = field(init=False)
@@ -71,7 +72,7 @@ class ManifestTree:
             return self._digests
         walked = self._walked()
         stamp = _hash(walked)
-        if walked.problems or not (self._as_read(stamp) or self._is_kept(walked, stamp)):
+        if walked.problems or not (self._as_read(stamp) or self._as_wrong(stamp) or self._is_kept(walked, stamp)):
             self._read(walked, stamp)  # files that cannot be seen are not gone: no cache can tell that
         self._ahead = False
         return self._digests
@@ -88,6 +89,16 @@ class ManifestTree:
     def _as_read(self, stamp: str) -> bool:
         """Tell whether this object read the same state of the tree last."""
         return self._stamps is not None and self._stamps.files == stamp and self._stamps.templates_stand()
+
+    def _as_wrong(self, stamp: str) -> bool:
+        """Tell whether this object read the same state last and found it wrong, and nobody wrote to the cache since.
+
+        For the watch loop, which would read ten thousand manifests every few seconds because one of them is broken.
+        """
+        if self._wrong is None:
+            return False
+        stamps, writing = self._wrong
+        return stamps.files == stamp and stamps.templates_stand() and self._shelf.stands(writing)
 
     def _is_kept(self, walked: Walked, stamp: str) -> bool:
         """Take what the cache has of the tree; tell whether that is all of it."""
@@ -124,7 +135,7 @@ class ManifestTree:
 
     def _take(self, digests: dict[str, str], fresh: dict[str, DesiredSite]) -> None:
         self._digests, self._fresh = digests, fresh
-        self.problems, self._held = (), ()
+        self.problems, self._held, self._wrong = (), (), None
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -132,7 +143,7 @@ class ManifestTree:
         """Read the whole tree; `forget`: let go of the meanings that the cache gives back."""
         from reconciler.manifests.meaning import Meaning
 
-        self._stamps = None
+        self._stamps = self._wrong = None
         # before any file: what another process writes from now on may be younger than what is read here
         self._shelf.look()
         cached = self._shelf.files()
@@ -153,6 +164,9 @@ class ManifestTree:
         if STDIN_NAME in walked.files:
             return
         kept = self._shelf.write(rows.of_tree(readings, walked.files, cached, self._fresh), self._stamps)
+        # what has no line was not read at all, and may be readable the next time although no stat differs
+        if kept and self.problems and all(problem.line for problem in self.problems):
+            self._wrong = Stamps(stamp, meaning.templates), kept
         if kept and forget:
             self._fresh = {}  # ten thousand of them are a process's memory
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.manifests.shelf import Moved, meant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from reconciler.manifests.shelf import Shelf
     from reconciler.model.desired import DesiredSite
@@ -61,4 +61,10 @@ class LastGood:
 
 def is_below(file: str, paths: Collection[str]) -> bool:
     """Tell whether a file is one of the paths or stands below one of them."""
-    return file in paths or any(str(folder) in paths for folder in PurePath(file).parents)
+    return any(path in paths for path in and_above(file))
+
+
+def and_above(file: str) -> Iterator[str]:
+    """Give a path, and each directory that it stands below."""
+    yield file
+    yield from map(str, PurePath(file).parents)
