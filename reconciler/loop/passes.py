@@ -164,9 +164,11 @@ class Loop:
 
     def _scan(self) -> None:
         """Walk the tree and the files of quiet sites; what differs is looked at, restless sites at a slower pace."""
-        with self._pulse.walking("scan"):
-            trouble = self._tree.trouble
+        with self._pulse.walking("scan") as walk:
+            trouble, began = self._tree.trouble, self._clock.monotonic()
             found = self._tree.reread()
+            if found.news:
+                walk.once = self._clock.monotonic() - began
             self.journal.problems(found.problems)
             if self._tree.trouble and self._tree.trouble != trouble:
                 self.journal.say(f"the manifests cannot be read: {self._tree.trouble}", level=logging.ERROR)

@@ -6,6 +6,7 @@ All in monotonic seconds. A walk that took long is repeated seldom: its pause is
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ _LATEST: Final = 0.5
 _JUMP: Final = 60.0
 _ILL_FIRST: Final = 1.0
 _ILL_MOST: Final = 60.0
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk under way; `once` are the seconds of it that the next one will not take."""
+
+    once: float = 0.0
 
 
 class Pulse:
@@ -66,17 +74,18 @@ class Pulse:
         self._at[name] = self._clock.monotonic()
 
     @contextmanager
-    def walking(self, name: str) -> Iterator[None]:
+    def walking(self, name: str) -> Iterator[Walk]:
         """Measure a walk and choose when the next one may be."""
-        began = self._clock.monotonic()
+        began, walk = self._clock.monotonic(), Walk()
         try:
-            yield
+            yield walk
         finally:
             now = self._clock.monotonic()
             length = now - began
-            self._at[name] = now + max(_EVERY[name], length * _TIMES[name])
+            pause = (length - walk.once) * _TIMES[name]
+            self._at[name] = now + max(_EVERY[name], pause)
             if name == "scan":
-                self._soonest = {"scan": now + length * _TIMES[name], "tree": now + length}
+                self._soonest = {"scan": now + pause, "tree": now + length}
             else:
                 self._at["audit"] = max(self._at["audit"], now + length * _TIMES["audit"])
 

@@ -87,3 +87,8 @@ class Reread:
     gone: frozenset[str]
     held: frozenset[str]
     strange: frozenset[str]
+
+    @property
+    def news(self) -> bool:
+        """Whether anything is different; the next reading, of what is as it was, will be a quick one."""
+        return bool(self.problems or self.changed or self.gone or self.held or self.strange)

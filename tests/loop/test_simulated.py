@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.manifests.tree import ManifestTree
 from reconciler.model.changes import Reason, Verb
 from tests.loop.street import Simulation, Street, site
 
@@ -83,6 +84,30 @@ def test_a_drift_fight_is_repaired_three_times_and_then_hourly(street: Street, s
     # who fights over one site's file does not hold up the other's
     street.write("other", site("two", hostnames="two.example.com, www.two.example.com"))
     simulation.settle()
+    assert "www.two.example.com" in simulation.live()["two"].facts.hostnames
+
+
+def test_drift_is_repaired_soon_after_an_edit_that_took_long_to_read(
+    street: Street, simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.write("one", site("one"))
+    street.write("two", site("two"))
+    simulation.start()
+    whole = ManifestTree._read
+
+    def slowly(tree: ManifestTree, *given: Any, **options: Any) -> None:  # noqa: ANN401  as the one that it stands for
+        simulation.clock.passed += 3.0  # ten thousand sites
+        whole(tree, *given, **options)
+
+    monkeypatch.setattr(ManifestTree, "_read", slowly)
+    for text in ("kind: [", site("two", hostnames="two.example.com, www.two.example.com")):
+        street.write("two", text)
+        simulation.settle()
+        street.installed("one").unlink()
+        before = simulation.clock.passed
+        while not street.installed("one").exists():
+            simulation.clock.passed += max(min(simulation.loop.step(), 1.0), 0.01)
+            assert simulation.clock.passed - before < 10.0
     assert "www.two.example.com" in simulation.live()["two"].facts.hostnames
 
 
