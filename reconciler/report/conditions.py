@@ -38,8 +38,10 @@ _STOPPED: Final = frozenset(
         Reason.IMPORT_INVALID,
     }
 )
-_NOT_TAKEN: Final = frozenset({Reason.IMPORT_INVALID, Reason.STORE_IS_OLDER})
-"""What the site brings is not what it serves: `apply` fails for it, so it is not Ready either."""
+_NOT_TAKEN: Final = frozenset(
+    {Reason.IMPORT_INVALID, Reason.STORE_IS_OLDER, Reason.INVALID_MANIFEST, Reason.HOSTNAME_TAKEN}
+)
+"""What the site declares or brings is not what it serves: `apply` fails for it, so it is not Ready either."""
 
 
 def conditions(

@@ -56,6 +56,12 @@ def _is_ready(item: Mapping[str, Any]) -> bool:
     return condition(item, "Ready").get("status") == "True"
 
 
+def _is_served(item: Mapping[str, Any]) -> bool:
+    """Tell whether nothing but a hold speaks against a site: no other condition says what the hold says."""
+    kinds = ("Issued", "Covered", "Installed", "Served")
+    return not any(condition(item, kind).get("status") == "False" for kind in kinds)
+
+
 def _is_moved(item: Mapping[str, Any]) -> bool:
     return condition(item, "Moved").get("status") == "True"
 
@@ -77,13 +83,13 @@ def status_text(
     head = [f"source: {shown(source)}"] if source else []
     worst = sorted((item for item in items if grade(item) != "ready"), key=lambda item: _badness(item, now))[:_WORST]
     more = [f"{unseen:,} more not looked at yet; next: certwright apply"] if unseen else []
-    holds = [*wide, *(hold for item in worst if _is_ready(item) for hold in _told_holds(item))]
+    holds = [*wide, *(hold for item in worst if _is_served(item) for hold in _told_holds(item))]
     lines = [*head, f"{sites}: {counts}", *more, *(line for hold in holds for line in _hold_lines(hold, now))]
     return "\n".join([*lines, *(["", _table(worst, now).rstrip()] if worst else [])]) + "\n"
 
 
 def _told_holds(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give a Ready site's failed holds with its name: no condition of it says what they say."""
+    """Give a site's failed holds with its name."""
     return [{"site": at(item, "metadata", "name"), **hold} for hold in _failed_holds(item)]
 
 

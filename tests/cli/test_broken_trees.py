@@ -54,9 +54,9 @@ def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:
     good = other.read_text()
     other.write_text(good.replace("hostnames", "hostname"))
     place = f"{other}:4:8: unknown field `hostname`"
-    for verb in ("why", "verify"):
+    for verb in (("why",), ("verify",), ("describe", "site")):
         for name in ("example", "other"):
-            told = applied(verb, name)
+            told = applied(*verb, name)
             assert (told.returncode, told.stderr.startswith(place)) == (0, True), told.stderr
             assert "goes by what it last meant" in told.stderr
     assert (
@@ -64,7 +64,20 @@ def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:
         in applied("why", "other").stdout
     )
     other.write_text(good.replace("hostnames", "hostname").replace("name: other", "name: another"))
-    for verb in ("why", "verify"):
-        told = applied(verb, "another")
+    for verb in (("why",), ("verify",), ("describe", "site")):
+        told = applied(*verb, "another")
         assert (told.returncode, told.stderr.startswith(place)) == (2, True), "why there is no such site"
     assert applied("apply").returncode == 2
+
+
+def test_a_site_whose_manifest_is_broken_is_not_ready(applied: Program) -> None:
+    file = applied.manifests / "example.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("hostnames", "hostname"))
+    assert applied("apply", "--keep-going").returncode == 1
+    assert "False   InvalidManifest" in applied("get", "sites").stdout
+    assert "held for site/example: InvalidManifest: " in (told := applied("status").stdout)
+    assert f"{file}:4:8: unknown field `hostname`" in told
+    file.write_text(good)
+    assert applied("apply").returncode == 0
+    assert "InvalidManifest" not in applied("get", "sites").stdout

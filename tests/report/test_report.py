@@ -265,13 +265,15 @@ def test_status_tells_of_a_good_certificate_whose_renewal_fails() -> None:
     assert "certwright retry a" in text
 
 
-def test_status_tells_what_is_held_of_a_site_that_is_ready() -> None:
+def test_a_site_whose_manifest_is_broken_is_not_ready_and_status_tells_where() -> None:
     """The certificate is good and served; that nothing which is changed in the manifest will come to be is not."""
     message = "the manifest is not valid; the last good meaning is kept: /m/a.yaml:7:3: no such field"
     hold = Hold(Reason.INVALID_MANIFEST, message, site="a", ends_when="the manifest is valid", failed=True)
     item = site_item(A, _seen(), NOW, (hold,))
     text = status_text([item, _item("a")], NOW)
-    assert condition(item, "Ready")["status"] == "True"
+    ready = condition(item, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "InvalidManifest")
+    assert {condition(item, kind)["status"] for kind in ("Issued", "Covered", "Installed", "Served")} == {"True"}
     assert "2 sites: 1 ready, 0 waiting, 1 failing" in text
     assert f"held for site/a: InvalidManifest: {message}\n  ends when the manifest is valid\n  next: mend" in text
     assert text.splitlines()[-1].startswith("a      InvalidManifest   in 90 d   -             mend the manifest")

@@ -47,14 +47,14 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     return Scope(full=full, follows=full)
 
 
-def check_declared(app: App, sites: Collection[str], declared: Collection[str]) -> None:
+def check_declared(app: App, names: Collection[str], declared: Collection[str], kind: str = "Site") -> None:
     """Refuse names that are not declared; where part of the tree is broken, by what is wrong with it."""
-    if app.tree.problems and not set(sites) <= set(declared):
+    if app.tree.problems and not set(names) <= set(declared):
         raise ManifestError(app.tree.problems)
-    check(sites, declared)
+    check(names, declared, kind)
 
 
-def beside_problems(app: App, screen: Screen, sites: Collection[str]) -> None:
+def beside_problems(app: App, screen: Screen, sites: Collection[str] = ()) -> None:
     """Tell what is wrong with a tree of which only these sites are looked at, and go on by their last good meaning.
 
     Raises ManifestError where one has none.

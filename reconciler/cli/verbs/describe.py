@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.completing import kinds, names_of_kind
 from reconciler.cli.group import verb
-from reconciler.cli.names import KINDS, check, split
+from reconciler.cli.names import KINDS, split
 from reconciler.cli.screen import Screen
 from reconciler.cli.writing import write
 from reconciler.errors import UsageError
@@ -41,7 +41,7 @@ def describe(kind: str, name: str | None, settings: Settings) -> int:
     if len(names) != 1:
         raise UsageError("describe one object: KIND NAME")
     screen = Screen(settings)
-    with opened(settings, screen, "describe", read_only=True) as app:
+    with opened(settings, screen, "describe", read_only=True, lenient=True) as app:
         app.tree.refresh()
         if plural in ("sites", "certificates"):
             _site(app, names[0], settings, screen)
@@ -54,9 +54,11 @@ def describe(kind: str, name: str | None, settings: Settings) -> int:
 
 def _site(app: App, name: str, settings: Settings, screen: Screen) -> None:
     from reconciler.cli.shared.origins import origins_of
+    from reconciler.cli.shared.scopes import beside_problems, check_declared
     from reconciler.report.describe_text import describe_text
 
-    check((name,), app.tree.refresh())
+    check_declared(app, (name,), app.tree.refresh())
+    beside_problems(app, screen, (name,))
     item = _item(app, name)
     objects = {(one.kind, one.name): one for one in app.tree.resources()}
     site = objects.get(("Site", name))
@@ -119,10 +121,12 @@ def _item(app: App, name: str) -> Item:
 
 
 def _object(app: App, kind: str, name: str, settings: Settings, screen: Screen) -> None:
+    from reconciler.cli.shared.scopes import beside_problems, check_declared
     from reconciler.cli.shared.slow import object_item
 
     found = {one.name: one for one in app.tree.resources() if one.kind == kind}
-    check((name,), found, kind)
+    check_declared(app, (name,), found, kind)
+    beside_problems(app, screen)
     item = object_item(found[name])
     item["effective"] = _effective(found[name])
     item["usedBy"] = _users(app, kind, name)
