@@ -12,6 +12,7 @@ from reconciler.execute.probes.judging import ports_seen
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
 from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
+from reconciler.model.plain import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,10 +74,10 @@ class Remembering:
     clock: Clock
     rules: Rules
 
-    def target_failed(self, lease: Lease, record: TargetRecord, reason: str, message: str) -> None:
-        """Count a failure of the target as a whole."""
+    def target_failed(self, lease: Lease, record: TargetRecord, spec: TargetSpec, reason: str, message: str) -> None:
+        """Count a failure of the target as a whole, as it is declared now (`spec`)."""
         now = self.clock.now()
-        failures = self.rules.after_failure(record.failures, Failed(reason, message), now, "", None)
+        failures = self.rules.after_failure(record.failures, Failed(reason, message), now, digest(spec), None)
         self.store.put_target(lease, replace(record, failures=failures))
 
     def install_failed(self, site: Concerned, spec: TargetSpec, reason: str, message: str) -> None:

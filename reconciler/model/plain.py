@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import types
 import typing
@@ -24,6 +25,11 @@ _SCALARS = frozenset({types.NoneType, bool, int, float, str})
 def canonical(value: object) -> bytes:
     """Give the one JSON text of a value, for digests: sorted keys, no blanks."""
     return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: object) -> str:
+    """Give the sha256 of a value's JSON text, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401  JSON has no tighter type

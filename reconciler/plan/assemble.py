@@ -41,7 +41,7 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     names = sorted(name for name in declared.sites if scope.sites is None or name in scope.sites)
     wishes, bugs = _decided(names, declared, world, now)
     guarded, reissue_holds = guard_reissues(wishes, len(declared.names), limits)
-    gate, specs = Gate(world, limits, now, torn_by(guarded, now)), installed_specs(declared, world)
+    gate, specs = Gate(world, limits, now, torn_by(guarded, now), declared.targets), installed_specs(declared, world)
     draft = _Draft(declared, world, gate, specs)
     draft.take(guarded)
     renamed, others = draft.heirs.parted(world)

@@ -272,3 +272,15 @@ def test_a_reload_that_hangs_is_ended_and_one_that_takes_its_time_is_waited_for(
     street.stage.settle()
     street.assert_served("one")
     street.assert_served("two")
+
+
+@pytest.mark.parametrize("broken", [{"reload": {"command": ["false"]}}, {"test": ["false"]}])
+def test_a_command_that_is_mended_in_the_manifest_is_tried_at_once(street: Street, broken: dict[str, object]) -> None:
+    for _ in range(2):
+        street.write(street.quick("one"), target=broken)
+        street.stage.apply()
+        street.stage.shift += timedelta(seconds=6)
+    assert [hold.reason for hold in street.stage.diff().plan.holds] == ["TargetBroken"]
+    street.write(street.quick("one"))
+    street.stage.settle()
+    street.assert_served("one")

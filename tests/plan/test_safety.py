@@ -27,6 +27,7 @@ from reconciler.model.observed import (
     Undo,
     World,
 )
+from reconciler.model.plain import digest
 from reconciler.model.ports import Limits, Scope
 from reconciler.model.targets import StartTls
 from reconciler.plan.assemble import make_plan
@@ -120,6 +121,21 @@ def test_broken_target_holds_installs_but_not_the_order() -> None:
     plan = one_plan(desired, ObservedSite("a", on={"web": on}), targets=targets)
     assert [one.verb for one in plan.changes] == [Verb.ISSUE]
     assert [(hold.reason, hold.target) for hold in plan.holds] == [(Reason.TARGET_BROKEN, "web")]
+
+
+def test_a_target_that_is_declared_otherwise_now_is_tried_at_once() -> None:
+    desired = site("a", issuers=(LE,), targets=(WEB,))
+    on = OnTarget("web", (FileFact("/x", Part.CONFIG, FileChange.CREATE),))
+    for spec, held in ((WEB, True), (replace(WEB, test=("other",)), False)):
+        failures = Failures(
+            local=2,
+            next_attempt=NOW + timedelta(seconds=10),
+            last=LastFailure(NOW, "NotLoaded", "no"),
+            digest=digest(spec),
+        )
+        targets = {"web": ObservedTarget("web", TargetRecord(WEB, failures=failures))}
+        plan = one_plan(desired, ObservedSite("a", on={"web": on}), targets=targets)
+        assert bool(plan.holds) is held
 
 
 def test_accounts_are_never_made_silently() -> None:

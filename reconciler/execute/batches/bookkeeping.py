@@ -111,7 +111,7 @@ def _record(batch: Batch) -> TargetRecord:
 def target_failed(batch: Batch, reason: str, text: str) -> None:
     """Count a failure of the target as a whole; what it was last installed as stays known."""
     known = batch.bench.store.targets().get(batch.name) or TargetRecord(batch.spec)
-    batch.bench.memory.target_failed(batch.lease, known, reason, text)
+    batch.bench.memory.target_failed(batch.lease, known, batch.spec, reason, text)
 
 
 def not_reloaded(batch: Batch, reload: Change, answer: Activated) -> Outcome:

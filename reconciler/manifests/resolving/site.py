@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -250,7 +249,7 @@ class Resolver:
 def digest_of(site: DesiredSite) -> str:
     """Digest all that changes what is done; labels, annotations and places do not."""
     bare = replace(site, labels={}, annotations={}, place=Place(), digest="")
-    return hashlib.sha256(plain.canonical(bare)).hexdigest()
+    return plain.digest(bare)
 
 
 def plain_values(values: dict[str, Any]) -> dict[str, Any]:

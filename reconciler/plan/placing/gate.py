@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
+from reconciler.model.plain import digest
 from reconciler.model.text import some
 from reconciler.plan.backoff import hold_for
 from reconciler.plan.placing.targets import reloads, work_of
@@ -26,18 +27,23 @@ _TOGETHER: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What holds targets as wholes: a broken one, one of which a part alone would move, one just reloaded (`run`)."""
+    """What holds targets as wholes: a broken one, one of which a part alone would move, one just reloaded (`run`).
+
+    `declared`: the targets as the manifests have them now.
+    """
 
     world: World
     limits: Limits
     now: datetime
     torn: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    declared: Mapping[str, TargetSpec] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
     def hold(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
         """Give the hold on a target for one of its sites (None: on what its sites share)."""
         return (
             self.tears(target, site)
-            or self._broken(target, site)
+            or self._broken(target, spec, site)
             or self._parted(target, site)
             or self._delayed(target, spec, site)
         )
@@ -50,13 +56,16 @@ class Gate:
         ends = "that is mended, or a manifest declares the target again"
         return Hold(Reason.STORE_DAMAGED, seen.damage, site=site, target=target, ends_when=ends, failed=True)
 
-    def _broken(self, target: str, site: str | None) -> Hold | None:
+    def _broken(self, target: str, spec: TargetSpec, site: str | None) -> Hold | None:
+        """Hold a target whose own test or reload failed; not once another one is declared, which may work."""
         seen = self.world.targets.get(target)
-        if seen is None or seen.record is None:
+        if seen is None or seen.record is None or seen.record.failures.last is None:
             return None
         failures = seen.record.failures
+        if target not in self._digests:
+            self._digests[target] = digest(self.declared.get(target, spec))
         held = hold_for(
-            failures, failures.digest, self.now, site=site or "", released=False, kind="target", target=target
+            failures, self._digests[target], self.now, site=site or "", released=False, kind="target", target=target
         )
         return replace(held, site=site, reason=Reason.TARGET_BROKEN, failed=True) if held else None
 
