@@ -19,7 +19,7 @@ WORD: Final = re.compile(r"(?:[A-Z][a-z]+){2,}[a-z0-9]*", re.ASCII)
 RAISED: Final = {"Failed", "Stalled", "Waiting", "FileFailed", "DnsFailed", "SwitchStuck"}
 NO_REASON: Final = {
     *("BroughtPair", "ChallengeMethod", "HostnameSet", "ChallengeList", "VerifyReport", "BrokenChain"),
-    *("DnsFailed", "FileFailed", "FileStat", "MethodSpec", "NameServer", "StagedIssuer", "TsigKey"),
+    *("DnsFailed", "FileFailed", "FileStat", "MethodSpec", "NameServer", "RenderError", "StagedIssuer", "TsigKey"),
 }
 """Words of the same shape: kinds, and names in `__all__` or in casts."""
 WAITS: Final = {"RateLimited", "InFlight"}
