@@ -151,7 +151,10 @@ _NEXT: Final[dict[str, str]] = {
     "TooManyReissues": "certwright apply --allow-reissues {count}",
     "Expired": "certwright why {site}",
     "NotYetSeen": "certwright apply {site}",
-    "OldCertificateServed": "certwright verify {site}",
+    "OldCertificateServed": (
+        "if it stays so, see that the Target's reload command reaches the server that listens there, then: "
+        "certwright retry {site}"
+    ),
     "NothingListens": "start the server, or turn TLS on at the port; then: certwright retry {site}",
     "NotIncluded": "include our files in the server's configuration, then: certwright verify {site}",
     "NameServedElsewhere": "take the name out of the other block, or out of the Site, then: certwright retry {site}",

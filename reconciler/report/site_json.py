@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.changes import Reason
@@ -23,15 +24,20 @@ Json = dict[str, Any]
 API_VERSION = "certwright/v1"
 
 
-def site_item(
+def site_item(  # noqa: PLR0913  what one pass knows of a site
     desired: DesiredSite,
     observed: ObservedSite,
     now: datetime,
     holds: Sequence[Hold] = (),
     previous: Mapping[str, object] | None = None,
     renewal: RenewalChoice | None = None,
+    *,
+    broken: Mapping[str, Failures] | None = None,
 ) -> Json:
-    """Give the item. `holds` may be those of all sites; `previous` is the item before, for `lastTransitionTime`."""
+    """Give the item. `holds` may be those of all sites; `previous` is the item before, for `lastTransitionTime`.
+
+    `broken`: the failures of targets as wholes, by name.
+    """
     own = tuple(hold for hold in holds if hold.site == desired.name)
     found = conditions(desired, observed, now, own)
     return {
@@ -48,6 +54,7 @@ def site_item(
             "observedSpecDigest": _observed_digest(observed),
             "conditions": [_condition(one, now, previous) for one in found],
             **_facts(desired, observed, own, renewal),
+            "failures": _failures(observed, _of_targets(desired, broken or {})),
         },
     }
 
@@ -118,7 +125,6 @@ def _facts(desired: DesiredSite, observed: ObservedSite, holds: Sequence[Hold], 
             }
             for hold in holds
         ],
-        "failures": _failures(observed),
         "missingHostnames": list(missing_hostnames(desired, observed)),
         "handled": {"renewAt": observed.memory.handled_renew_at, "retryAt": observed.memory.handled_retry_at},
     }
@@ -157,9 +163,20 @@ def _target(desired: DesiredSite, observed: ObservedSite, number: int) -> Json:
     }
 
 
-def _failures(observed: ObservedSite) -> Json:
+def _of_targets(desired: DesiredSite, broken: Mapping[str, Failures]) -> Mapping[str, Failures]:
+    """Give those of the site's own targets, each told with its name."""
+    found = ((name, broken[name]) for use in desired.targets if (name := use.spec.name) in broken)
+    return {
+        name: replace(one, last=replace(one.last, detail=f"target {name}: {one.last.detail}"))
+        for name, one in found
+        if one.last is not None
+    }
+
+
+def _failures(observed: ObservedSite, of_targets: Mapping[str, Failures]) -> Json:
     """Give the failures to issue; where there are none, those of the target that failed most."""
-    rest = sorted(observed.memory.failures.items(), key=lambda pair: (pair[0] != "issue", -pair[1].count, pair[0]))
+    known = {**of_targets, **observed.memory.failures}
+    rest = sorted(known.items(), key=lambda pair: (pair[0] != "issue", -pair[1].count, pair[0]))
     worst = next((failures for _, failures in rest if failures.count or failures.last is not None), None)
     if worst is None:
         return {"count": 0, "nextAttempt": None, "last": None}

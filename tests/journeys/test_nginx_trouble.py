@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli import views
+from reconciler.describing import view
 from reconciler.execute.batches import hands
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
@@ -284,3 +285,14 @@ def test_a_command_that_is_mended_in_the_manifest_is_tried_at_once(street: Stree
     street.write(street.quick("one"))
     street.stage.settle()
     street.assert_served("one")
+
+
+def test_a_reload_that_failed_is_described_also_once_it_is_due_again(street: Street) -> None:
+    street.write(street.quick("one"), target={"reload": {"command": ["false"]}})
+    street.stage.apply()
+    street.stage.shift += timedelta(hours=1)
+    report = street.stage.diff()
+    assert held(report) == {}
+    failures = view("one", report, None)["status"]["failures"]  # type: ignore[index]
+    assert failures["count"] == 1
+    assert failures["last"]["detail"].startswith("target web: the reload failed: ")
