@@ -138,6 +138,22 @@ def test_files_of_a_broken_target_are_put_back_too(street: Street) -> None:
     assert (street.web.include / "one.conf").exists()
 
 
+def test_a_file_that_names_what_is_live_is_put_back_while_a_new_certificate_waits(street: Street) -> None:
+    """It is the same for both certificates; the damaged one would keep the server from being started."""
+    write(street)
+    street.stage.settle()
+    before = (street.web.include / "one.conf").read_bytes()
+    street.web.config.write_text(street.web.config.read_text() + "\nbroken here;\n")
+    again = {"annotations": {"certwright/renewAt": "1"}}
+    street.write(street.quick("one", **again), street.quick("two"))
+    street.stage.apply()
+    assert ("one", "TargetBroken") in held(street.stage.diff())
+    (street.web.include / "one.conf").write_bytes(before[:90])
+    reports = street.stage.apply()
+    assert [row[:3] for row in street.stage.outcomes(reports)] == [("install", "site/one", "done")]
+    assert (street.web.include / "one.conf").read_bytes() == before
+
+
 def test_the_shared_file_and_a_copied_key(street: Street, home: Home) -> None:
     """The file that answers challenges, and a key whose mode was opened."""
     out = street.stage.root / "out"

@@ -24,7 +24,8 @@ def restored(batch: Batch) -> list[Outcome]:
     batch.live = batch.bench.store.live(names)
     found = swaps_of(batch)
     stale = {swap.site for swap in found if not _is_former(batch, swap)}
-    stale |= {name for name in names if batch.entry(name).loaded != batch.live_id(name)}
+    if batch.target.copies:
+        stale |= {name for name in names if batch.entry(name).loaded != batch.live_id(name)}
     late = [change for change in batch.files if (change.site or "") in stale]
     batch.changes = tuple(change for change in batch.files if (change.site or "") not in stale)
     switch = swaps.Switch(tuple(swap for swap in found if swap.site not in stale))

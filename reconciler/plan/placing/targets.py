@@ -63,12 +63,18 @@ class Work:
         return self.remove and not self.files and self.on.inventory is not None and bool(self.on.inventory.files)
 
     def restores(self, live: str | None) -> bool:
-        """Tell whether all of it is to put back what the server's last good reload took up, with this revision live."""
+        """Tell whether all of it is to put back what the server's last good reload took up, with this revision live.
+
+        A copy is one of that revision; a file that names the live pointer is the same whatever that leads to.
+        """
         differing = [fact for fact in self.on.files if fact.change in _DIFFERS]
         had = self.on.inventory
         if had is None or self.remove or not differing or not all(fact.former for fact in differing):
             return False
-        return self.site is None or (had.loaded == live is not None and had.loaded_digest == had.digest)
+        if self.site is None:
+            return True
+        as_live = had.loaded == live or not self.on.copies
+        return live is not None and as_live and had.loaded_digest == had.digest
 
     @property
     def lost(self) -> bool:
