@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.model.ports import Scope
 from tests.journeys.stage import ca_site, copy_target, document, held
 from tests.loop.street import Process, certwright, running
 from tests.servers.processes import listens, until
@@ -152,6 +153,21 @@ def test_a_file_that_names_what_is_live_is_put_back_while_a_new_certificate_wait
     reports = street.stage.apply()
     assert [row[:3] for row in street.stage.outcomes(reports)] == [("install", "site/one", "done")]
     assert (street.web.include / "one.conf").read_bytes() == before
+
+
+def test_a_changed_file_of_another_site_that_breaks_the_test_is_named_with_the_way_out(street: Street) -> None:
+    write(street)
+    street.stage.settle()
+    path = street.web.include / "one.conf"
+    before = path.read_bytes()
+    path.write_bytes(before[:90])
+    street.write(street.quick("one"), street.quick("two", annotations={"certwright/renewAt": "1"}))
+    reports = street.stage.apply(Scope(sites=frozenset({"two"})))
+    told = [text for verb, _, status, text in street.stage.outcomes(reports) if (verb, status) == ("reload", "failed")]
+    assert told
+    assert told[0].endswith("somebody changed that file of site one: certwright apply one puts it back")
+    street.stage.apply(Scope(sites=frozenset({"one"})))
+    assert path.read_bytes() == before
 
 
 def test_the_shared_file_and_a_copied_key(street: Street, home: Home) -> None:

@@ -11,7 +11,7 @@ from reconciler.execute.batches.batch import in_one_line
 from reconciler.execute.batches.swap import returned
 from reconciler.execute.remember import after_reload
 from reconciler.model.changes import Reason, Verb
-from reconciler.model.observed import Built, Failures, Inventory, TargetRecord
+from reconciler.model.observed import Built, Failures, InstalledFile, Inventory, TargetRecord
 from reconciler.model.outcomes import Outcome, Status
 
 if TYPE_CHECKING:
@@ -158,8 +158,16 @@ def all_failed(batch: Batch, tested: Tested) -> list[Outcome]:
 
 
 def _of_whom(batch: Batch, tested: Tested) -> str:
-    """Name the site whose file cannot be used, if it is one of ours: that is where a person begins."""
-    inventory = batch.bench.store.inventory(batch.name) if tested.unusable else {}
-    sites = (site for site, entry in inventory.items() if any(one.path in tested.unusable for one in entry.files))
-    site = next(sites, None)
-    return "" if site is None else f"; it is of site {site}: mend that, then: certwright retry {site}"
+    """Name the site whose file cannot be used or was changed, if it is one of ours: that is where a person begins."""
+    ours = [(site, one) for site, entry in batch.bench.store.inventory(batch.name).items() for one in entry.files]
+    site = next((site for site, one in ours if one.path in tested.unusable), None)
+    if site is not None:
+        return f"; it is of site {site}: mend that, then: certwright retry {site}"
+    told = (pair for pair in ours if f"{pair[1].path}:" in f"{tested.output}:")
+    site = next((site for site, one in told if not one.fragment and _is_changed(one)), None)
+    return "" if site is None else f"; somebody changed that file of site {site}: certwright apply {site} puts it back"
+
+
+def _is_changed(file: InstalledFile) -> bool:
+    facts = stat_file(file.path)
+    return facts is None or facts.signature != file.signature
