@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import stat
+import threading
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -11,14 +13,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.doors.tls import handshake
+from reconciler.execute.batches.hands import LocalHands
 from reconciler.model.changes import Reason
-from reconciler.model.ports import Limits
+from reconciler.model.desired import PostfixTarget as Target
+from reconciler.model.desired import Reload
+from reconciler.model.names import Part
+from reconciler.model.ports import Changed, Limits
+from reconciler.targets import postfix as maps
 from tests.journeys.stage import document, site, told
 from tests.mounts import fill, in_memory, mounted
+from tests.servers.handshake import handshake as served
+from tests.servers.identity import make_identity
 from tests.servers.postfix import Postfix, postfix
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.journeys.stage import Stage
 
@@ -202,6 +213,66 @@ def test_a_map_that_somebody_changed_is_built_anew(mail: Postfix, stage: Stage, 
     for name in "ab":
         assert shown(mail, f"{name}.example.com") == {stage.live(name).facts.fingerprint}
     assert stage.memory("b").served["mail"].ok
+
+
+def name_of(server: Postfix, name: str) -> bool:
+    """Tell whether a name is served with a certificate for it."""
+    try:
+        return name in served(server.smtps, name).names
+    except OSError:
+        return False
+
+
+def test_no_name_ever_shows_the_certificate_of_another(mail: Postfix, tmp_path: Path) -> None:
+    """Who has a map open while it is written over in place finds the keys of others where its own stood."""
+    names = [f"s{number}.example.com" for number in range(4)]
+    more = [[f"{'x' * 20}{number}.{name}" for number in range(24)] for name in names]
+    made = {
+        name: [make_identity(tmp_path / f"{name}.{few}", name, *(() if few else extra)) for few in (True, False)]
+        for name, extra in zip(names, more, strict=True)
+    }
+    values = Target(
+        name="mail",
+        config_directory=str(mail.include),
+        postmap=mail.postmap_argv,
+        reload=Reload(mail.reload_argv),
+    )
+    seen: list[tuple[str, object]] = []
+    over = threading.Event()
+
+    def build(turn: int, *changed: Changed) -> None:
+        for number, name in enumerate(names):
+            one = made[name][(turn + number) % 2]
+            (mail.include / "new").write_bytes(one.key.read_bytes() + one.certificate.read_bytes())
+            (mail.include / "new").replace(mail.include / f"{name}.pem")
+        order = [names[(turn + number) % len(names)] for number in range(len(names))]
+        (mail.include / "sni").write_text("".join(f"{name} {mail.include}/{name}.pem\n" for name in order))
+        (mail.include / "sni").chmod(0o600)
+        assert maps.Postfix(values).activate(LocalHands(), changed).ok
+
+    def ask() -> None:
+        for name in itertools.cycle(names):
+            if over.is_set():
+                return
+            try:
+                names_shown = served(mail.smtps, name).names
+                seen.append((name, None if name in names_shown else names_shown))
+            except OSError as error:
+                seen.append((name, error))
+
+    build(0)
+    until(lambda: name_of(mail, names[0]), "Postfix was reloaded")
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    for turn in range(1, 26):
+        build(turn, Changed("x", Part.COMBINED, "replace"))
+        time.sleep(0.03 * (turn % 7))
+    over.set()
+    for thread in asking:
+        thread.join()
+    assert len(seen) > 100
+    assert [one for one in seen if one[1] is not None] == []
 
 
 def test_a_full_disk_leaves_the_map_that_is_in_use(stage: Stage) -> None:
