@@ -75,7 +75,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_an_endless_answer_is_cut_off() -> None:
-    with serving(reply(b" " * 200_000)) as (url, _), pytest.raises(Failed, match="cannot be asked"):
+    with serving(reply(b" " * 200_000)) as (url, _), pytest.raises(Failed, match="its answer is over 64 KiB"):
         post(url)
 
 
@@ -92,7 +92,7 @@ def test_a_dripping_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.1)
 
     start = time.monotonic()
-    with pytest.raises(Failed), serving(drip) as (url, _):
+    with pytest.raises(Failed, match="it did not answer in time"), serving(drip) as (url, _):
         post(url)
     assert time.monotonic() - start < 3
 
@@ -104,6 +104,18 @@ def test_an_answer_that_never_begins_is_cut_off(monkeypatch: pytest.MonkeyPatch,
     with dripping(piece, first) as port, pytest.raises(Failed, match="cannot be asked"):
         post(f"http://127.0.0.1:{port}/update")
     assert time.monotonic() - start < 2
+
+
+def test_who_hangs_up_is_told_as_that() -> None:
+    def hang_up(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+
+    def prattle(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"good morning\r\n\r\n")
+
+    for answer, words in ((hang_up, "it hung up without an answer"), (prattle, "its answer is no HTTP")):
+        with serving(answer) as (url, _), pytest.raises(Failed, match=words):
+            post(url)
 
 
 def test_nobody_there_and_strangers_without_tls() -> None:

@@ -136,10 +136,12 @@ def acme_dns(street: DnsStreet) -> Iterator[str]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             known = (self.headers["X-Api-User"], self.headers["X-Api-Key"]) == ("u-CANARY", "p-CANARY")
+            mute = self.headers["X-Api-User"] == "mute"
             if known:
                 street.server.update("two.test", "add", f"{body['subdomain']}.two.test", body["txt"], 1)
-            answer = json.dumps({"txt": body["txt"]} if known else {"error": "forbidden"}).encode()
-            self.send_response(200 if known else 401)
+            refusal = {} if mute else {"error": "forbidden"}
+            answer = json.dumps({"txt": body["txt"]} if known else refusal).encode()
+            self.send_response(200 if known or mute else 401)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -176,6 +178,7 @@ def test_acme_dns(stage: Stage) -> None:
                 ("{}", "has nothing for one.test"),
                 (json.dumps({**ACCOUNT, "password": ""}), "lacks password"),
                 (json.dumps({**ACCOUNT, "password": "wrong"}), "answered 401: forbidden"),
+                (json.dumps({**ACCOUNT, "username": "mute"}), "answered 200, but not with the value"),
                 (json.dumps({**ACCOUNT, "fulldomain": "else.two.test"}), "acme-dns needs `_acme-challenge.one.test."),
             ):
                 credentials.write_text(content)

@@ -49,6 +49,7 @@ class AcmeDns:
         if reply.status != 200 or not isinstance(reply.value, dict) or reply.value.get("txt") != value:  # noqa: PLR2004
             words = reply.value.get("error") if isinstance(reply.value, dict) else None
             said = f": {clean(words, 100)}" if isinstance(words, str) else ""
+            said = said or (", but not with the value that it was given" if reply.status == 200 else "")  # noqa: PLR2004
             raise Failed("ProviderFailed", f"acme-dns at {self._spec.url} answered {reply.status}{said}")
 
     def remove(self, zone: str, name: str, value: str) -> None:

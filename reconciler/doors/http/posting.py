@@ -61,8 +61,7 @@ def post_json(url: str, body: Mapping[str, object], headers: Mapping[str, str], 
         words = error.verify_message
         raise Failed("HttpFailed", f"the certificate of {place} is not trusted: {words}; see `caBundle`") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        words = getattr(error, "strerror", None) or type(error).__name__
-        raise Failed("HttpFailed", f"{place} cannot be asked: {words}") from None
+        raise Failed("HttpFailed", f"{place} cannot be asked: {_words(error)}") from None
 
 
 def _connection(scheme: str, host: str, port: int | None, ca_bundle: str | None) -> http.client.HTTPConnection:
@@ -86,8 +85,19 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     while block := response.read1(_BLOCK):
         content += block
         if len(content) > _LARGEST:
-            raise ValueError("too long")
+            raise ValueError(f"its answer is over {_LARGEST >> 10} KiB")
     return content
+
+
+def _words(error: Exception) -> str:
+    """Say what went wrong; some of these errors have no words of their own."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it hung up without an answer"
+    if isinstance(error, http.client.HTTPException):
+        return f"its answer is no HTTP ({type(error).__name__})"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _json(content: bytes) -> Any:  # noqa: ANN401  JSON has no tighter type
