@@ -156,7 +156,11 @@ def remove(thing: Undo, made: set[str]) -> None:
     Also of a webroot that is no longer declared. Raises those of `doors.files`.
     """
     path = f"{thing.place}/{thing.name}"
-    found = files.stat_file(path)
+    try:
+        found = files.stat_file(path)
+    except files.Diverted:
+        # somebody put a link, or a file, in a directory's place: the path leads to nothing of ours any more
+        found = None
     if found is not None and _is_ours(thing, path, found):
         files.remove_file(path, expected=found)
     for directory in thing.made:

@@ -233,6 +233,30 @@ def test_a_link_instead_of_the_directory_is_not_followed(webroot: Path, tmp_path
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.parametrize("part", [".well-known", ".well-known/acme-challenge"])
+@pytest.mark.parametrize("kind", ["link", "file", "fifo"])
+def test_what_an_owner_put_in_a_directorys_place_is_no_answer_of_ours(webroot: Path, kind: str, part: str) -> None:
+    """It is not followed, and nothing is left to be taken away: he cannot have every pass fail for it."""
+    os.chown(webroot, 60001, 60001)
+    solver, process = WebrootSolver(Webroot(str(webroot))), _process()
+    thing = solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+    (webroot / part).rename(webroot / "moved")
+    match kind:
+        case "link":
+            (webroot / part).symlink_to(webroot / "moved")
+        case "file":
+            (webroot / part).write_text("his")
+        case _:
+            os.mkfifo(webroot / part)
+    os.lchown(webroot / part, 60001, 60001)
+
+    process.clean_up(thing)
+
+    with pytest.raises(FileFailed):
+        solver.present(solver.prepare("site", "a.test", OTHER), f"{OTHER}.x")
+    process.clean_up(thing)
+
+
 def test_an_owner_and_a_mode(webroot: Path) -> None:
     mine = WebrootSolver(Webroot(str(webroot), mode=0o640))
     nobody = WebrootSolver(Webroot(str(webroot), owner="no-such-user"))

@@ -47,6 +47,15 @@ class FileFailed(Failed):
     """
 
 
+class Diverted(FileFailed):
+    """The path leads nowhere: one of its parts is no directory, or a link that is followed for nobody."""
+
+
+def diverted(path: str, why: str) -> Diverted:
+    """Say what stands in the way of `path`; `why` continues the sentence and names the remedy."""
+    return Diverted("PathRefused", f"{shown(path)} {why}")
+
+
 def refused(path: str, why: str) -> FileFailed:
     """Say that our own rules forbid `path`; `why` continues the sentence and names the remedy."""
     return FileFailed("PathRefused", f"{shown(path)} {why}")

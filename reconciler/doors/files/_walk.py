@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from reconciler.doors.files._failures import failure, missing_directory, refused, told
+from reconciler.doors.files._failures import diverted, failure, missing_directory, refused, told
 from reconciler.doors.files._ground import Directory, judged, may_own
 from reconciler.doors.files._names import check_mode, split
 
@@ -189,7 +189,7 @@ class _Walk:
     def _check_link(self, path: str, facts: os.stat_result) -> None:
         self._links += 1
         if self.here.tenant is not None:
-            raise refused(
+            raise diverted(
                 path, f"is a symbolic link in a tree of uid {self.here.tenant}, where none is followed; name its target"
             )
         if not may_own(facts.st_uid):
@@ -216,7 +216,7 @@ class _Walk:
                 raise failure("enter", path, error) from error
             text = self.link(name)
             if text is None:
-                raise refused(path, "is not a directory; correct the path") from error
+                raise diverted(path, "is not a directory; correct the path") from error
             return text
         self._push(fd, path)
         return None

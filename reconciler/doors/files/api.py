@@ -5,7 +5,7 @@ below is walked. Without it the path is absolute. Failures are `FileFailed`, a `
 message is one sentence; `told_as(StoreError)` makes another type of them.
 """
 
-from reconciler.doors.files._failures import FileFailed, told, told_as
+from reconciler.doors.files._failures import Diverted, FileFailed, told, told_as
 from reconciler.doors.files._ground import Directory
 from reconciler.doors.files._lacking import check_giving, check_writable
 from reconciler.doors.files._names import check_mode, check_part, check_path
@@ -29,6 +29,7 @@ from reconciler.doors.files._write import (
 
 __all__ = [
     "Directory",
+    "Diverted",
     "FileFailed",
     "FileStat",
     "Staged",
