@@ -153,6 +153,18 @@ def test_the_ca_is_asked_all_the_same_where_the_switch_says_so(stage: Stage, mod
         assert (messages == [lacks], events.get("NotPropagated")) == (warns, lacks if warns else None)
 
 
+@pytest.mark.parametrize("kind", ["dns-01", "dns-account-01", "dns-persist-01"])
+def test_a_name_that_leaves_no_room_for_a_label(stage: Stage, kind: str) -> None:
+    """It is a name itself, and no server's fault that its record would stand at none."""
+    name = ".".join(["a" * 60, "b" * 60, "c" * 60, "d" * 50, "one.test"])
+    with dns_street(stage, knot) as street:
+        street.write(street.site("one", name), type=kind, provider=None if "persist" in kind else street.rfc2136())
+        stage.apply()
+        words = street.failure("one")
+        assert words.startswith(f"HostnameUnfit: {name} cannot be proven by DNS: its record would stand at a name of 2")
+        assert street.left() == []
+
+
 def test_a_zone_that_is_not_ours(stage: Stage) -> None:
     with dns_street(stage, bind) as street:
         street.write(street.site("one", "a.three.test"))

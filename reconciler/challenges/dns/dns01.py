@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.challenges.dns.acme_dns import AcmeDns
 from reconciler.challenges.dns.finding import Finder, Place
 from reconciler.challenges.dns.manual import record_line
-from reconciler.challenges.dns.names import account_name, challenge_name, challenge_value
+from reconciler.challenges.dns.names import account_name, challenge_name, challenge_value, checked_length
 from reconciler.challenges.dns.propagation import Lack, Record, Watcher, shown
 from reconciler.challenges.identity import checked_token
 from reconciler.doors.dns_client import api as dns
@@ -40,7 +40,7 @@ class DnsSolver:
         checked_token(token)
         account = self._spec.type == "dns-account-01"
         name = account_name(hostname, asked.account) if account else challenge_name(hostname)
-        place = self._place(name)
+        place = self._place(checked_length(hostname, name))
         value = challenge_value(asked.key_authorization)
         return txt_undo(site, place, value, self._spec.provider)
 

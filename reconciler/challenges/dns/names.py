@@ -6,12 +6,15 @@ import hashlib
 from base64 import b32encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
 
+from reconciler.errors import Failed
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 CHALLENGE: Final = "_acme-challenge"
 PERSIST: Final = "_validation-persist"
 _LABEL_BYTES: Final = 10
+_LONGEST: Final = 253
 
 
 def base_of(hostname: str) -> str:
@@ -33,6 +36,14 @@ def account_name(hostname: str, account: str) -> str:
 def persist_name(hostname: str) -> str:
     """Give the owner name of dns-persist-01 (draft-ietf-acme-dns-persist)."""
     return f"{PERSIST}.{base_of(hostname)}"
+
+
+def checked_length(hostname: str, owner: str) -> str:
+    """Give the owner name, if the DNS can hold it (RFC 1035 section 2.3.4). Raises Failed(HostnameUnfit)."""
+    if len(owner) > _LONGEST:
+        words = f"its record would stand at a name of {len(owner)} characters, and the DNS has {_LONGEST} at most"
+        raise Failed("HostnameUnfit", f"{hostname} cannot be proven by DNS: {words}")
+    return owner
 
 
 def challenge_value(key_authorization: str) -> str:

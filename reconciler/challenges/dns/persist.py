@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.challenges.dns.dns01 import await_person, txt_undo
 from reconciler.challenges.dns.finding import Finder, Place
 from reconciler.challenges.dns.manual import record_line
-from reconciler.challenges.dns.names import persist_name, persist_value, persists
+from reconciler.challenges.dns.names import checked_length, persist_name, persist_value, persists
 from reconciler.challenges.dns.propagation import Record, Watcher
 from reconciler.doors.dns_client import api as dns
 from reconciler.errors import Stalled
@@ -39,7 +39,7 @@ class PersistSolver:
         if not asked.issuers or not asked.account:
             ends = "the CA names itself (issuer-domain-names)"
             raise Stalled("NoUsableChallenge", f"{hostname}: the CA offers dns-persist-01 without its names", ends)
-        place = Place(persist_name(hostname), dns.Zone(""))
+        place = Place(checked_length(hostname, persist_name(hostname)), dns.Zone(""))
         thing = txt_undo(site, place, persist_value(hostname, asked.issuers[0], asked.account), None)
         self._issuers[thing.id] = asked.issuers
         return thing
