@@ -187,6 +187,29 @@ def test_describe_says_where_values_come_from(applied: Program) -> None:
     assert applied("describe", "target", "disc").returncode == 2
 
 
+def test_describe_shows_of_a_method_what_it_has_and_no_more(program: Program) -> None:
+    program.site("one")
+    hook = """\
+apiVersion: certwright/v1
+kind: ChallengeMethod
+metadata: {name: hook}
+spec: {type: dns-01, provider: {type: exec, command: [/bin/true, "a b"]}}
+"""
+    (program.manifests / "hook.yaml").write_text(hook)
+    told = program("describe", "challengemethod", "hook").stdout
+    provider = [
+        "  provider:",
+        "    type: exec",
+        '    command: ["/bin/true", "a b"]',
+        "    timeout: 1m",
+        "  type: dns-01",
+    ]
+    assert told.splitlines()[-len(provider) :] == provider
+    assert "null" not in told
+    effective = json.loads(program("describe", "challengemethod", "hook", "-o", "json").stdout)["effective"]
+    assert effective["provider"] == {"type": "exec", "command": ["/bin/true", "a b"], "timeout": "1m"}
+
+
 def test_describe_keeps_since_when_a_condition_is_as_it_is(applied: Program) -> None:
     def since() -> dict[str, str]:
         conditions = applied.json("describe", "site", "example")["status"]["conditions"]

@@ -15,7 +15,7 @@ from reconciler.errors import UsageError
 from reconciler.report.cells import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.cli.settings import Settings
     from reconciler.manifests.kinds.validate import Resource
@@ -139,9 +139,22 @@ def _object(app: App, kind: str, name: str, settings: Settings, screen: Screen) 
 
 
 def _effective(resource: Resource) -> Item:
-    """Give the spec with its type's defaults."""
-    dumped: Item = resource.spec.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in dumped.items() if value is not None}
+    """Give the spec with its type's defaults; of a provider what its own type has."""
+    from reconciler.manifests.kinds.dns_provider import NEEDED
+
+    found: Item = _said(resource.spec.model_dump(mode="json", by_alias=True))
+    provider = found.get("provider")
+    if isinstance(provider, dict):
+        must, may = NEEDED[provider["type"]]
+        found["provider"] = {key: value for key, value in provider.items() if key in {"type", *must, *may}}
+    return found
+
+
+def _said(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Leave out what says nothing, however deep it stands."""
+    if isinstance(value, dict):
+        return {key: _said(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _users(app: App, kind: str, name: str) -> list[str]:
@@ -172,7 +185,8 @@ def _show(item: Mapping[str, Any], screen: Screen) -> None:
     written = item["spec"]
     for key, value in item["effective"].items():
         origin = "" if key in written else "   (built in)"
-        screen.out(f"  {key}: {_value(value)}{origin}")
+        for line in _lines(key, value, origin):
+            screen.out(f"  {line}")
     if item["usedBy"]:
         some, rest = item["usedBy"][:20], len(item["usedBy"]) - 20
         screen.out(f"Used by: {', '.join(some)}{f' and {rest:,} more' if rest > 0 else ''}")
@@ -180,6 +194,16 @@ def _show(item: Mapping[str, Any], screen: Screen) -> None:
         screen.out("For the server's own configuration:")
         for line in item["paste"]:
             screen.out(f"  {line}")
+
+
+def _lines(key: str, value: object, origin: str = "") -> Iterator[str]:
+    """Give a field in a line, a mapping with a line for each of its own."""
+    if isinstance(value, dict) and value:
+        yield f"{key}:{origin}"
+        for name, item in value.items():
+            yield from (f"  {line}" for line in _lines(name, item))
+    else:
+        yield f"{key}: {_value(value)}{origin}"
 
 
 def _value(value: object) -> str:
