@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -111,31 +112,39 @@ class SiteDesk:
         return replace(thing, made=tuple(dict.fromkeys((*thing.made, *made))), presented=since)
 
     def settle(self) -> None:
-        """Wait until the CA can see what was presented: once for each way, while all of it spreads side by side.
+        """Wait until the CA can see what was presented: once for each way, all of them side by side.
 
-        What a person must publish for several ways is told at once.
+        What a person must publish for several ways is told at once, and so are the names of all ways that failed.
         """
-        waits: list[Waiting] = []
-        for solver in dict.fromkeys(one.solver for one in self._presented):
-            try:
-                self._settled(solver, [one for one in self._presented if one.solver is solver])
-            except Waiting as wait:
-                waits.append(wait)
-                if self._clock.stopping():
-                    break
+        ways = {solver: [one for one in self._presented if one.solver is solver] for solver in self._solvers()}
+        if len(ways) > 1:
+            with ThreadPoolExecutor(len(ways), "settle") as pool:
+                ends = list(pool.map(self._settled, ways, ways.values()))
+        else:
+            ends = [self._settled(solver, mine) for solver, mine in ways.items()]
+        for words in (words for end in ends if not isinstance(end, Exception) for words in end):
+            self._store.event(self._site, "NotPropagated", words, self._clock.now())
+            self._told.append(words)
+        failures = [failure for end in ends if isinstance(end, NamesFailed) for failure in end.failures]
+        if failures:
+            raise NamesFailed(failures)
+        waits = [end for end in ends if isinstance(end, Waiting)]
         if waits:
             raise _of_all(waits)
 
-    def _settled(self, solver: Solver, mine: Sequence[Shown]) -> None:
+    def _solvers(self) -> Sequence[Solver]:
+        return list(dict.fromkeys(one.solver for one in self._presented))
+
+    def _settled(self, solver: Solver, mine: Sequence[Shown]) -> Sequence[str] | NamesFailed | Waiting:
+        """Give what is to be told of a way, or why it is not to be gone."""
         now = self._clock.now()
         since = max(one.thing.presented or now for one in mine)
         try:
-            told = solver.settle([one.thing for one in mine], since, self._say)
+            return solver.settle([one.thing for one in mine], since, self._say) or ()
         except Failed as failure:
-            raise _of_names(failure, mine) from None
-        for words in told or ():
-            self._store.event(self._site, "NotPropagated", words, now)
-            self._told.append(words)
+            return _of_names(failure, mine)
+        except Waiting as wait:
+            return wait
 
     def self_test(self) -> Sequence[Failed]:
         """Look at what was presented, for ten seconds at most; tell failures, and give those that count."""
@@ -196,10 +205,10 @@ class OfflineDesk(SiteDesk):
 def _of_all(waits: Sequence[Waiting]) -> Waiting:
     """Join the waits of several ways; one for a person comes first, since nobody else will end it."""
     chosen = [one for one in waits if one.reason == Reason.WAITING_FOR_SOLVE] or list(waits[:1])
-    return Waiting(chosen[0].reason, "; ".join(map(str, chosen)), min(one.until for one in chosen))
+    return Waiting(chosen[0].reason, "; ".join(map(str, chosen)), max(one.until for one in chosen))
 
 
-def _of_names(failure: Failed, shown: Sequence[Shown]) -> Failed:
+def _of_names(failure: Failed, shown: Sequence[Shown]) -> NamesFailed:
     """Say which hostnames a failure to settle is about: those of the record that it names, else all of that way."""
     parts = failure.failures if isinstance(failure, NamesFailed) else (failure,)
     return NamesFailed(
