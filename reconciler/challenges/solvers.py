@@ -15,6 +15,7 @@ from reconciler.challenges.dns.names import (
     persist_name,
     persist_value,
 )
+from reconciler.challenges.dns.standing import stands_nowhere
 from reconciler.challenges.http01 import ListenerSolver, WebrootSolver, remove
 from reconciler.challenges.self_test import check
 from reconciler.challenges.tls_alpn01 import TlsAlpnSolver, withdraw
@@ -22,6 +23,8 @@ from reconciler.model.desired import Preflight
 from reconciler.model.stages import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reconciler.challenges.dns.means import Means
     from reconciler.challenges.ports import Ports, Published
     from reconciler.challenges.self_test import Find
@@ -71,6 +74,10 @@ class Solvers:
                 if thing.provider is not None:
                     writer = provider_of(thing.provider, self._means)
                     self._means.ask(thing.provider, lambda: writer.remove(thing.place, thing.name, thing.value))
+
+    def is_gone(self, thing: Undo, methods: Iterable[MethodSpec]) -> bool:
+        """Tell whether a TXT value that could not be taken away stands nowhere any more, or never did."""
+        return thing.kind == "txt" and stands_nowhere(thing, methods, self._means.clock)
 
     def record(self, kind: str, hostname: str, asked: Asked, ttl: int) -> Record | None:
         """Give the TXT record by which a type of challenge is answered, None for types that have none."""

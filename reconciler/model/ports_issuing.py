@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -247,4 +247,8 @@ class Challenges(Protocol):
 
         Raises Failed where it cannot be done now, Waiting where the process stops.
         """
+        ...
+
+    def is_gone(self, thing: Undo, methods: Iterable[MethodSpec]) -> bool:
+        """Tell whether what could not be undone is known to stand nowhere; `methods` say by whom that is found out."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,6 +91,28 @@ def test_with_the_key_that_the_server_has_now(street: DnsStreet) -> None:
     street.write(street.site("one", "two.one.test"), provider=street.rfc2136(tsig=tsig))
     street.stage.settle()
     assert (server.query(NAME), street.left()) == ([], [])
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_value_is_given_up_only_where_every_server_says_that_it_is_not_there(
+    street: DnsStreet, *, stands: bool
+) -> None:
+    root, server, stage = street.stage.root, street.server, street.stage
+    write(street, hook(root, server, "hook", "remove"))
+    stage.apply()
+    left, written = street.left(), server.query(NAME)
+    assert len(left) == len(written) == 2, "it was issued"
+    if not stands:
+        for value in written:
+            server.update("one.test", "delete", NAME, value)
+    street.write(street.site("one", "one.test", "*.one.test"))
+    for minutes in (30, 59):
+        stage.shift = timedelta(minutes=minutes)
+        stage.apply()
+        assert street.left() == left, "it may come late"
+    stage.shift = timedelta(minutes=62)
+    stage.apply()
+    assert street.left() == (left if stands else [])
 
 
 def test_a_command_that_is_not_there_has_left_nothing(street: DnsStreet) -> None:

@@ -149,7 +149,7 @@ class Trials:
 
     def _written_once(self, site: str, hostname: Hostname, method: MethodSpec, token: str, asked: Asked) -> None:
         solver = self.challenges.solver(method)
-        thing = solver.prepare(site, hostname.text, token, asked)
+        thing = replace(solver.prepare(site, hostname.text, token, asked), presented=datetime.now(UTC))
         kind = thing.provider.type if thing.provider is not None else ""
         if kind not in _WRITES or (method.name, thing.place) in self._written:
             return

@@ -23,19 +23,24 @@ NEVER_DONE: Final = frozenset(
 def undo(store: Store, challenges: Challenges, thing: Undo, methods: Iterable[MethodSpec] = ()) -> str | None:
     """Undo one thing and forget it; give the reason if it could not be undone (it stays written down then).
 
-    What wrote a record may be gone, or its key: then the providers that `methods` declare now in its place are asked.
-    Raises Waiting where the process stops; it stays written down then, too.
+    What wrote a record may be gone, or its key: then the providers that `methods` declare now in its place are asked,
+    and at last the name servers whether it stands there at all. Raises Waiting where the process stops; it stays
+    written down then, too.
     """
     problem: str | None = None
-    for one in (thing, *(replace(thing, provider=heir) for heir in _heirs(thing.provider, methods))):
+    ways = list(methods)
+    for one in (thing, *(replace(thing, provider=heir) for heir in _heirs(thing.provider, ways))):
         try:
             challenges.clean_up(one)
         except Failed as failure:
             problem = problem or str(failure)
             continue
-        store.undone(thing)
-        return None
-    return problem
+        break
+    else:
+        if not challenges.is_gone(thing, ways):
+            return problem
+    store.undone(thing)
+    return None
 
 
 def _heirs(former: DnsProviderSpec | None, methods: Iterable[MethodSpec]) -> Iterator[DnsProviderSpec]:

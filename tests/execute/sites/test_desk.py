@@ -85,6 +85,9 @@ class OneWay:
     def clean_up(self, thing: Undo) -> None:
         del thing
 
+    def is_gone(self, thing: Undo, methods: object) -> bool:
+        raise AssertionError((thing, methods))
+
 
 def test_the_time_to_spread_begins_when_the_answer_is_first_there(tmp_path: Path) -> None:
     """Whatever the age of the order: anew once it was taken away, and not while the order waits with it in place."""
