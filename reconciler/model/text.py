@@ -16,13 +16,14 @@ _UNSAFE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 def clean(text: str, limit: int = LIMIT) -> str:
     r"""Make text from outside safe for a terminal, a log and a page: at most `limit` characters, no control codes.
 
-    Characters of the Unicode categories Cc Cf Co Cs Cn Zl Zp become `\xNN` (or `\uNNNN`, `\UNNNNNNNN`).
+    Characters of the Unicode categories Cc Cf Co Cs Cn Zl Zp become `\xNN` (or `\uNNNN`, `\UNNNNNNNN`), and every
+    kind of space (Zs) the usual one.
     """
     cut = text[: limit + 1]
     if cut.isprintable():
         # nearly always: no character of those categories, a hundred times faster
         return cut if len(cut) <= limit else cut[: limit - 1] + "…"
-    safe = "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in cut)
+    safe = "".join(map(_made_safe, cut))
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
@@ -30,6 +31,11 @@ def some(names: Sequence[str], shown: int = 5) -> str:
     """List a few names and count the rest."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _made_safe(char: str) -> str:
+    kind = unicodedata.category(char)
+    return _escaped(char) if kind in _UNSAFE else " " if kind == "Zs" else char
 
 
 def _escaped(char: str) -> str:

@@ -87,6 +87,11 @@ def test_any_document_is_a_problem(value: Any) -> None:  # noqa: ANN401
     assert len(problem.sentence()) <= 500
 
 
+@pytest.mark.parametrize("detail", ["", " ", "\xa0", "\u3000\u2003"])
+def test_a_ca_without_a_word_is_told_by_its_status(detail: str) -> None:
+    assert problem_from({"detail": detail}, status=400).sentence() == "HTTP status 400"
+
+
 def test_subproblems_name_the_host() -> None:
     document = {
         "type": f"{URN}compound",

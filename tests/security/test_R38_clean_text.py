@@ -27,6 +27,7 @@ UNSAFE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
         ("line\u2028paragraph\u2029", r"line\u2028paragraph\u2029"),
         ("\U000e0041", r"\U000e0041"),
         ("\udc80", r"\udc80"),
+        ("no\u00a0break\u2003wide\u3000", "no break wide "),
         ("größe – 漢字 ☃", "größe – 漢字 ☃"),  # noqa: RUF001  a dash is text
     ],
 )

@@ -62,7 +62,7 @@ class Problem:
 
     def sentence(self) -> str:
         """Say it for a person, with what the CA says of single names and its own page of help."""
-        parts = [self.detail or f"HTTP status {self.status}"]
+        parts = [self.detail if self.detail.strip() else f"HTTP status {self.status}"]
         parts += [f"{sub.hostname or 'a name'}: {sub.detail}" for sub in self.subproblems[:3] if sub.detail]
         if self.help is not None:
             parts.append(f"see {self.help}")
