@@ -28,6 +28,7 @@ FORBIDDEN = [
     (("rubbish",), "critical"),
     (('0 issue "ca.example; accounturi=https://ca.example/acct/2"',), "only the account https://ca.example/acct/2"),
     (('0 issue "ca.example; validationmethods=dns-01"',), "only proof by dns-01"),
+    (('0 issue "ca.example; validationmethods="',), "no way of proof at all is allowed"),
     (('0 issue "ca.example; what is this"',), "none"),
 ]
 

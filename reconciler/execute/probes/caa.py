@@ -132,5 +132,6 @@ def _parameters(one: Property, by: Issuing) -> str | None:
         return f"only the account {account} may ask, ours is {by.account or 'not registered yet'}"
     methods = one.parameters.get("validationmethods")
     if methods is not None and not set(methods.split(",")) & set(by.types):
-        return f"only proof by {methods} is allowed, the site has {', '.join(by.types) or 'none'}"
+        allowed = f"only proof by {methods}" if methods.strip(", ") else "no way of proof at all"
+        return f"{allowed} is allowed, the site has {', '.join(by.types) or 'none'}"
     return None
