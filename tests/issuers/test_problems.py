@@ -140,6 +140,8 @@ def test_what_follows_from_a_refusal(
 
     assert isinstance(failure, kind)
     assert getattr(failure, "reason", None) == reason
+    bare = not document.startswith("{")
+    assert str(failure).startswith(f"{caught.value.problem.url} answered {status}: ") is bare
 
 
 def test_5xx_may_heal() -> None:

@@ -152,6 +152,8 @@ def raise_for(answer: Answer, now: datetime) -> None:
 def failure_of(problem: Problem) -> CertwrightError:
     """Say what follows from a refusal that nobody on the way knew better."""
     text = problem.sentence()
+    if problem.url and not problem.type:  # no words of an ACME server's: whoever answered, it was asked there
+        text = f"{problem.url} answered {problem.status}: {text}"
     if problem.code == "rateLimited" or problem.status == _TOO_MANY:
         return _limited(problem, text)
     match problem.code:
