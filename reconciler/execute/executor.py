@@ -30,7 +30,7 @@ class Steps(Protocol):
         """Do it."""
         ...
 
-    def skipped(self, change: Change, why: str, declared: Declared) -> None:
+    def skipped(self, ended: Outcome, declared: Declared) -> None:
         """Hear that it was not begun because something before it failed."""
         ...
 
@@ -167,7 +167,7 @@ class Executor:
     def _ended(self, state: _State, outcome: Outcome) -> Sequence[Outcome]:
         started, ended = state.book.finish(outcome)
         for one in ended:
-            if one.status is Status.SKIPPED and one.reason == Reason.DEPENDENCY_FAILED:
+            if one is not outcome and one.reason in (Reason.DEPENDENCY_FAILED, Reason.RATE_LIMITED):
                 self._note_skipped(one, state.declared)
         self._push(state, started)
         return ended
@@ -180,7 +180,7 @@ class Executor:
     def _note_skipped(self, one: Outcome, declared: Declared) -> None:
         """Let it be remembered; a store that cannot be written must not end the thread that all wait for."""
         try:
-            self._steps.skipped(one.change, one.message, declared)
+            self._steps.skipped(one, declared)
         except CertwrightError:
             return  # what it rests on has failed and is told
         except Exception as bug:  # noqa: BLE001  the border of one site

@@ -142,6 +142,8 @@ def _turn(change: Change) -> tuple[bool, int, str]:
 
 def _dependency(change: Change, ended: Outcome) -> Outcome:
     what = f"{ended.change.verb} of {ended.change.subject}"
+    if ended.status is Status.WAITING and ended.change.verb is Verb.REGISTER:
+        return Outcome(change, Status.WAITING, ended.reason, f"{what} waits: {ended.message}", ended.again)
     if ended.status is Status.WAITING:
         return Outcome(change, Status.WAITING, ended.reason, f"it comes after the {what}, which waits", ended.again)
     # what was given up because somebody else did it, or because we stop, is no failure further down either

@@ -23,6 +23,9 @@ LOCAL_FIRST: Final = timedelta(seconds=5)
 LOCAL_MOST: Final = timedelta(minutes=5)
 CA_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
 CA_EXPIRED_MOST: Final = timedelta(hours=1)
+# a CA that says "again in a second" each time, or names a time that is over, would be asked for ever without a pause
+CA_HASTE_LEAST: Final = timedelta(minutes=1)
+CA_HASTE_MOST: Final = timedelta(minutes=10)
 # a name that leads nowhere costs nobody anything, and mends itself seldom
 ASTRAY_STEPS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 # each try puts what was refused where the server finds it, for as long as its test takes
@@ -80,7 +83,7 @@ def after_failure(
     """Give the failures with one more; those of another spec `digest` are forgotten.
 
     `Stalled` sets `stalled`, `Waiting` only moves the time, `Failed.until` and `Transient.retry_after` overrule the
-    backoff.
+    backoff; a CA that wishes to be asked soon is asked ever later, from a minute to ten.
     """
     former = failures if failures is not None and failures.digest == digest else Failures()
     counted = replace(
@@ -88,7 +91,7 @@ def after_failure(
     )
     if isinstance(error, Stalled):
         return replace(counted, stalled=error.ends_when, next_attempt=None)
-    wished = _wished(error, now) or _stepped(error, counted, now)
+    wished = _wished(error, counted, now) or _stepped(error, counted, now)
     at = next_attempt(counted, now, not_after) if wished is None else min(max(wished, now), now + GREATEST_WAIT)
     return replace(counted, next_attempt=at)
 
@@ -106,12 +109,19 @@ def _counted(former: Failures, error: CertwrightError) -> Failures:
     return replace(former, local=former.local + 1)
 
 
-def _wished(error: CertwrightError, now: datetime) -> datetime | None:
+def _wished(error: CertwrightError, counted: Failures, now: datetime) -> datetime | None:
     if isinstance(error, Waiting | Failed):
-        return error.until
+        if error.until is None or not _of_ca(error):
+            return error.until
+        lasts = now - (counted.since or now)
+        return max(error.until, now + min(max(lasts, CA_HASTE_LEAST), CA_HASTE_MOST))
     if isinstance(error, Transient) and error.retry_after is not None:
         return now + timedelta(seconds=min(max(error.retry_after, 0.0), GREATEST_WAIT.total_seconds()))
     return None
+
+
+def _of_ca(error: Waiting | Failed) -> bool:
+    return error.blame == "ca" if isinstance(error, Failed) else error.reason == Reason.RATE_LIMITED
 
 
 def _last(error: CertwrightError, now: datetime) -> LastFailure:

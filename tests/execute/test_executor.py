@@ -42,11 +42,11 @@ class Doer:
         if self.full:
             raise OSError("the log is full")
 
-    def skipped(self, change: Change, why: str, declared: Declared) -> None:
-        del why, declared
+    def skipped(self, ended: Outcome, declared: Declared) -> None:
+        del declared
         if self.full:
             raise StoreError("the disk is full")
-        self.skips.append(change.id)
+        self.skips.append(ended.change.id)
 
     def __call__(self, change: Change, declared: Declared) -> Outcome:
         del declared

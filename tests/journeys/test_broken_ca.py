@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -93,6 +93,46 @@ def test_old_certificate_stays_and_the_site_backs_off(served: Stage, front: Fron
         served.shift = timedelta(minutes=30)
         served.settle()
         assert served.live("one").id != before.id
+
+
+HASTE: Final = ("0", "1", "Wed, 02 Dec 2020 10:00:00 GMT")
+
+
+@pytest.mark.parametrize("when", HASTE)
+@pytest.mark.parametrize("path", ["order-plz", "/dir", "sign-me-up"])
+def test_a_limit_that_is_over_at_once_is_no_leave_to_hammer(
+    stage: Stage, front: Front, pebble: Pebble, path: str, when: str
+) -> None:
+    front.inject(faults.refuse(429, problem="rateLimited", retry_after=when, detail="too many"), path, times=None)
+    write(stage, front, pebble.http_port, acme_site("one"))
+    stage.apply()
+    asked = len(front.seen)
+    [hold] = stage.diff().plan.holds
+    assert (hold.site, hold.reason, hold.failed) == ("one", "RateLimited", False)
+    assert "too many" in hold.message
+    assert hold.until is not None
+    with stage.app(read_only=True) as app:
+        assert timedelta(seconds=40) < hold.until - app.clock.now() <= timedelta(minutes=1)
+    stage.apply()
+    assert len(front.seen) == asked, "also by another process"
+    front.heal()
+    stage.shift = timedelta(minutes=2)
+    stage.settle()
+
+
+def test_a_limit_on_registering_holds_the_sites_that_wait_for_it(stage: Stage, front: Front, pebble: Pebble) -> None:
+    front.inject(faults.refuse(429, retry_after="1800"), "sign-me-up", times=None)
+    write(stage, front, pebble.http_port, acme_site("one"), acme_site("two"))
+    stage.apply()
+    assert {hold.site: hold.reason for hold in stage.diff().plan.holds} == dict.fromkeys(("one", "two"), "RateLimited")
+    asked = len(front.seen)
+    for minutes in (5, 25):
+        stage.shift = timedelta(minutes=minutes)
+        stage.apply()
+    assert len(front.seen) == asked
+    front.heal()
+    stage.shift = timedelta(minutes=31)
+    stage.settle()
 
 
 def test_answer_lost_after_finalize_costs_no_second_order(served: Stage, front: Front, pebble: Pebble) -> None:

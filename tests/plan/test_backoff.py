@@ -97,6 +97,24 @@ def test_the_other_side_wishes_a_time(error: CertwrightError, at: datetime, coun
     assert waits_until(a_year_ahead, "d", NOW) is None, "a wrong clock wrote it"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [Waiting("RateLimited", "x", NOW), Failed("CaUnavailable", "x", blame="ca", until=NOW + timedelta(seconds=1))],
+)
+def test_a_ca_that_wishes_to_be_asked_at_once_is_asked_ever_later(error: CertwrightError) -> None:
+    failures, now, waits = None, NOW, []
+    for _ in range(20):
+        failures = after_failure(failures, error, now, "d")
+        assert failures.next_attempt is not None
+        waits.append(failures.next_attempt - now)
+        now = failures.next_attempt
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (MINUTE, 10 * MINUTE)
+    # what is no wish of a CA's is not concerned
+    own = after_failure(failures, Failed("TakenOut", "x", until=now), now, "d")
+    assert own.next_attempt == now
+
+
 def _held(failures: Failures, **more: object) -> list[tuple[Reason, datetime | None]]:
     memory = Memory(failures={"issue": failures})
     plan = one_plan(site("a", issuers=(LE,), **more), ObservedSite("a", NoRevision(), memory=memory))

@@ -17,6 +17,7 @@ from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from reconciler.execute.rules import Makers, Rules
     from reconciler.model.desired import DesiredSite, IssuerSpec
@@ -59,7 +60,11 @@ class SiteSteps:
                 return self._with_lease(change, declared.sites[change.site or ""])
 
     def _register(self, change: Change, spec: IssuerSpec) -> Outcome:
-        account = self.issuers(spec).register()
+        try:
+            account = self.issuers(spec).register()
+        except Waiting as wait:
+            wait.until = self.rules.after_failure(None, wait, self.clock.now(), "").next_attempt or wait.until
+            raise
         return Outcome(change, Status.DONE, message=account.url or "" if account else "")
 
     def _clean_up(self, change: Change, declared: Declared) -> Outcome:
@@ -96,12 +101,15 @@ class SiteSteps:
         self.store.event(site, "Archived", "kept in archive/ for 30 days", self.clock.now())
         return Outcome(change, Status.DONE)
 
-    def skipped(self, change: Change, why: str, declared: Declared) -> None:
+    def skipped(self, ended: Outcome, declared: Declared) -> None:
         """Remember that an order could not be begun (account or server failed), so that it is not tried at once."""
-        site = declared.sites.get(change.site or "")
-        if change.verb is Verb.ISSUE and site is not None:
-            live = self.store.live([site.name])[site.name]
-            self._remember_failure(site, live, Failed(Reason.DEPENDENCY_FAILED, why))
+        site = declared.sites.get(ended.change.site or "")
+        if ended.change.verb is not Verb.ISSUE or site is None:
+            return
+        failure: Failed | Waiting = Failed(Reason.DEPENDENCY_FAILED, ended.message)
+        if ended.status is Status.WAITING and ended.again is not None:
+            failure = Waiting(ended.reason, ended.message, ended.again)
+        self._remember_failure(site, self.store.live([site.name])[site.name], failure)
 
     def _with_lease(self, change: Change, site: DesiredSite) -> Outcome:
         with self.store.claim(f"site/{site.name}", self.verb, self.wait) as lease:
@@ -142,7 +150,9 @@ class SiteSteps:
                     return self._left_to_a_person(change, site, lease, live)
                 key, issued, told = self.obtaining.obtain(change, site, lease, live)
             except (Failed, Waiting, Stalled, Transient) as failure:
-                self._remember_failure(site, live, failure)
+                again = self._remember_failure(site, live, failure)
+                if isinstance(failure, Waiting):
+                    failure.until = again or failure.until
                 raise
             if issued.key is not None and change.brought != f"import {issued.facts.fingerprint}":
                 text = "another certificate was brought meanwhile"
@@ -210,9 +220,10 @@ class SiteSteps:
         self.store.event(site.name, change.reason, f"{change.verb}: {clean(change.message)}", self.clock.now())
         return Outcome(change, Status.DONE, revision=revision)
 
-    def _remember_failure(self, site: DesiredSite, live: Live, failure: CertwrightError) -> None:
+    def _remember_failure(self, site: DesiredSite, live: Live, failure: CertwrightError) -> datetime | None:
+        """Remember it and write it down; give when it is tried again, None where nobody knows or nothing is kept."""
         if isinstance(failure, Waiting) and failure.reason == Reason.IN_FLIGHT:
-            return
+            return None
         now = self.clock.now()
         not_after = live.facts.not_after if isinstance(live, Revision) and not live.meta.placeholder else None
 
@@ -227,11 +238,12 @@ class SiteSteps:
             failures = {**memory.failures, "issue": after}
             return replace(memory, failures=failures, names=names, expired_since_attempt=since, handled_retry_at=tried)
 
-        self.store.remember(site.name, update)
+        kept = self.store.remember(site.name, update)
         reason = getattr(failure, "reason", type(failure).__name__)
         for one in failure.failures if isinstance(failure, NamesFailed) else (failure,):
             place = f" ({one.url})" if isinstance(one, Failed) and one.url else ""
             self.store.event(site.name, getattr(one, "reason", reason), clean(f"{one}{place}"), now)
+        return kept.failures["issue"].next_attempt
 
 
 def _id(live: Live) -> str | None:
