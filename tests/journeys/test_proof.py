@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli.shared import handshakes
 from reconciler.execute.probes.handshakes import FEW
 from tests.servers.identity import make_identity
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     import pytest
@@ -77,6 +78,33 @@ def test_a_name_that_a_block_of_the_users_answers_for(street: Street) -> None:
             "one.example.com": "Served",
             "www.one.example.com": "NameServedElsewhere",
         }
+
+
+def test_of_a_name_that_was_given_to_a_block_of_the_users_no_renewal_is_to_blame(street: Street) -> None:
+    """The site was served until somebody answered for it himself: its new certificate stays, and nobody refused it."""
+    street.write(street.quick("one", *NAMES))
+    street.stage.settle()
+    stranger = make_identity(street.stage.root / "stranger", *NAMES)
+    street.http(
+        f"server {{ listen {street.tls_port} ssl; server_name {' '.join(NAMES)}; "
+        f"ssl_certificate {stranger.certificate}; ssl_certificate_key {stranger.key}; }}"
+    )
+    former = street.stage.live("one")
+    street.web.reload()
+    until(lambda: street.served(NAMES[0]).fingerprint != former.facts.fingerprint, "nginx answers by the user's block")
+    reloads = street.web.reloads
+    street.stage.shift += timedelta(days=70)
+    reason, message = failed(street)
+    assert reason == "NotIncluded"
+    assert "refused" not in message
+    assert street.stage.live("one").id != former.id
+    assert street.web.reloads == reloads + 1
+    # what the user takes back is served at the next look, by the certificate that was renewed
+    street.http()
+    street.web.reload()
+    street.stage.shift += LATER
+    street.stage.settle()
+    street.assert_served("one", *NAMES)
 
 
 def test_what_a_proof_costs(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches.before import expected_of, had_it, has_to_load, owners_of, verifies
 from reconciler.execute.batches.pointers import of_proof
 from reconciler.execute.batches.rejecting import give_back, tried_again
 from reconciler.execute.batches.retreat import Retreat
-from reconciler.execute.probes import handshakes, judging
+from reconciler.execute.probes import handshakes
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch as Mode
-from reconciler.model.observed import Revision
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Activated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from reconciler.execute.batches.batch import Batch
+    from reconciler.execute.batches.before import Before
     from reconciler.execute.batches.swap import Switch
     from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.model.changes import Change
-    from reconciler.model.ports import Probe
 
     Seen = tuple[list[Expected], Mapping[Key, Answer]]
 
@@ -43,11 +43,6 @@ _MOVES: Final = 3
 _LOST: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE, Reason.NOTHING_LISTENS})
 
 
-def look_before(batch: Batch) -> Callable[[], frozenset[tuple[str, int]]]:
-    """Begin to look which (address, port) pairs answer TLS, beside the server's own test of what it will load."""
-    return handshakes.answering(_ports(batch) if batch.reload is not None and _verifies(batch) else ())
-
-
 def taken_up(batch: Batch, switch: Switch) -> Activated | None:
     """Let the server take up what it takes without its test and a reload; None where both are needed."""
     changed = batch.changed(switch)
@@ -58,12 +53,10 @@ def taken_up(batch: Batch, switch: Switch) -> Activated | None:
     return answer if answer.ok else None
 
 
-def activate(
-    batch: Batch, switch: Switch, reload: Change, before: frozenset[tuple[str, int]], taken: Activated | None = None
-) -> Outcome:
+def activate(batch: Batch, switch: Switch, reload: Change, before: Before, taken: Activated | None = None) -> Outcome:
     """Make the server take up what is in place, and prove it; the outcome is the reload's.
 
-    `before` are the (address, port) pairs that answered TLS; `taken` tells that it took up all of it already.
+    `before` is what was served until now; `taken` tells that the server took up all of it already.
     """
     sites = [name for name in _affected(batch) if name not in batch.failed]
     started = batch.bench.clock.monotonic()
@@ -73,7 +66,7 @@ def activate(
         outcome = bookkeeping.not_reloaded(batch, reload, answer)
         give_back(batch, sites, outcome.message)
         return outcome
-    if not _verifies(batch):
+    if not verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
     if answer.how == _RELOADED:
@@ -84,8 +77,8 @@ def activate(
     if quick is not None and _is_old(quick):
         answer = _in_full(batch, switch, answer)
     taking = 3 * (batch.bench.clock.monotonic() - started)
-    seconds = (_PROOF_SECONDS if before else _NOTHING_ANSWERED) + taking
-    closed = _closed_after(batch) + taking if before else math.inf
+    seconds = (_PROOF_SECONDS if before.answering else _NOTHING_ANSWERED) + taking
+    closed = _closed_after(batch) + taking if before.answering else math.inf
     seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds, closed)
     return _judge_proof(batch, switch, Proof(sites, before, seconds, closed, answer.how, *seen))
 
@@ -155,15 +148,9 @@ def _in_full(batch: Batch, switch: Switch, former: Activated) -> Activated:
 def _affected(batch: Batch) -> list[str]:
     """Give the sites that this reload concerns: in the batch, with something not loaded, or not seen served yet."""
     touched = {change.site for change in batch.files if change.site}
-    behind = [name for name in batch.seats if _has_to_load(batch, name)]
+    behind = [name for name in batch.seats if has_to_load(batch, name)]
     wanted = {*behind, *_unproven(batch)} - touched
     return sorted(touched | (wanted - _absent(batch, wanted) - _to_come(batch, wanted)))
-
-
-def _has_to_load(batch: Batch, name: str) -> bool:
-    entry = batch.entry(name)
-    as_loaded = entry.loaded_digest in (None, entry.digest) and not entry.restored
-    return batch.unbuilt or entry.loaded != batch.live_id(name) or not as_loaded
 
 
 def _absent(batch: Batch, names: set[str]) -> set[str]:
@@ -184,7 +171,7 @@ def _differs(batch: Batch, name: str) -> bool:
 
 def _unproven(batch: Batch) -> list[str]:
     """Give the sites that were not yet seen serving what is live: this reload may be made for their sake alone."""
-    if not _verifies(batch):
+    if not verifies(batch):
         return []
     remembered = batch.bench.store.memory(batch.seats)
     served = {name: memory.served.get(batch.name) for name, memory in remembered.items()}
@@ -195,22 +182,12 @@ def _unproven(batch: Batch) -> list[str]:
     ]
 
 
-def _verifies(batch: Batch) -> bool:
-    return batch.spec.verify.mode is not Mode.OFF and bool(batch.spec.verify.ports)
-
-
-def _ports(batch: Batch) -> Sequence[Probe]:
-    """Give handshakes with each port; whose names they ask for does not matter."""
-    seat = next(iter(batch.seats.values()), None)
-    return batch.target.probes(seat) if seat is not None else ()
-
-
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Of which sites, what answered before, how long one looks (at `closed` ports), `how`; what was wanted and seen."""
 
     sites: Sequence[str]
-    before: frozenset[tuple[str, int]]
+    before: Before
     seconds: float
     closed: float
     how: str
@@ -247,8 +224,8 @@ def _seen(batch: Batch, sites: Sequence[str], seconds: float, closed: float = ma
     """
     left = _MOVES
     while True:
-        expected = [one for name in sites for one in _expected(batch, name)]
-        seen = handshakes.prove(expected, _owners(batch), batch.bench.clock, seconds, closed)
+        expected = [one for name in sites for one in expected_of(batch, name)]
+        seen = handshakes.prove(expected, owners_of(batch), batch.bench.clock, seconds, closed)
         left -= 1
         right = all(answer.reason == Reason.SERVED for answer in seen.values())
         live = {} if right or batch.target.copies else batch.bench.store.live(sites)
@@ -257,30 +234,16 @@ def _seen(batch: Batch, sites: Sequence[str], seconds: float, closed: float = ma
         batch.live = {**batch.live, **live}
 
 
-def _owners(batch: Batch) -> Mapping[str, str]:
-    """Give whose certificate each fingerprint is, of those in use on this target."""
-    return {live.facts.fingerprint: name for name, live in batch.live.items() if isinstance(live, Revision)}
-
-
-def _expected(batch: Batch, name: str) -> list[Expected]:
-    live = batch.live.get(name)
-    if not isinstance(live, Revision) or name not in batch.seats:
-        return []
-    stored = batch.bench.store.revisions(name)
-    former = frozenset(one.facts.fingerprint for one in stored) - {live.facts.fingerprint}
-    probes = batch.target.probes(batch.seats[name])
-    return [judging.Expected(name, probe, live.facts.fingerprint, former) for probe in probes]
-
-
 def _worse(
     batch: Batch,
     expected: Sequence[Expected],
     seen: Mapping[Key, Answer],
-    before: frozenset[tuple[str, int]],
+    before: Before,
 ) -> dict[str, str]:
     """Give a sentence for each site whose port answered TLS and no longer does, or whose name lost its certificate.
 
-    Where nothing answered before this reload, nothing got worse by it; but what was refused before must be seen.
+    Where nothing or a stranger answered before this reload, nothing got worse by it; but what was refused before must
+    be seen.
     """
     found: dict[str, str] = {}
     remembered = batch.bench.store.memory({one.site for one in expected})
@@ -290,10 +253,9 @@ def _worse(
         answer = seen[one.key]
         if one.site in again and answer.reason is Reason.NOTHING_LISTENS:
             found.setdefault(one.site, f"after the reload {answer.message}")
-        if (one.probe.address, one.probe.port) not in before or answer.reason is Reason.NOT_YET_SEEN:
+        if (one.probe.address, one.probe.port) not in before.answering or answer.reason is Reason.NOT_YET_SEEN:
             continue
-        served = remembered[one.site].served.get(batch.name)
-        had = served is not None and (one.probe.port, one.probe.sni) in judging.proven(served.ports)
+        had = one.key not in before.astray and had_it(batch, remembered[one.site], one)
         if one.probe.port not in alive or (had and answer.reason in _LOST):
             found.setdefault(one.site, f"after the reload {answer.message}")
     return found

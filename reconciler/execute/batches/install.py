@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed, StoreError
 from reconciler.execute.batches import bookkeeping
 from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.activation import activate, look_before, looked, taken_up
+from reconciler.execute.batches.activation import activate, looked, taken_up
 from reconciler.execute.batches.adopting import Adopting
 from reconciler.execute.batches.batch import Batch, Bench, in_one_line
+from reconciler.execute.batches.before import look_before
 from reconciler.execute.batches.expel import expel
 from reconciler.execute.batches.former import known_of, put_back, read_record
 from reconciler.execute.batches.giving import give

@@ -128,6 +128,14 @@ def answering(probes: Sequence[Probe]) -> Callable[[], frozenset[tuple[str, int]
     return lambda: frozenset(place for place, answer in asked.items() if answer.result())
 
 
+def strangers(wanted: Sequence[Expected], owners: Mapping[str, str]) -> Callable[[], frozenset[Key]]:
+    """Begin to look for whom a stranger's certificate is shown now, one handshake each; what is returned gives them."""
+    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(wanted))))
+    asked = {one.key: pool.submit(_answer, one, owners) for one in wanted}
+    pool.shutdown(wait=False)
+    return lambda: frozenset(key for key, answer in asked.items() if answer.result().reason in judging.STRANGE)
+
+
 def _answers(probe: Probe) -> bool:
     try:
         tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
