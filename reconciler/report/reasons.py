@@ -152,11 +152,17 @@ _NEXT: Final[dict[str, str]] = {
     "Expired": "certwright why {site}",
     "NotYetSeen": "certwright apply {site}",
     "OldCertificateServed": (
-        "if it stays so, see that the Target's reload command reaches the server that listens there, then: "
-        "certwright retry {site}"
+        "look into the server's own error log for a reload that failed, and see that the Target's reload command "
+        "reaches the server that listens there; then: certwright retry {site}"
     ),
-    "NothingListens": "start the server, or turn TLS on at the port; then: certwright retry {site}",
-    "NotIncluded": "include our files in the server's configuration, then: certwright verify {site}",
+    "NothingListens": (
+        "start the server, or turn TLS on at the port; a reload that it gave up is in its own error log alone; "
+        "then: certwright retry {site}"
+    ),
+    "NotIncluded": (
+        "include our files in the server's configuration; a reload that it gave up is in its own error log alone; "
+        "then: certwright verify {site}"
+    ),
     "NameServedElsewhere": "take the name out of the other block, or out of the Site, then: certwright retry {site}",
     "NotServed": "certwright verify {site}",
     "Bug": "report it with the output of: certwright describe site {site}",

@@ -90,7 +90,7 @@ BAD = [
     ("Site", "{hostnames: [co.uk]}", 20, "public suffix"),
     ("Site", "{hostnames: [a_b.com]}", 20, "a_b.com"),
     ("Site", "{hostnames: [1]}", 20, "put it in quotes"),
-    ("Site", "{hostnames: []}", 19, "the list is empty"),
+    ("Site", "{hostnames: []}", 19, "the list is empty; where nothing is meant, leave the field out"),
     ("Site", "{hostnames: [a.com, a.com]}", 27, "`a.com` stands twice"),
     ("Site", "{hostnames: [a.com], targets: [x, nginx, {name: nginx, values: {a: b}}]}", 48, "`nginx` stands twice"),
     ("Server", "{defaults: {targets: [{name: nginx, values: {a: b}}, nginx]}}", 60, "`nginx` stands twice"),

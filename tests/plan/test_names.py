@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Failed, NamesFailed, Stalled
-from reconciler.model.changes import Reason
+from reconciler.model.changes import Hold, Reason
 from reconciler.model.desired import Http01, Listener, TlsAlpn01
 from reconciler.model.observed import Memory, NoRevision, OrderRecord, Proven
+from reconciler.plan.backoff import after_failure
 from reconciler.plan.issuing.case import Case
+from reconciler.plan.issuing.late import until_late
 from reconciler.plan.issuing.names import after_names, after_success, left_out, ordered_names, ways
 from reconciler.plan.issuing.policies import first_finding
 from reconciler.plan.issuing.stages import stage_hold, stops
@@ -105,6 +107,16 @@ def test_what_no_way_helps_is_left_out_at_once(error: Failed | Stalled) -> None:
     memory, gone_on = _after(one, error)
     assert gone_on == [True]
     assert ordered_names(one, NoRevision(), memory, NOW) == NAMES[:1]
+
+
+@pytest.mark.parametrize("names", [NAMES[1:], NAMES])
+def test_a_hold_tells_from_when_others_go_on_alone_where_there_are_others(names: tuple[str, ...]) -> None:
+    one = _site(WEB, mode="dropLate")
+    memory, _ = _after(one, *[_failed(name) for name in names])
+    memory = replace(memory, failures={"issue": after_failure(None, _failed(), NOW, one.digest)})
+    held = until_late(Case(one, revision(one), memory, NOW), Hold(Reason.BACKOFF, "1 attempt failed", site="a"))
+    assert held is not None
+    assert ("ordered without b.example.com" in held.message) is (names != NAMES)
 
 
 def test_a_ca_that_asks_to_wait_is_not_asked_at_once() -> None:

@@ -90,4 +90,4 @@ def test_a_failure_that_is_also_a_hold_has_a_next_step() -> None:
 def test_what_concerns_several_sites_names_a_command_that_can_be_typed() -> None:
     assert next_step("NotLoaded") == "certwright apply"
     assert next_step("NotLoaded", "mysite") == "certwright apply mysite"
-    assert next_step("NotIncluded", None) == "include our files in the server's configuration, then: certwright verify"
+    assert (next_step("NotIncluded", None) or "").endswith("; then: certwright verify")

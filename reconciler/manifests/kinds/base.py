@@ -58,7 +58,7 @@ def _distinct(value: object) -> object:
     if not isinstance(value, list | tuple):
         return value
     if not value:
-        raise ValueError("the list is empty")
+        raise ValueError("the list is empty; where nothing is meant, leave the field out")
     if len(value) > ITEMS_LIMIT:
         raise ValueError(f"the list has {len(value)} entries; at most {ITEMS_LIMIT} are allowed")
     seen: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.plan.issuing.names import LATE_SHARE, is_late, left_out
+from reconciler.plan.issuing.names import LATE_SHARE, is_late, left_out, remembered
 from reconciler.plan.issuing.renewal import lifetime
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def until_late(case: Case, held: Hold) -> Hold | None:
     name = failures.last.hostname if failures is not None and failures.last is not None else None
     if name in left_out(case.desired, case.live, case.memory, case.now):
         return None
-    waits = name in case.desired.names and len(case.desired.names) > 1 and case.desired.on_name_failure == "dropLate"
+    failed = {name, *remembered(case.desired, case.memory)}
+    others = set(case.desired.names) - failed  # where all have failed, none is ordered without the rest
+    waits = name in case.desired.names and others and case.desired.on_name_failure == "dropLate"
     if not waits or revision is None or is_late(revision, case.now):
         return held
     at = revision.facts.not_after - lifetime(revision) / LATE_SHARE

@@ -105,7 +105,8 @@ def _clock_wrong(case: Case, world: World) -> Hold | None:
         return None
     return Hold(
         Reason.CLOCK_WRONG,
-        f"this machine's clock is {duration_text(newest - case.now)} before the newest certificate of the store began",
+        f"this machine's clock says {case.now:%Y-%m-%d %H:%M} UTC, and the newest certificate of the store began "
+        f"at {newest:%Y-%m-%d %H:%M}",
         site=case.desired.name,
         ends_when="the clock is set, or `certwright renew` asks for a new certificate all the same",
         failed=True,
