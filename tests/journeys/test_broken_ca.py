@@ -135,6 +135,16 @@ def test_a_limit_on_registering_holds_the_sites_that_wait_for_it(stage: Stage, f
     stage.settle()
 
 
+def test_a_ca_that_does_not_answer_is_asked_once_for_all_sites(served: Stage, front: Front, pebble: Pebble) -> None:
+    """Not by each of them in turn, each as patiently as the first."""
+    fault = front.inject(faults.refuse(500), "/dir", times=None)
+    names = ("one", *(f"s{number}" for number in range(20)))
+    write(served, front, pebble.http_port, *(acme_site(name) for name in names))
+    served.apply()
+    assert fault.met <= 4
+    assert {hold.site: hold.reason for hold in served.diff().plan.holds} == dict.fromkeys(names[1:], "Backoff")
+
+
 def test_answer_lost_after_finalize_costs_no_second_order(served: Stage, front: Front, pebble: Pebble) -> None:
     front.forget()
     front.inject(faults.drop_after, "finalize")

@@ -28,6 +28,8 @@ _DIRECTORY_SECONDS: Final = 3600.0
 _NONCE_TRIES: Final = 10
 _SKEW: Final = timedelta(hours=1)
 _CLOCK_AGAIN: Final = timedelta(minutes=10)
+# long enough for all who waited their turn meanwhile: else each of a thousand sites waits a minute for itself
+_SILENT_SECONDS: Final = 5.0
 
 
 class Session:
@@ -50,15 +52,26 @@ class Session:
         self.account_lock = threading.Lock()
         self._lock = threading.Lock()
         self._known: tuple[float, Directory] | None = None
+        self._silent: tuple[float, Transient] | None = None
         self._date: tuple[str, datetime, float] | None = None
 
     def directory(self) -> Directory:
-        """Give the directory, read again each hour."""
+        """Give the directory, read again each hour. Who waited while it could not be read is told so at once."""
         with self._lock:
             if self._known is None or self.clock.monotonic() - self._known[0] > _DIRECTORY_SECONDS:
-                directory = read_directory(self._transport.patiently(self._get_directory), self.origin)
-                self._known = self.clock.monotonic(), directory
+                self._known = self.clock.monotonic(), self._read_directory()
             return self._known[1]
+
+    def _read_directory(self) -> Directory:
+        if self._silent is not None and self.clock.monotonic() - self._silent[0] < _SILENT_SECONDS:
+            raise Transient(str(self._silent[1]), self._silent[1].retry_after)
+        try:
+            answer = self._transport.patiently(self._get_directory)
+        except Transient as failure:
+            self._silent = self.clock.monotonic(), failure
+            raise
+        self._silent = None
+        return read_directory(answer, self.origin)
 
     def post_once(self, url: str, payload: bytes, signer: Signer) -> Answer:
         """Send a signed request that must not be done twice: not repeated once its connection broke after sending.
