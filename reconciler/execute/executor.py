@@ -7,11 +7,12 @@ import heapq
 import itertools
 import queue
 import threading
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.errors import CertwrightError, Failed, Waiting
-from reconciler.execute.schedule import Schedule
+from reconciler.execute.schedule import Schedule, is_of_target
 from reconciler.model.changes import Change, Plan, Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 
@@ -45,7 +46,7 @@ class Batches(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How an executor works: `workers` at once; `patience` seconds that a site may wait inside this run.
+    """How an executor works: `workers` at once for each issuer; `patience` seconds that a site may wait in this run.
 
     `gather`: start a target's batch half a second after its first part is ready and leave the rest to the next pass
     (the watch loop); False waits for all parts (`apply` reloads once, at its end).
@@ -63,7 +64,7 @@ class _State:
     book: Schedule
     declared: Declared
     lock: threading.Condition = field(default_factory=threading.Condition)
-    heap: list[tuple[float, int, int, Change]] = field(default_factory=list)
+    heaps: defaultdict[str, list[tuple[float, int, int, Change]]] = field(default_factory=lambda: defaultdict(list))
     busy: set[str] = field(default_factory=set)
     working: int = 0
     first_ready: dict[str, float] = field(default_factory=dict)
@@ -72,21 +73,27 @@ class _State:
 
 
 class Executor:
-    """Executes plans; one object may serve several at once, and they share its number of workers."""
+    """Executes plans; one object may serve several at once, and they share its number of workers.
+
+    What asks an issuer is done in a lane of its own, so that a CA which does not answer keeps nobody else waiting.
+    """
 
     def __init__(
         self, steps: Steps, batches: Batches, clock: Clock, pace: Pace, on_bug: Callable[[Change, Exception], None]
     ) -> None:
         """`on_bug` is told of an exception that no failure of the tree explains; the site's outcome is then `Bug`."""
         self._steps, self._batches, self._clock, self._pace, self._on_bug = steps, batches, clock, pace, on_bug
-        self._seats = threading.BoundedSemaphore(pace.workers)
+        self._seats: dict[str, threading.BoundedSemaphore] = {}
+        self._seating = threading.Lock()
 
     def __call__(self, plan: Plan, declared: Declared) -> Iterator[Outcome]:
         """Do the plan; outcomes come as changes end. When asked to stop, what was not begun is skipped."""
         state = _State(Schedule(plan), declared)
         with state.lock:
             self._push(state, state.book.ready())
-        threads = [self._start(self._work, state) for _ in range(min(self._pace.workers, max(1, len(plan.changes))))]
+        lanes = Counter(_lane(change) for change in plan.changes if not is_of_target(change))
+        crews = ((lane, min(self._pace.workers, count)) for lane, count in lanes.items())
+        threads = [self._start(self._work, state, lane) for lane, size in crews for _ in range(size)]
         threads.append(self._start(self._watch_batches, state))
         left = len({change.id for change in plan.changes})
         while left:
@@ -97,37 +104,40 @@ class Executor:
             thread.join()
 
     @staticmethod
-    def _start(work: Callable[[_State], None], state: _State) -> threading.Thread:
-        thread = threading.Thread(
-            target=work, args=(state,), daemon=True, name=f"certwright-{work.__name__.strip('_')}"
-        )
+    def _start(work: Callable[..., None], *given: object) -> threading.Thread:
+        thread = threading.Thread(target=work, args=given, daemon=True, name=f"certwright-{work.__name__.strip('_')}")
         thread.start()
         return thread
 
     def _push(self, state: _State, changes: Sequence[Change], at: float = 0.0) -> None:
         for change in changes:
-            heapq.heappush(state.heap, (at, change.rank, next(state.number), change))
+            heapq.heappush(state.heaps[_lane(change)], (at, change.rank, next(state.number), change))
         state.lock.notify_all()
 
-    def _work(self, state: _State) -> None:
-        while (change := self._take(state)) is not None:
-            with self._seats:
+    def _seat(self, lane: str) -> threading.BoundedSemaphore:
+        with self._seating:
+            return self._seats.setdefault(lane, threading.BoundedSemaphore(self._pace.workers))
+
+    def _work(self, state: _State, lane: str) -> None:
+        while (change := self._take(state, lane)) is not None:
+            with self._seat(lane):
                 outcome = self._guarded(change, state.declared)
             with state.lock:
                 state.working -= 1
                 if not self._again(state, outcome):
                     self._finish(state, outcome)
 
-    def _take(self, state: _State) -> Change | None:
+    def _take(self, state: _State, lane: str) -> Change | None:
         with state.lock:
+            heap = state.heaps[lane]
             while state.book.pending():
                 if self._clock.stopping():
                     self._abandon(state)
                     return None
-                if state.heap and state.heap[0][0] <= self._clock.monotonic():
+                if heap and heap[0][0] <= self._clock.monotonic():
                     state.working += 1
-                    return heapq.heappop(state.heap)[3]
-                pause = state.heap[0][0] - self._clock.monotonic() if state.heap else 1.0
+                    return heapq.heappop(heap)[3]
+                pause = heap[0][0] - self._clock.monotonic() if heap else 1.0
                 state.lock.wait(timeout=min(max(pause, 0.001), 1.0))
             return None
 
@@ -188,9 +198,10 @@ class Executor:
 
     def _abandon(self, state: _State) -> None:
         """Skip all that was not begun: the stop flag is set."""
-        while state.heap:
-            change = heapq.heappop(state.heap)[3]
-            self._finish(state, Outcome(change, Status.SKIPPED, "Stopped", "stopped before it began"))
+        for heap in list(state.heaps.values()):
+            while heap:
+                change = heapq.heappop(heap)[3]
+                self._finish(state, Outcome(change, Status.SKIPPED, "Stopped", "stopped before it began"))
         for target, changes in state.book.batches():
             if target not in state.busy:
                 for change in changes:
@@ -228,7 +239,7 @@ class Executor:
 
         No plan should be like that; if one is, it ends all the same, and what is left is the next pass's.
         """
-        if due or state.heap or state.busy or state.working:
+        if due or any(state.heaps.values()) or state.busy or state.working:
             return []
         ready = sorted(state.book.partly_ready())[:1]
         for change in () if ready else state.book.left():
@@ -270,3 +281,8 @@ class Executor:
         told = {outcome.change.id for outcome in outcomes}
         text = f"nothing was said of it by the batch of {target}; this is a bug of certwright"
         return [*outcomes, *(Outcome(one, Status.FAILED, Reason.BUG, text) for one in changes if one.id not in told)]
+
+
+def _lane(change: Change) -> str:
+    """Give the issuer that a change asks; empty for what asks none."""
+    return change.issuer or "" if change.verb in (Verb.REGISTER, Verb.ISSUE) else ""

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from reconciler.errors import Failed, HeldBy, StoreError, Waiting
 from reconciler.execute.executor import Executor, Pace
@@ -12,6 +14,7 @@ from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Declared
 from tests.builders import SteadyClock
 from tests.execute.plans import chain, done, install, issue, reload
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +36,10 @@ class Doer:
     clock: SteadyClock = field(default_factory=SteadyClock)
 
     def run(self, plan: Plan, pace: Pace | None = None) -> dict[str, Outcome]:
-        executor = Executor(self, self._batch, self.clock, pace or Pace(4), self._on_bug)
-        return {outcome.change.id: outcome for outcome in executor(plan, NOTHING)}
+        return {outcome.change.id: outcome for outcome in self.executor(pace or Pace(4))(plan, NOTHING)}
+
+    def executor(self, pace: Pace) -> Executor:
+        return Executor(self, self._batch, self.clock, pace, self._on_bug)
 
     def _on_bug(self, change: Change, bug: Exception) -> None:
         del change
@@ -148,6 +153,40 @@ def test_order_in_flight_is_asked_again_and_others_go_on_meanwhile() -> None:
     outcomes = doer.run(plan, Pace(1))
     assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
     assert doer.begun.index(plan.changes[1].id) == 1, "b is not kept waiting by a"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_issuer_that_does_not_answer_keeps_no_other_waiting(*, together: bool) -> None:
+    """Neither in its plan, nor in one that comes while it is asked."""
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(change: Change) -> Outcome:
+        begun.release()
+        assert release.wait(10)
+        return done(change)
+
+    silent = [replace(issue(f"s{number}"), issuer="silent") for number in range(9)]
+    other = replace(issue("other"), issuer="other", rank=3)
+    doer = Doer({one.site or "": hang for one in silent})
+    executor = doer.executor(Pace(3))
+    ended: list[Outcome] = []
+
+    def run(*changes: Change) -> threading.Thread:
+        thread = threading.Thread(target=lambda: ended.extend(executor(Plan(changes), NOTHING)))
+        thread.start()
+        return thread
+
+    threads = [run(*silent, other)] if together else [run(*silent)]
+    for _ in range(3):
+        assert begun.acquire(timeout=10)
+    threads += [] if together else [run(other)]
+    until(lambda: other.id in doer.begun, "the other issuer is asked")
+    assert not begun.acquire(blocking=False), "the silent one is asked by three at once"
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert {one.status for one in ended} == {Status.DONE}
+    assert len(ended) == 10
 
 
 def test_wait_beyond_the_patience_ends_the_change() -> None:
