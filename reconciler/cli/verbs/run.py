@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 @verb(uses=("manifests", "state", "server", "lock_timeout"))
-@click.option("--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Sites worked on at once, for each issuer.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Sites worked on at once, for each issuer.",
+)
 @click.option("--no-watch", is_flag=True, help="Take no watches from the kernel; edits are found by walking the tree.")
 def run(settings: Settings, *, workers: int, no_watch: bool) -> int:
     """Watch the manifests and keep everything as they say: converge after each edit, renew in time, repair drift.
