@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import log
+from reconciler.errors import HeldBy
 from reconciler.model.changes import Verb
 from reconciler.model.outcomes import Status
 
@@ -51,16 +52,13 @@ class Journal:
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell how a change ended."""
-        change, word = outcome.change, outcome.status.value
+        change, word = outcome.change, "left" if _is_held(outcome) else outcome.status.value
         why = f"{change.reason}: {change.message}" if change.message else f"{change.reason}"
         text = f"{word} {change.verb} {_where(change)} ({why})"
         ended = ": ".join(part for part in (str(outcome.reason), outcome.message) if part)
         again = f"; again at {_time(outcome.again)}" if outcome.again else ""
         shown = f" -> {ended}" if ended else ""
-        level = (
-            logging.DEBUG if outcome.status is Status.DONE and change.verb is Verb.REFRESH else _LEVELS[outcome.status]
-        )
-        self._log.log(level, "%s", f"{text}{shown}{again}")
+        self._log.log(_level(outcome), "%s", f"{text}{shown}{again}")
 
     def problems(self, found: Sequence[Problem]) -> None:
         """Tell what is wrong with the manifests."""
@@ -117,6 +115,21 @@ class Journal:
             if count > _FEW:
                 sample = next(hold for hold in begun if hold.reason is reason)
                 self._log.warning("%s", f"hold {reason}: {count} sites, such as {_subject(sample)}: {sample.message}")
+
+
+def _is_held(outcome: Outcome) -> bool:
+    """Tell whether another process is at work on it: a person's `apply` or `request` is no fault of ours."""
+    return outcome.reason == HeldBy.__name__
+
+
+def _level(outcome: Outcome) -> int:
+    if _is_held(outcome):
+        return logging.INFO
+    return (
+        logging.DEBUG
+        if outcome.status is Status.DONE and outcome.change.verb is Verb.REFRESH
+        else _LEVELS[outcome.status]
+    )
 
 
 def _where(change: Change) -> str:
