@@ -30,6 +30,5 @@ def _described(name: str, report: Report, former: Mapping[str, object] | None) -
     choice = None
     if isinstance(observed.live, Revision) and not observed.live.meta.placeholder:
         choice = renewal.choose_renewal(name, observed.live, desired.renewal, observed.memory.renewal)
-    records = {name: seen.record for name, seen in report.world.targets.items()}
-    broken = {name: record.failures for name, record in records.items() if record is not None}
-    return site_item(desired, observed, report.now, report.plan.holds, former, choice, broken=broken)
+    held = report.holds_by_site.get(name, ())
+    return site_item(desired, observed, report.now, held, former, choice, broken=report.broken_targets)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.model.changes import Reason
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.model.changes import Plan
-    from reconciler.model.observed import World
+    from reconciler.model.changes import Hold, Plan
+    from reconciler.model.observed import Failures, World
     from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits
 
 _PASSES: Final = 5
@@ -64,7 +66,7 @@ class Observing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """What a pass saw, wanted and did. `quiet` counts the sites that needed no look."""
 
@@ -75,6 +77,20 @@ class Report:
     scope: Scope
     quiet: int = 0
     outcomes: tuple[Outcome, ...] = ()
+
+    @cached_property
+    def holds_by_site(self) -> Mapping[str, Sequence[Hold]]:
+        """Sort the holds out once: a limit of a CA's may hold every site, and each of them is described."""
+        found: defaultdict[str, list[Hold]] = defaultdict(list)
+        for hold in self.plan.holds:
+            found[hold.site or ""].append(hold)
+        return found
+
+    @cached_property
+    def broken_targets(self) -> Mapping[str, Failures]:
+        """Give the failures of targets as wholes, by name."""
+        records = {name: seen.record for name, seen in self.world.targets.items()}
+        return {name: record.failures for name, record in records.items() if record is not None}
 
 
 @dataclass(frozen=True, slots=True)
