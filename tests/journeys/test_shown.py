@@ -48,10 +48,10 @@ def test_a_row_that_cannot_be_read_is_made_anew(stage: Stage, text: str) -> None
 def test_a_bug_of_one_site_is_told_of_that_site_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     real = site_json.site_item
 
-    def broken(desired: Any, *rest: Any) -> Any:  # noqa: ANN401
+    def broken(desired: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401
         if desired.name == "a":
             raise KeyError("what we forgot")
-        return real(desired, *rest)
+        return real(desired, *rest, **more)
 
     names = {name: (f"{name}.example.com", f"www.{name}.example.com") for name in "ab"}
     stage.write("sites.yaml", *(ca_site(name, *both) for name, both in names.items()))
