@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -50,6 +50,10 @@ class Inventory:
         """Give the revision that copies hold, None if there are none or they differ."""
         held = {file.revision for file in self.files if file.revision}
         return held.pop() if len(held) == 1 else None
+
+    def put_back(self, files: tuple[InstalledFile, ...]) -> Inventory:
+        """Give it with files that were put back."""
+        return replace(self, files=files, restored=True)
 
     @property
     def digest(self) -> str:

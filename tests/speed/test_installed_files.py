@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.ports import Scope
+from reconciler.model.ports import Limits, Scope
+from reconciler.store.files import FileStore
 from tests.journeys.stage import SERVER, Stage, document, site
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reconciler.model.observed import Inventory
 
 COUNT = 40
 TYPES = {"nginx": {"layout": "vhost"}, "apache": {"layout": "vhost"}, "haproxy": {}}
@@ -87,3 +90,25 @@ def test_one_more_site_costs_one_look_at_what_all_share(stage: Stage) -> None:
     assert [line for line in text.splitlines() if line.startswith("# site")] == sorted(
         line for line in text.splitlines() if line.startswith("# site")
     )
+
+
+def test_a_reload_for_one_site_reads_the_records_of_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the servers' directories is looked at before each reload: by its names and times alone."""
+    read: set[str] = set()
+    real = FileStore.inventory_of
+
+    def counted(store: FileStore, target: str, name: str) -> Inventory | None:
+        read.add(name)
+        return real(store, target, name)
+
+    stage.settle()
+    again = {"annotations": {"certwright/renewAt": "1"}}
+    stage.write("sites.yaml", *(site(f"s{n}", issuers=["self-signed"], targets=list(TYPES), **again) for n in (0,)))
+    stage.write("rest.yaml", *(site(f"s{n}", issuers=["self-signed"], targets=list(TYPES)) for n in range(1, COUNT)))
+    with stage.app() as app:
+        report = app.engine.look(Scope(sites=frozenset({"s0"})), Limits())
+        monkeypatch.setattr(FileStore, "inventory_of", counted)
+        done = app.engine.done(report, app.executor(), lambda _outcome: None)
+    assert {one.change.verb for one in done.outcomes} == {"issue", "install", "reload"}
+    assert {one.status for one in done.outcomes} == {"done"}
+    assert read == {"s0"}

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches import amiss, bookkeeping
 from reconciler.execute.batches.before import expected_of, had_it, has_to_load, owners_of, verifies
 from reconciler.execute.batches.pointers import of_proof
 from reconciler.execute.batches.rejecting import give_back, tried_again
@@ -61,6 +61,8 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: Before, taken
     sites = [name for name in _affected(batch) if name not in batch.failed]
     started = batch.bench.clock.monotonic()
     answer = taken if taken is not None else _reloaded(batch, switch)
+    if answer.ok and taken is None:
+        answer, sites = _once_more(batch, switch, answer, sites)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
     if not answer.ok:
         outcome = bookkeeping.not_reloaded(batch, reload, answer)
@@ -81,6 +83,21 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: Before, taken
     closed = _closed_after(batch) + taking if before.answering else math.inf
     seen = quick if quick is not None and _is_right(quick) else _seen(batch, sites, seconds, closed)
     return _judge_proof(batch, switch, Proof(sites, before, seconds, closed, answer.how, *seen))
+
+
+def _once_more(batch: Batch, switch: Switch, answer: Activated, sites: list[str]) -> tuple[Activated, list[str]]:
+    """Put back what somebody changed while the server was tested and reloaded, and reload once more.
+
+    Where that fails these sites count as not loaded.
+    """
+    late = amiss.put_back(batch, switch)
+    if not late:
+        return answer, sites
+    amiss.keep(batch)
+    again = _in_full(batch, switch, Activated(ok=False, output=""))
+    if again.ok:
+        return again, sorted(late | {name for name in _affected(batch) if name not in batch.failed} - {""})
+    return answer, [name for name in sites if name not in late]
 
 
 def _closed_after(batch: Batch) -> float:

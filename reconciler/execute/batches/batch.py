@@ -12,7 +12,7 @@ from reconciler.model.observed import BrokenRevision, Inventory, Revision
 from reconciler.model.ports import Tested
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from reconciler.execute.batches.hands import LocalHands
     from reconciler.execute.batches.swap import Switch
@@ -40,6 +40,8 @@ class Batch:
 
     `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
     `beside[site]`: what was done to a site for the sake of the others, taken out or put back; remembered already too.
+    `amiss[site]`: what of it somebody changed meanwhile and was put back, not remembered yet. `left_out` gives a site
+    that is declared and not in this pass, with its seat.
     The site "" stands for the files that belong to the target and to no site. `in_full`: the server did not take up
     alone what changed, so it is tested and reloaded. `unbuilt`: what the target's command made was changed or is gone,
     so that nothing is known of what is served.
@@ -55,9 +57,11 @@ class Batch:
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     beside: dict[str, Outcome] = field(default_factory=dict)
+    amiss: dict[str, str] = field(default_factory=dict)
     in_full: bool = False
     unbuilt: bool = False
     shared: SharedFiles = field(default_factory=SharedFiles)
+    left_out: Callable[[str], tuple[DesiredSite, SiteOnTarget] | None] = lambda _site: None
     _entries: dict[str, Inventory] = field(default_factory=dict)
 
     @property
@@ -95,6 +99,17 @@ class Batch:
             return self.bench.store.inventory_of(self.name, site) or Inventory(site)
         record = self.bench.store.targets().get(self.name)
         return record.shared if record else Inventory("")
+
+    def take_in(self, site: str) -> bool:
+        """Take a site in that this pass left out; tell whether it is here now, and nobody wants it left as it is."""
+        if site and site not in self.seats:
+            found = self.left_out(site)
+            if found is None:
+                return False
+            self.desired, self.seats = {**self.desired, site: found[0]}, {**self.seats, site: found[1]}
+        if site and site not in self.live:
+            self.live = {**self.live, **self.bench.store.live([site])}
+        return not site or (site in self.desired and not self.desired[site].suspend)
 
     def concerned(self, site: str) -> Concerned:
         """Give a site as memory is written for it."""

@@ -36,6 +36,10 @@ class SharedFiles:
             raise Failed(Reason.FOREIGN_FILE, f"{path} is not ours and stands where ours should; move it away")
         return None if site not in parted.blocks else replace(content, data=parted.blocks[site].encode())
 
+    def forget(self) -> None:
+        """Let each file be read anew."""
+        self._files.clear()
+
     def is_empty(self, path: str) -> bool:
         """Tell whether no site has a block there: the file is gone, or somebody wrote another in its place."""
         return not self._read(path)[1].blocks

@@ -165,7 +165,11 @@ def _of_whom(batch: Batch, tested: Tested) -> str:
         return f"; it is of site {site}: mend that, then: certwright retry {site}"
     told = (pair for pair in ours if f"{pair[1].path}:" in f"{tested.output}:")
     site = next((site for site, one in told if not one.fragment and _is_changed(one)), None)
-    return "" if site is None else f"; somebody changed that file of site {site}: certwright apply {site} puts it back"
+    if site is None:
+        return ""
+    free = batch.take_in(site) or site not in batch.desired
+    way = f"certwright apply {site} puts it back" if free else "it is suspended, so put the file back, or resume it"
+    return f"; somebody changed that file of site {site}: {way}"
 
 
 def _is_changed(file: InstalledFile) -> bool:

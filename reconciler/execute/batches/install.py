@@ -6,10 +6,11 @@ Under the target's lease; takes no site's lease meanwhile: reads `live`, which i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, StoreError
-from reconciler.execute.batches import bookkeeping
+from reconciler.execute.batches import amiss, bookkeeping
 from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.activation import activate, looked, taken_up
 from reconciler.execute.batches.adopting import Adopting
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.execute.batches.hands import LocalHands
     from reconciler.execute.remember import Remembering
     from reconciler.model.changes import Change
-    from reconciler.model.desired import TargetSpec
+    from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.ports import Clock, Declared, Lease, SiteOnTarget, Store, Target
 
 
@@ -59,8 +60,17 @@ class TargetBatches:
             bench = Bench(self.store, self.hands, self.clock, self.memory, self.verb)
             seats = self.seats(target, declared)
             batch = Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites)
+            batch.left_out = partial(self._left_out, target, declared)
             outcomes = run(batch)
             return [*outcomes, *batch.beside.values()]
+
+    def _left_out(self, target: str, declared: Declared, site: str) -> tuple[DesiredSite, SiteOnTarget] | None:
+        """Give a declared site that the pass left out, as its manifests were last understood, and its seat."""
+        meant = self.store.meaning([site]).get(site) if site in declared.names else None
+        if meant is None:
+            return None
+        seat = self.seats(target, replace(declared, sites={site: meant})).get(site)
+        return None if seat is None else (meant, seat)
 
     def _recover_others(self, target: str, changes: Sequence[Change]) -> None:
         """Put back first what was left half-way on a target that had these files before, as under another name."""
@@ -109,11 +119,14 @@ def run(batch: Batch) -> list[Outcome]:
     if _came_to_nothing(batch):
         return _left_alone(batch, switch)
     taken = taken_up(batch, switch)
+    if taken is None and batch.reload is not None:
+        amiss.put_back(batch, switch)
     broken = _judge_test(batch, switch, _tested(batch, switch)) if taken is None else None
     if broken is None and _orphans(batch, switch):
         taken, broken = None, _judge_test(batch, switch, _tested(batch, switch))
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
+    amiss.keep(batch)
     give(batch, switch)
     outcomes = []
     if batch.reload is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Failed
 from reconciler.execute.batches import bookkeeping
 from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.staging import swaps_of
+from reconciler.execute.batches.staging import is_as_installed, swaps_of
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 
@@ -23,7 +23,7 @@ def restored(batch: Batch) -> list[Outcome]:
     names = [change.site for change in batch.files if change.site]
     batch.live = batch.bench.store.live(names)
     found = swaps_of(batch)
-    stale = {swap.site for swap in found if not _is_former(batch, swap)}
+    stale = {swap.site for swap in found if not is_as_installed(batch, swap)}
     if batch.target.copies:
         stale |= {name for name in names if batch.entry(name).loaded != batch.live_id(name)}
     late = [change for change in batch.files if (change.site or "") in stale]
@@ -33,16 +33,6 @@ def restored(batch: Batch) -> list[Outcome]:
     bookkeeping.keep_restored(batch, switch)
     skipped = [Outcome(one, Status.SKIPPED, Reason.NO_LONGER_PLANNED, "left to the next pass") for one in late]
     return [*skipped, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
-
-
-def _is_former(batch: Batch, swap: swaps.Swap) -> bool:
-    """Tell whether a swap makes a file what the inventory has."""
-    known = next((file for file in batch.entry(swap.site).files if file.path == swap.path), None)
-    after = swap.after
-    if known is None or after is None:
-        return False
-    rights = (after.digest, after.mode, after.uid, after.gid)
-    return rights == (known.digest, known.mode, known.uid, known.gid)
 
 
 def put_in_place(batch: Batch, switch: swaps.Switch) -> None:

@@ -54,12 +54,51 @@ def _spared(batch: Batch, change: Change) -> frozenset[str]:
     return frozenset(file.path for file in batch.entry(change.site or "").files if file.path not in named)
 
 
+def swaps_as_installed(batch: Batch, site: str) -> list[swaps.Swap]:
+    """Give the swaps that make a site's files what they were installed as; none where anything else is wanted now.
+
+    Of "" the files that belong to the target. A site that the pass left out is taken in.
+    """
+    if not batch.take_in(site):
+        return []
+    seat = batch.seats.get(site)
+    rendered = batch.target.render([seat]) if seat is not None else {}
+    artifacts = rendered.get(site, ()) if site else batch.target.shared(list(batch.seats.values()))
+    if isinstance(artifacts, Refusal) or (site and batch.live_id(site) is None):
+        return []
+    batch.shared.forget()
+    found = _of_site(batch, site, artifacts, revision=held_by_copies(batch, site))
+    found = [swap for swap in found if swap.part is not Part.TASK]
+    return found if all(is_as_installed(batch, swap) for swap in found) else []
+
+
+def held_by_copies(batch: Batch, site: str) -> str | None:
+    """Give the revision that a site's copies are of, else the one in use; that too where the former is gone."""
+    had = batch.entry(site).revision
+    stored = {revision.id for revision in batch.bench.store.revisions(site)} if site and had else ()
+    return had if had in stored else batch.live_id(site)
+
+
+def is_as_installed(batch: Batch, swap: swaps.Swap) -> bool:
+    """Tell whether a swap makes a file what the inventory has."""
+    known = next((file for file in batch.entry(swap.site).files if file.path == swap.path), None)
+    after = swap.after
+    if known is None or after is None:
+        return False
+    rights = (after.digest, after.mode, after.uid, after.gid)
+    return rights == (known.digest, known.mode, known.uid, known.gid)
+
+
 def _of_site(
-    batch: Batch, site: str, artifacts: Collection[Artifact], spared: frozenset[str] = frozenset()
+    batch: Batch,
+    site: str,
+    artifacts: Collection[Artifact],
+    spared: frozenset[str] = frozenset(),
+    revision: str | None = None,
 ) -> list[swaps.Swap]:
     ours = {file.path: file for file in batch.entry(site).files}
-    revision = batch.live_id(site)
-    bundle = _bundle(batch, site, artifacts)
+    revision = revision or batch.live_id(site)
+    bundle = _bundle(batch, site, artifacts, revision)
     found = []
     for artifact in artifacts:
         if artifact.fragment:
@@ -107,8 +146,7 @@ def _check_whole(batch: Batch, path: str) -> None:
         raise Failed(Reason.HANDOVER_PENDING, text)
 
 
-def _bundle(batch: Batch, site: str, artifacts: Collection[Artifact]) -> Bundle | None:
-    revision = batch.live_id(site)
+def _bundle(batch: Batch, site: str, artifacts: Collection[Artifact], revision: str | None) -> Bundle | None:
     if revision is None or all(artifact.text is not None for artifact in artifacts):
         return None
     return batch.bench.store.bundle(site, revision)
