@@ -105,8 +105,10 @@ class FileFact:
     RESTORE: ours, and someone changed it. FOREIGN: not ours, stands where ours should (`existing: refuse`).
     REFUSED: the path cannot be used; `message` says why. `before` and `after` are texts of `config` files only.
     `rights` says whose it will be, or how mode and owner are to change; `same` that the content stays as it is.
-    `former`: a RESTORE brings back exactly what was installed, which is what is wanted now. `torn`: its lines stood in
-    a file that sites share, and nobody's are there now, or they are without their mark, so that others' go over them.
+    `former`: a RESTORE brings back exactly what was installed, which is what is wanted now. `as_left`: what was
+    installed is wanted now, but maybe of another certificate; a RESTORE, or an UPDATE for that alone. `torn`: its lines
+    stood in a file that sites share, and nobody's are there now, or they are without their mark, so that others' go
+    over them.
     `fragment`: sites share the file, so that it is never adopted.
     """
 
@@ -119,6 +121,7 @@ class FileFact:
     rights: str = ""
     same: bool = False
     former: bool = False
+    as_left: bool = False
     torn: bool = False
     fragment: bool = False
 

@@ -42,7 +42,7 @@ def block_fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, site
         return FileFact(artifact.path, artifact.part, change)
     # half of a file that is gone altogether would be loaded in the place of nothing
     former = change is FileChange.RESTORE and known is not None and bool(parted.blocks) and _holds(artifact, known)
-    fact = FileFact(artifact.path, artifact.part, change, message, before, artifact.text, former=former)
+    fact = FileFact(artifact.path, artifact.part, change, message, before, artifact.text, former=former, as_left=former)
     astray = before is None and parted.holds(artifact.text or "")
     fact = replace(fact, torn=known is not None and (astray or not parted.blocks))
     return _writable(disk, fact)

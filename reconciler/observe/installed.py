@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Artifact
 
 _LEFT_ALONE: Final = frozenset({FileChange.NONE, FileChange.FOREIGN, FileChange.REFUSED})
+_OF_OURS: Final = frozenset({FileChange.RESTORE, FileChange.UPDATE})
 _WAY_OUT: Final = (
     "give each site a path of its own",
     "give each target a directory of its own (two that change places: move one to a third directory first)",
@@ -138,8 +139,9 @@ def _fact(disk: Disk, artifact: Artifact, known: InstalledFile | None, case: Cas
         change, message = _revision(known, case.live)
     rights = _rights(artifact, known, facts, owner, born)
     same = message == rights != "" and (known is None or _revision(known, case.live)[0] is FileChange.NONE)
-    former = change is FileChange.RESTORE and known is not None and _is_wanted(artifact, known, owner, case.live)
-    return FileFact(artifact.path, artifact.part, change, message, before, after, rights, same, former)
+    as_left = change in _OF_OURS and known is not None and _wish(artifact, known, owner)[0] is FileChange.NONE
+    former = as_left and change is FileChange.RESTORE and _is_of_live(artifact, known, case.live)
+    return FileFact(artifact.path, artifact.part, change, message, before, after, rights, same, former, as_left)
 
 
 def _rights(
@@ -200,10 +202,9 @@ def _wish(artifact: Artifact, known: InstalledFile, owner: Owner) -> tuple[FileC
     return (FileChange.UPDATE, rights) if rights else (FileChange.NONE, "")
 
 
-def _is_wanted(artifact: Artifact, known: InstalledFile, owner: Owner, live: Live) -> bool:
-    """Tell whether a file as we left it is what is wanted now."""
-    same = artifact.text is not None or _revision(known, live)[0] is FileChange.NONE
-    return same and _wish(artifact, known, owner)[0] is FileChange.NONE
+def _is_of_live(artifact: Artifact, known: InstalledFile | None, live: Live) -> bool:
+    """Tell whether a file as we left it is of the certificate in use, or the same for each."""
+    return known is not None and (artifact.text is not None or _revision(known, live)[0] is FileChange.NONE)
 
 
 def _revision(known: InstalledFile, live: Live) -> tuple[FileChange, str]:

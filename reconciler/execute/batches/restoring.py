@@ -23,9 +23,7 @@ def restored(batch: Batch) -> list[Outcome]:
     names = [change.site for change in batch.files if change.site]
     batch.live = batch.bench.store.live(names)
     found = swaps_of(batch)
-    stale = {swap.site for swap in found if not is_as_installed(batch, swap)}
-    if batch.target.copies:
-        stale |= {name for name in names if batch.entry(name).loaded != batch.live_id(name)}
+    stale = {swap.site for swap in found if not is_as_installed(batch, swap, other=batch.target.copies)}
     late = [change for change in batch.files if (change.site or "") in stale]
     batch.changes = tuple(change for change in batch.files if (change.site or "") not in stale)
     switch = swaps.Switch(tuple(swap for swap in found if swap.site not in stale))

@@ -32,7 +32,8 @@ def swaps_of(batch: Batch) -> list[swaps.Swap]:
             batch.failed[site] = (artifacts.reason, artifacts.message)
             continue
         try:
-            found.extend(_of_site(batch, site, artifacts, _spared(batch, change)))
+            held = held_by_copies(batch, site) if change.restores else None
+            found.extend(_of_site(batch, site, artifacts, _spared(batch, change), held))
         except Failed as failure:
             batch.failed[site] = (failure.reason, str(failure))
     return found
@@ -79,14 +80,14 @@ def held_by_copies(batch: Batch, site: str) -> str | None:
     return had if had in stored else batch.live_id(site)
 
 
-def is_as_installed(batch: Batch, swap: swaps.Swap) -> bool:
-    """Tell whether a swap makes a file what the inventory has."""
+def is_as_installed(batch: Batch, swap: swaps.Swap, *, other: bool = False) -> bool:
+    """Tell whether a swap makes a file what the inventory has; `other`: it may be of another certificate."""
     known = next((file for file in batch.entry(swap.site).files if file.path == swap.path), None)
     after = swap.after
     if known is None or after is None:
         return False
-    rights = (after.digest, after.mode, after.uid, after.gid)
-    return rights == (known.digest, known.mode, known.uid, known.gid)
+    same = after.digest == known.digest or (other and known.revision not in (None, swap.revision))
+    return same and (after.mode, after.uid, after.gid) == (known.mode, known.uid, known.gid)
 
 
 def _of_site(

@@ -108,7 +108,7 @@ class Batch:
     def restore(self, work: Work, wish: Wish | None) -> None:
         """Take what only puts back what a target has loaded: it is written at once, and no reload follows it here."""
         subject = f"target/{work.target}" if wish is None else f"site/{wish.desired.name}"
-        self._installs.append(replace(self._install(work, subject, (), wish), restores=True))
+        self._installs.append(replace(self._install(work.restoring, subject, (), wish), restores=True))
 
     def add_shared(self, work: Work) -> None:
         """Take the files that a target's sites share."""

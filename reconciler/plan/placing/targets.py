@@ -65,16 +65,23 @@ class Work:
     def restores(self, live: str | None) -> bool:
         """Tell whether all of it is to put back what the server's last good reload took up, with this revision live.
 
-        A copy is one of that revision; a file that names the live pointer is the same whatever that leads to.
+        A file that names the live pointer is the same whatever that leads to. Copies are put back as they were, also
+        where another certificate is in use by now.
         """
-        differing = [fact for fact in self.on.files if fact.change in _DIFFERS]
         had = self.on.inventory
-        if had is None or self.remove or not differing or not all(fact.former for fact in differing):
+        if had is None or self.remove or not self.restoring.files:
             return False
+        differing = [fact for fact in self.on.files if fact.change in _DIFFERS]
         if self.site is None:
-            return True
-        as_live = had.loaded == live or not self.on.copies
-        return live is not None and as_live and had.loaded_digest == had.digest
+            return all(fact.former for fact in differing)
+        as_left = all(fact.as_left if self.on.copies else fact.former for fact in differing)
+        usable = had.loaded is not None if self.on.copies else live is not None
+        return usable and as_left and had.loaded_digest == had.digest
+
+    @property
+    def restoring(self) -> Work:
+        """Give the part of the work that puts back what somebody changed."""
+        return replace(self, files=tuple(planned(fact) for fact in self.on.files if fact.change is FileChange.RESTORE))
 
     @property
     def lost(self) -> bool:
