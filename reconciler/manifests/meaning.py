@@ -17,7 +17,7 @@ from reconciler.manifests.resolving.rivalry import Contest
 from reconciler.manifests.resolving.servers import Servers
 from reconciler.manifests.resolving.sites import Sites
 from reconciler.manifests.resolving.today import as_today, targets_of
-from reconciler.manifests.walking import signature_of
+from reconciler.manifests.walking import UNREAD, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,7 +36,8 @@ class Meaning:
 
     `hidden` are problems of the tree itself, whose files cannot be seen now.
     `nameless` is what is wrong with objects that cannot be named, so that no site's hold may tell of it.
-    `templates` are those that were read, signed before that: what is edited meanwhile is another one next time.
+    `templates` are those that were read, signed before that: what is edited meanwhile is another one next time. What
+    could not be read has a signature that no file has.
     """
 
     settings: Settings
@@ -82,7 +83,12 @@ class Meaning:
 
     def _template(self, path: str) -> str | None:
         self.templates.setdefault(path, signature_of(path))
-        return self.settings.read_template(path)
+        try:
+            return self.settings.read_template(path)
+        except ValueError:
+            # what hinders may stand elsewhere, as the mode of a directory above it: tried again by each reading
+            self.templates[path] = UNREAD
+            raise
 
     def _fall_back(self, declared: Collection[tuple[str, str]], broken: Broken) -> None:
         """Hold sites for which what is built in would stand for what cannot be read now."""

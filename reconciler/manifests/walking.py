@@ -27,6 +27,8 @@ _ASTRAY: Final = {
     errno.ENOENT: "leads nowhere: mend it, or remove it",
     errno.ELOOP: "leads back to itself: mend it, or remove it",
 }
+UNREAD: Final = "unread"
+"""The signature of no file at all."""
 _TO_DIRECTORY: Final = "is a symbolic link to a directory outside of the tree; copy it, or name it with a further -f"
 _TO_OWN_DIRECTORY: Final = "is a symbolic link to a directory of the tree, whose files are read there; remove the link"
 

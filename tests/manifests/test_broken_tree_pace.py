@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ import pytest
 from reconciler.manifests import reading
 from reconciler.manifests.tree import ManifestTree
 from reconciler.store.index import Index
-from tests.journeys.stage import site
+from reconciler.wiring import read_template
+from tests.journeys.stage import document, site
 from tests.manifests.lenient import Ground, server, typo
 
 if TYPE_CHECKING:
@@ -90,6 +91,29 @@ def test_what_could_not_be_read_at_all_is_tried_again_each_time(watcher: Watcher
     for _ in range(3):
         assert watcher.look()[1] == {"b"}
         assert watcher.read == {"b.yaml"}
+
+
+def test_a_template_is_read_once_the_directory_above_it_was_mended(tmp_path: Path) -> None:
+    """Of the file itself nothing is different then: not its stat, nor its text."""
+    ground, folder = Ground(tmp_path), tmp_path / "templates"
+    ground.settings = replace(ground.settings, read_template=read_template)
+    folder.mkdir()
+    (folder / "site.j2").write_text("server {}\n")
+    spec = {
+        "type": "nginx",
+        "configDirectory": str(tmp_path),
+        "layout": "vhost",
+        "template": {"file": str(folder / "site.j2")},
+    }
+    ground.write("home.yaml", server(issuers=["ca"], targets=["web"]), document("Target", "web", spec))
+    ground.write("a.yaml", site("a"))
+    with closing(Index(str(tmp_path / "index.sqlite"), "0.1.0", writable=True)) as cache:
+        watcher = Watcher(ground, cache)
+        folder.chmod(0o777)
+        assert watcher.look()[1] == {"a"}
+        assert "run: chmod go-w on it" in str(watcher.tree.problems)
+        folder.chmod(0o755)
+        assert watcher.look()[1] == set()
 
 
 @contextmanager
