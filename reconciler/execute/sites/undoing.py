@@ -44,10 +44,15 @@ def undo(store: Store, challenges: Challenges, thing: Undo, methods: Iterable[Me
 
 
 def _heirs(former: DnsProviderSpec | None, methods: Iterable[MethodSpec]) -> Iterator[DnsProviderSpec]:
-    """Give the declared providers that write where this one wrote: to the same place with other words."""
+    """Give the declared providers that write where this one wrote: to the same place with other words.
+
+    None where it is declared itself: it may be well again, and a command of another zone would say so of anything.
+    """
     declared = dict.fromkeys(getattr(method, "provider", None) for method in methods)
+    if former is None or former in declared:
+        return
     for one in declared:
-        if one is not None and former is not None and one != former and _place(one) == _place(former):
+        if one is not None and _place(one) == _place(former):
             yield one
 
 
