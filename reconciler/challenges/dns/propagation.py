@@ -141,8 +141,7 @@ def _lack(record: Record, server: dns.NameServer, ours: Collection[Record]) -> L
     try:
         answer = dns.ask(server.endpoint, record.name, "TXT")
     except dns.DnsFailed as failure:
-        if failure.reason == dns.NO_ROUTE and any(_family(one) != _family(server) for one in record.servers):
-            # this machine has no IPv6 (or no IPv4): the CA asks there, we cannot
+        if is_out_of_reach(failure, server, record.servers):
             return None
         return _lacks(record, server, silence(failure))
     if answer.alias is None and any(map(record.fits, answer.records)):
@@ -154,6 +153,11 @@ def _lack(record: Record, server: dns.NameServer, ours: Collection[Record]) -> L
     count = sum(not _is_ours(record.name, value, ours) for value in answer.records)
     others = f", but {count} of others" if count else ""
     return _lacks(record, server, f"does not have {record.name} yet{others}")
+
+
+def is_out_of_reach(failure: dns.DnsFailed, server: dns.NameServer, servers: Sequence[dns.NameServer]) -> bool:
+    """Tell whether this machine has no IPv6 (or no IPv4) and others of the servers can be asked; the CA reaches all."""
+    return failure.reason == dns.NO_ROUTE and any(_family(one) != _family(server) for one in servers)
 
 
 def _is_ours(name: str, value: str, ours: Collection[Record]) -> bool:
