@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,3 +82,13 @@ def test_a_site_whose_manifest_is_broken_is_not_ready(applied: Program) -> None:
     file.write_text(good)
     assert applied("apply").returncode == 0
     assert "InvalidManifest" not in applied("get", "sites").stdout
+
+
+def test_verify_of_all_is_no_success_where_a_broken_site_never_had_a_meaning(applied: Program) -> None:
+    other = applied.site("other")
+    other.write_text(other.read_text().replace("hostnames", "hostname"))
+    told = applied("verify")
+    assert told.returncode == 1
+    assert "site/other: not looked at, since it has no last good meaning: mend its manifest" in told.stderr
+    assert json.loads(applied("verify", "-o", "json").stdout)["ok"] is False
+    assert applied("verify", "example").returncode == 0, "what is broken does not concern it"

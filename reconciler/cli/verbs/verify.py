@@ -33,7 +33,7 @@ _PLACE: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.
 def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, starttls: StartTlsProtocol | None) -> int:
     """Shake hands now with every target of these SITEs (default: all), or with HOST:PORT; tell what is served.
 
-    Exit 0 if everything shows the certificate that it should, 1 if not.
+    Exit 0 if everything shows the certificate that it should, 1 if not, or if a broken manifest hides what to look at.
     """
     from reconciler.cli.shared.apps import opened
     from reconciler.cli.shared.handshakes import Checks
@@ -44,15 +44,16 @@ def verify(what: tuple[str, ...], settings: Settings, *, sni: str | None, startt
     places = [_place(match) for word in what if (match := _PLACE.fullmatch(word))]
     sites = [word.removeprefix("site/") for word in what if not _PLACE.fullmatch(word)]
     with opened(settings, screen, "verify", read_only=True, lenient=True) as app:
-        checks = Checks(app)
+        checks, unknown = Checks(app), False
         if sites or not places:
-            checks.add_sites(_chosen(app, settings, sites, screen), sni)
+            chosen, unknown = _chosen(app, settings, sites, screen)
+            checks.add_sites(chosen, sni)
         for host, port in places:
             checks.add_place(host, port, sni, starttls)
         items = checks.run()
         for site in checks.unseen:
             screen.note(f"site/{site}: none of its targets has ports to look at (Target `verify.ports`)")
-    ok = all(item["ok"] for item in items)
+    ok = all(item["ok"] for item in items) and not unknown
     if settings.output in ("json", "yaml"):
         write(
             screen,
@@ -71,12 +72,19 @@ def _place(match: re.Match[str]) -> tuple[str, int]:
     return match["six"] or match["host"], port
 
 
-def _chosen(app: Any, settings: Settings, sites: Sequence[str], screen: Screen) -> list[str]:  # noqa: ANN401
+def _chosen(app: Any, settings: Settings, sites: Sequence[str], screen: Screen) -> tuple[list[str], bool]:  # noqa: ANN401
+    """Give the sites to look at; and whether all are meant and there is one of which nothing is known to look at."""
     from reconciler.cli.shared.scopes import beside_problems, scope_of
 
     scope = scope_of(app, settings, sites, screen)
     beside_problems(app, screen, scope.sites or ())
-    return sorted(app.tree.glance() if scope.sites is None else scope.sites)
+    known = app.tree.glance()
+    if scope.sites is not None:
+        return sorted(scope.sites), False
+    unknown = sorted({hold.site or "" for hold in app.tree.declared(()).held} - known.keys())
+    for site in filter(None, unknown):
+        screen.tell(f"site/{site}: not looked at, since it has no last good meaning: mend its manifest", RED)
+    return sorted(known), bool(unknown)
 
 
 def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> None:
