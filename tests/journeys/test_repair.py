@@ -181,6 +181,26 @@ def test_a_changed_file_of_another_site_is_put_back_or_named_with_the_way_out(st
     assert path.read_bytes() == before
 
 
+def test_nobody_is_said_to_have_changed_a_file_that_the_batch_itself_put_back(street: Street) -> None:
+    """What the file includes is gone: the former one fails the test as the new one does."""
+    part = street.stage.root / "part.inc"
+    part.write_text("")
+    write(street, values={"extra": str(part)})
+    street.stage.settle()
+    part.unlink()
+    before = (street.web.include / "one.conf").read_bytes()
+    street.write(
+        street.quick("one", "one.example.com", "new.example.com"),
+        street.quick("two"),
+        target={"values": {"extra": str(part)}},
+    )
+    reports = street.stage.apply(Scope(sites=frozenset({"one"})))
+    assert (street.web.include / "one.conf").read_bytes() == before
+    told = [text for verb, _, status, text in street.stage.outcomes(reports) if (verb, status) == ("reload", "failed")]
+    assert str(part) in told[0]
+    assert "somebody changed" not in told[0]
+
+
 def test_the_shared_file_and_a_copied_key(street: Street, home: Home) -> None:
     """The file that answers challenges, and a key whose mode was opened."""
     out = street.stage.root / "out"
