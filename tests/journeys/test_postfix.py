@@ -20,7 +20,7 @@ from reconciler.model.desired import Reload
 from reconciler.model.names import Part
 from reconciler.model.ports import Changed, Limits
 from reconciler.targets import postfix as maps
-from tests.journeys.stage import document, site, told
+from tests.journeys.stage import document, held, site, told
 from tests.mounts import fill, in_memory, mounted
 from tests.servers.handshake import handshake as served
 from tests.servers.identity import make_identity
@@ -213,6 +213,20 @@ def test_a_map_that_somebody_changed_is_built_anew(mail: Postfix, stage: Stage, 
     for name in "ab":
         assert shown(mail, f"{name}.example.com") == {stage.live(name).facts.fingerprint}
     assert stage.memory("b").served["mail"].ok
+
+
+def test_a_map_that_is_gone_waits_for_no_delay(mail: Postfix, stage: Stage) -> None:
+    """No name has TLS without it, and for two minutes after each reload `run` would have looked on."""
+    stage.write("mail.yaml", target(mail, reload={"command": list(mail.reload_argv), "delay": "1h"}))
+    stage.write("sites.yaml", mail_site("a"))
+    stage.settle()
+    stage.write("sites.yaml", mail_site("a"), mail_site("b"))
+    watching = Limits(batching=True)
+    stage.apply(limits=watching)
+    assert Reason.RELOAD_DELAYED in {reason for _, reason in held(stage.diff(limits=watching))}
+    (mail.include / "sni.db").unlink()
+    stage.apply(limits=watching)
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
 
 
 def name_of(server: Postfix, name: str) -> bool:

@@ -111,6 +111,8 @@ class Gate:
         last = seen.record.last_reload
         if last is None or not last <= self.now < last + spec.reload.delay:
             return None
+        if seen.shared is not None and seen.shared.unbuilt:
+            return None  # until it is made anew, the server has nothing to serve, or what nobody meant
         message = f"{target} was reloaded a moment ago; what changed shares the next reload"
         return Hold(Reason.RELOAD_DELAYED, message, site=site, target=target, until=last + spec.reload.delay)
 
