@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler import __version__
@@ -28,10 +28,14 @@ _PATIENCE: Final = 10.0
 _SOURCE_LIMIT: Final = 64 * 1024
 _ESCAPES: Final = str.maketrans({"%": "%25", "?": "%3f", "#": "%23"})
 _BY_DATE: Final = ("Issued", "Ready")
+_CLOCK_SLACK: Final = timedelta(minutes=5)
 
 
 def sites(state: str, now: datetime) -> list[Item]:
-    """Give every site's item, by name; expired certificates are told as such. Empty where there is no usable cache."""
+    """Give every site's item, by name; a certificate that has expired, or begins later, is told as such.
+
+    Empty where there is no usable cache.
+    """
     return sorted(
         (corrected(item, now) for item in _items(state, _VIEW)), key=lambda item: str(at(item, "metadata", "name"))
     )
@@ -120,14 +124,24 @@ def stamp(state: str) -> tuple[tuple[int, int], ...]:
 
 
 def corrected(item: Item, now: datetime) -> Item:
-    """Say of a certificate that has expired since the item was made that it has."""
-    end = parsed(at(item, "status", "certificate", "notAfter"))
-    if end is None or end > now:
-        return item
-    told = {"status": "False", "reason": "Expired", "message": f"the certificate expired at {rfc3339(end)}"}
+    """Say of a certificate that has expired since the item was made, or by a clock set back begins later, that it has.
+
+    The words are those of `report.conditions`.
+    """
+    begin, end = (parsed(at(item, "status", "certificate", name)) for name in ("notBefore", "notAfter"))
+    if end is not None and end <= now:
+        return _not_ready(item, "Expired", f"the certificate expired at {rfc3339(end)}", end)
+    if begin is not None and begin > now + _CLOCK_SLACK:
+        words = f"the certificate begins at {rfc3339(begin)}, after this machine's time"
+        return _not_ready(item, "NotYetValid", words, now)
+    return item
+
+
+def _not_ready(item: Item, reason: str, message: str, since: datetime) -> Item:
+    told = {"status": "False", "reason": reason, "message": message}
     for one in listed(at(item, "status", "conditions")):
         if isinstance(one, dict) and one.get("type") in _BY_DATE and one.get("status") == "True":
-            one.update(told, lastTransitionTime=rfc3339(end))
+            one.update(told, lastTransitionTime=rfc3339(since))
     return item
 
 

@@ -1,7 +1,8 @@
 """Which sites need no look: a memo of inputs by stat signature. A pass over ten thousand quiet sites costs stats alone.
 
 A row says: at the end of a pass that found nothing to do, the site's meaning had this digest and its files these
-signatures. It holds no decision. Delete it, and the same plan comes out, only later. The signatures are of `lstat`:
+signatures. It holds no decision. Delete it, and the same plan comes out, only later. A row is of its time, and no word
+for a clock that was set back behind it: by that one the certificate may not have begun. The signatures are of `lstat`:
 nothing is opened, and who swaps a directory on the way only makes a site be looked at with all care.
 
 The store changes some of its directories by renames alone. As long as such a directory itself is as it was when all
@@ -29,7 +30,8 @@ NAMESPACE: Final = "quiet"
 PLACES: Final = "quiet/places"
 _SLACK: Final = 20_000_000  # nanoseconds; the kernel stamps files by a clock that lags by up to one tick
 _TRUST: Final = 3_600_000_000_000  # nanoseconds for which an unchanged directory answers for its files
-_HEAD: Final = 4
+_BACK: Final = 300.0  # seconds; before a row was made nothing of it holds, save that clocks are set right a little
+_HEAD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Quiet:
         """Take the cache that keeps the rows; `renamed` gives the directories that are changed by renames alone."""
         self._cache, self._renamed = cache, renamed
         self._began = time.time_ns()
+        self._since = 0.0
         self._rows: Mapping[str, tuple[str, str]] = {}
         self._loud: frozenset[str] = frozenset()
 
@@ -60,7 +63,7 @@ class Quiet:
 
         `whole`: these are all that are declared; of others nothing is read.
         """
-        self._began = time.time_ns()
+        self._began, self._since = time.time_ns(), now.timestamp()
         rows = self._rows = self._cache.rows(NAMESPACE, None if whole else list(digests))
         places = self._places()
         still = self._still(places)
@@ -86,10 +89,16 @@ class Quiet:
             own = tuple(path for path in site.paths if path not in flat)
             stamps, resting = [*_stamps(own), *common.stamps(site.shared)], _stamps(flat)
             if max((*stamps[::2], *resting[::2]), default=0) < self._began - _SLACK:
-                rows[name] = _signature(site.digest, stamps), _payload(site, _signature("", resting), own, flat)
+                rows[name] = _signature(site.digest, stamps), self._payload(site, _signature("", resting), own, flat)
         gone = {name for name in self._rows if name not in declared}
         restless = {name for name in (*calm, *self._loud) if name not in rows and (name in self._rows or name in calm)}
         self._cache.put(NAMESPACE, rows, drop=[*gone, *(restless - gone)])
+
+    def _payload(self, site: Calm, resting: str, own: Sequence[str], flat: Sequence[str]) -> str:
+        """Join with the one character that no path holds: this is taken apart for every site in every pass."""
+        due = "" if site.due is None else repr(site.due.timestamp())
+        head = (due, repr(self._since), resting, str(len(own)), str(len(flat)))
+        return "\0".join((*head, *own, *flat, *site.shared))
 
     def _places(self) -> dict[str, list[int]]:
         return {place: _stamps((place,)) for place in sorted(self._renamed())}
@@ -138,8 +147,8 @@ class _Look:
         if row is None:
             return False
         try:
-            due, resting, own, flat, *paths = row[1].split("\0")
-            if due and self.moment >= float(due):
+            due, since, resting, own, flat, *paths = row[1].split("\0")
+            if (due and self.moment >= float(due)) or self.moment < float(since) - _BACK:
                 return False
             first, last = int(own), int(own) + int(flat)
             if not self.skip and last > first and _signature("", _stamps(paths[first:last])) != resting:
@@ -170,12 +179,6 @@ def calm_until(cache: Cache) -> tuple[Mapping[str, datetime], frozenset[str]]:
 def forget(cache: Cache, names: Collection[str]) -> None:
     """Make sites loud, whatever their files say."""
     cache.put(NAMESPACE, {}, drop=names)
-
-
-def _payload(site: Calm, resting: str, own: Sequence[str], flat: Sequence[str]) -> str:
-    """Join with the one character that no path holds: this is taken apart for every site in every pass."""
-    due = "" if site.due is None else repr(site.due.timestamp())
-    return "\0".join((due, resting, str(len(own)), str(len(flat)), *own, *flat, *site.shared))
 
 
 def _signature(digest: str, stamps: Sequence[int]) -> str:

@@ -41,7 +41,8 @@ def _instants(one: Steps, now: datetime) -> Iterator[datetime]:
     if wish.desired.renewal.reissue_issued_before is not None:
         yield wish.desired.renewal.reissue_issued_before
     if case.revision is not None:
-        yield case.revision.facts.not_after
+        # the begin only where the clock is before it, and the site not Ready until then
+        yield from (case.revision.facts.not_before, case.revision.facts.not_after)
         if not wish.desired.suspend:
             yield choose_renewal(
                 wish.desired.name, case.revision, wish.desired.renewal, wish.observed.memory.renewal

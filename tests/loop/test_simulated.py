@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.cli.views import sites
 from reconciler.manifests.tree import ManifestTree
 from reconciler.model.changes import Reason, Verb
 from tests.loop.street import Simulation, Street, site
@@ -124,6 +125,28 @@ def test_a_jump_of_the_clock_makes_every_time_be_looked_at_afresh(
     assert reasons == [Reason.MISSING, Reason.RENEWAL_DUE]
 
 
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_clock_that_went_back_makes_quiet_sites_not_ready_until_it_is_right(
+    street: Street, simulation: Simulation, *, is_set: bool
+) -> None:
+    """Until somebody sets it, or until it is as late as that by itself."""
+    street.write("site", site("one"))
+    simulation.start()
+    assert ready(simulation) == {"one": "Installed"}
+    back = timedelta(hours=3)
+    simulation.clock.skew = -back.total_seconds()
+    assert ready(simulation, simulation.clock.now()) == {"one": "NotYetValid"}, "before any pass"
+    simulation.settle()
+    assert ready(simulation) == {"one": "NotYetValid"}
+    if is_set:
+        simulation.clock.skew = 0.0
+    else:
+        simulation.sleep(back)
+    simulation.settle()
+    assert ready(simulation) == {"one": "Installed"}
+    assert len(simulation.done(Verb.ISSUE)) == 1, "nothing was issued for it"
+
+
 def test_a_delayed_reload_wakes_the_loop_at_its_time(tmp_path: Path) -> None:
     street = Street(tmp_path, reload=', reload: {command: ["true"], delay: 10m}')
     simulation = Simulation(street)
@@ -231,6 +254,12 @@ def test_a_newcomer_that_takes_a_hostname_is_told_and_its_owner_goes_on(street: 
         street.remove("a")
         simulation.sleep(timedelta(minutes=10))
         assert holds(simulation) == []
+
+
+def ready(simulation: Simulation, now: datetime | None = None) -> dict[str, str]:
+    """Give the reason of each site's condition Ready, as the last pass saw it, or as readers tell it now."""
+    items = sites(simulation.street.state, now or datetime.now(UTC))
+    return {item["metadata"]["name"]: item["status"]["conditions"][0]["reason"] for item in items}
 
 
 def holds(simulation: Simulation) -> list[dict[str, str]]:
