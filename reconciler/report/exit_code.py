@@ -54,7 +54,7 @@ def exit_code(
         is_failed_hold(hold.reason, failed=hold.failed) for hold in held
     ):
         return NOT_OK
-    if any(_is_not_ready(condition) for condition in ready):
+    if any(is_not_ready(condition) for condition in ready):
         return NOT_OK
     return WAITS if any(hold.reason in NOBODYS for hold in held) else OK
 
@@ -75,5 +75,6 @@ def _fails(outcome: Outcome) -> bool:
     return outcome.status is Status.SKIPPED and outcome.reason == Reason.DEPENDENCY_FAILED.value
 
 
-def _is_not_ready(condition: Condition) -> bool:
+def is_not_ready(condition: Condition) -> bool:
+    """Tell whether a condition of type Ready is a failure: False, and for a reason that is no wait."""
     return condition.type == "Ready" and condition.status != "True" and not is_wait(condition.reason)

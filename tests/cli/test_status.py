@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.journeys.stage import Stage
 from tests.program import ENTRY
 from tests.servers.processes import until
 
@@ -58,6 +60,19 @@ def test_apply_tells_what_is_not_ready_without_a_cache(program: Program) -> None
         path.unlink()
     (program.state / "index.sqlite").mkdir()
     assert (program("apply").returncode, program("status").returncode) == (1, 1)
+
+
+def test_a_certificate_of_the_future_is_told_with_the_next_step(program: Program) -> None:
+    """As it is after the machine's clock was set back."""
+    program.site("example")
+    Stage(program.root, shift=timedelta(days=1)).settle()
+    assert program("status").returncode == 1, "before any pass"
+    told = program("apply")
+    words = "not ready site/example: NotYetValid: the certificate begins at "
+    assert (told.returncode, words in told.stdout) == (1, True), told.stdout
+    for verb in ("apply", "status"):
+        assert "set the machine's clock\n" in program(verb).stdout
+    assert program.json("get", "sites")["items"][0]["status"]["conditions"][0]["reason"] == "NotYetValid"
 
 
 def test_status_of_a_site_by_name_knows_what_get_knows(applied: Program) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.progress import outcome_line
 from reconciler.cli.screen import GREEN, RED, YELLOW
 from reconciler.model.changes import Plan, Verb
 from reconciler.model.outcomes import Condition, Status
-from reconciler.report.cells import condition
-from reconciler.report.exit_code import exit_code
+from reconciler.report.cells import at, condition
+from reconciler.report.exit_code import NOT_OK, exit_code, is_not_ready
 from reconciler.report.reasons import next_step
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from reconciler.model.changes import Change, Hold
     from reconciler.model.desired import DesiredSite
     from reconciler.model.outcomes import Outcome
+
+_FEW: Final = 10
 
 
 @dataclass(slots=True)
@@ -126,14 +128,29 @@ class Results:
 
     def code(self, not_ready: Sequence[Mapping[str, Any]] = ()) -> int:
         """Give the exit code; `not_ready` are the items of the sites that are not Ready."""
-        ready = []
+        ready = {}
         for item in not_ready:
             one = condition(item, "Ready")
             if one.get("status") != "True":
                 reason = str(one.get("reason") or "NotYetSeen")
-                ready.append(Condition("Ready", "False", reason, str(one.get("message") or "")))
-        code = exit_code(self.holds, self._judged(), ready)
+                ready[str(at(item, "metadata", "name"))] = Condition(
+                    "Ready", "False", reason, str(one.get("message") or "")
+                )
+        code = exit_code(self.holds, self._judged(), ready.values())
+        if code == NOT_OK != exit_code(self.holds, self._judged()) and self.settings.output == "text":
+            self._tell_not_ready(ready)
         return 1 if self.refused else code
+
+    def _tell_not_ready(self, ready: Mapping[str, Condition]) -> None:
+        """Tell of sites that nothing above tells of, and that are why this ends with 1."""
+        failing = [(name, one) for name, one in ready.items() if is_not_ready(one)]
+        for name, one in failing[:_FEW]:
+            self.screen.out(f"not ready site/{name}: {one.reason}: {one.message}", RED)
+            step = next_step(one.reason, name)
+            if step is not None:
+                self.screen.out(f"        next: {step}")
+        if len(failing) > _FEW:
+            self.screen.out(f"not ready: {len(failing) - _FEW:,} sites more; `certwright status` tells of them", RED)
 
     def _judged(self) -> list[Outcome]:
         """Leave out what does not count: a refresh only asks."""
