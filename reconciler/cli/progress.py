@@ -60,6 +60,8 @@ class Progress:
 
     def tell(self, outcome: Outcome) -> None:
         """Count one change; without a bar, write a line about it."""
+        if outcome.change.site is not None:
+            self._screen.waits.over(outcome.change.site)
         if self._bar is not None:
             self._bar.update(self._task, advance=1, description=safe(outcome.change.subject))
         else:

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
 from reconciler.cli.aiming import with_steps_aimed
+from reconciler.cli.waiting import Waits
 
 if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
@@ -61,6 +62,7 @@ class Screen:
         self._given = settings.given if settings else ()
         self._is_text = settings is not None and settings.output in ("text", "wide")
         self._turn = threading.RLock()
+        self.waits = Waits(self.note)
         self._gone = False
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)

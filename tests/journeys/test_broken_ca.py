@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.journeys.stage import SERVER, WAY, Stage, document, held, site
+from tests.program import Program
 from tests.servers import faults
 from tests.servers.front import front
 from tests.servers.pebble import Options, pebble
@@ -143,6 +145,41 @@ def test_a_ca_that_does_not_answer_is_asked_once_for_all_sites(served: Stage, fr
     served.apply()
     assert fault.met <= 4
     assert {hold.site: hold.reason for hold in served.diff().plan.holds} == dict.fromkeys(names[1:], "Backoff")
+
+
+def stays_pending(front: Front) -> None:
+    """Make the CA say that every name is proven, and that the order is not ready."""
+    front.inject(faults.refuse(403, problem="orderNotReady", detail="not yet"), "finalize", times=None)
+    front.inject(faults.set_fields(status="pending"), "my-order", times=None)
+
+
+def test_an_order_that_never_gets_ready_is_given_up(
+    stage: Stage, front: Front, pebble: Pebble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.issuers.acme.pacing._PATIENCE", 0.5)
+    monkeypatch.setattr("reconciler.issuers.acme.order._UNPROVEN_MOST", timedelta())
+    stays_pending(front)
+    write(stage, front, pebble.http_port, acme_site("one"))
+    reports = stage.apply()
+    [issue] = [one for one in reports[0].outcomes if one.change.verb == "issue"]
+    assert (issue.status, issue.reason) == ("failed", "CaMisbehaves")
+    assert "every name is proven, and that the order is not ready" in issue.message
+    [hold] = stage.diff().plan.holds
+    assert (hold.reason, hold.until is not None) == ("Backoff", True)
+    front.heal()
+    stage.shift = timedelta(minutes=2)
+    stage.settle()
+
+
+def test_who_waits_for_a_ca_is_told_so(stage: Stage, front: Front, pebble: Pebble) -> None:
+    stays_pending(front)
+    write(stage, front, pebble.http_port, acme_site("one"))
+    argv = Program(stage.root).argv("apply")
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        lines = iter(child.stderr or ())
+        told = next(line for line in lines if "still at it" in line)
+        child.kill()
+    assert told == "one: waiting for the CA to see that all names are proven (still at it)\n"
 
 
 def test_answer_lost_after_finalize_costs_no_second_order(served: Stage, front: Front, pebble: Pebble) -> None:

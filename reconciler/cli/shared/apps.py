@@ -47,6 +47,8 @@ def opened(
     def say(site: str, text: str) -> None:
         if screen.verbosity > 0:
             screen.tell(f"{site}: {text}")
+        elif verb != "run":  # which has a log
+            screen.waits.said(site, text)
 
     def on_bug(change: Change, bug: Exception) -> None:
         from reconciler.cli.bugs import keep_report
@@ -70,4 +72,5 @@ def opened(
     try:
         yield app
     finally:
+        screen.waits.over()
         app.close()

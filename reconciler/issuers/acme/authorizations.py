@@ -163,7 +163,7 @@ class Proof:
 
         The CA was told a moment ago: to ask at once only costs it, and us, a request.
         """
-        pacer = Pacer(self._session, record.intent_at, f"the CA to check {names[0]}")
+        pacer = Pacer(self._session, record.intent_at, f"the CA to check {names[0]}", self._desk.say)
         failures: list[Failed] = []
         pacer.pause(None)
         while names:

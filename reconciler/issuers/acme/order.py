@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciler.doors import x509
-from reconciler.errors import Failed, NamesFailed, Stalled
+from reconciler.errors import Failed, NamesFailed, Stalled, Waiting
 from reconciler.issuers.acme.authorizations import Proof
 from reconciler.issuers.acme.choosing import HOSTS_ONLY, unusable, ways_of
 from reconciler.issuers.acme.download import Download
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UNPROVEN: Final = frozenset({"pending", "ready"})
+# how long a CA may take to see what it said itself
+_UNPROVEN_MOST: Final = timedelta(minutes=5)
 # what is wrong with a certificate itself; any other failure says nothing of it, and it is fetched again
 _UNUSABLE: Final = frozenset(
     {"UnreadableCertificate", "KeyMismatch", "WrongNames", "NotYetValid", "Expired", "BadChain"}
@@ -201,23 +204,42 @@ class Run:
     def _finalized(self, record: OrderRecord, order: Order) -> Order:
         csr = x509.make_csr(self._desk.key(), self._request.hostnames)
         payload = json.dumps({"csr": urlsafe_b64encode(csr).decode().rstrip("=")}).encode()
-        pacer = Pacer(self._session, record.intent_at, "the CA to see that all names are proven")
+        what = "the CA to see that all names are proven"
+        pacer = Pacer(self._session, record.intent_at, what, self._desk.say)
         while order.status in _UNPROVEN:
             try:
                 answer = self._session.post(order.finalize, payload, self._signer)
             except Refused as refused:
                 if refused.problem.code != "orderNotReady":
                     raise
-                pacer.pause(refused.problem.retry_after)
+                self._patiently(pacer, refused.problem.retry_after, record)
                 order = self._asked(record.url or "")[0]
                 continue
             order = read_order(answer, self._session.origin)
             if order.status in _UNPROVEN or (order.status == "processing" and answer.header("retry-after")):
-                pacer.pause(retry_after(answer, self._session.clock.now()))
+                self._patiently(pacer, retry_after(answer, self._session.clock.now()), record)
         return order
 
+    def _patiently(self, pacer: Pacer, wish: datetime | None, record: OrderRecord) -> None:
+        """Pause; give an order up that does not go on although nothing is left to be done for it.
+
+        Only one that is in nobody's hands: what a person has done for his is not thrown away.
+        """
+        try:
+            pacer.pause(wish)
+        except Waiting:
+            clock = self._session.clock
+            waited = clock.now() - record.intent_at
+            if clock.stopping() or record.stage == "byHand" or waited < _UNPROVEN_MOST:
+                raise
+            self._desk.forget(keep_key=True)
+            text = "the CA says that every name is proven, and that the order is not ready"
+            minutes = waited // timedelta(minutes=1)
+            text += f", for {minutes} minutes; the next attempt makes a new order"
+            raise misbehaves(text, record.url) from None
+
     def _valid(self, record: OrderRecord, order: Order) -> Order:
-        pacer = Pacer(self._session, record.intent_at, "the CA to sign")
+        pacer = Pacer(self._session, record.intent_at, "the CA to sign", self._desk.say)
         wish: datetime | None = None
         while order.status != "valid":
             if order.status == "invalid":
