@@ -147,7 +147,9 @@ class Executor:
         except Waiting as wait:
             return Outcome(change, Status.WAITING, wait.reason, str(wait), again=wait.until)
         except Failed as failure:
-            return Outcome(change, Status.FAILED, failure.reason, str(failure))
+            # what comes after an account that cannot be had waits as long as the CA wishes
+            again = failure.until if change.verb is Verb.REGISTER else None
+            return Outcome(change, Status.FAILED, failure.reason, str(failure), again, blame=failure.blame)
         except CertwrightError as failure:
             return Outcome(change, Status.FAILED, getattr(failure, "reason", type(failure).__name__), str(failure))
         except Exception as bug:  # noqa: BLE001  the border of one site: a bug here must not stop the others

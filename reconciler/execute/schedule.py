@@ -148,4 +148,5 @@ def _dependency(change: Change, ended: Outcome) -> Outcome:
         return Outcome(change, Status.WAITING, ended.reason, f"it comes after the {what}, which waits", ended.again)
     # what was given up because somebody else did it, or because we stop, is no failure further down either
     reason = ended.reason if ended.status is Status.SKIPPED else Reason.DEPENDENCY_FAILED
-    return Outcome(change, Status.SKIPPED, reason, f"{what} did not succeed: {ended.message}", again=ended.again)
+    text = f"{what} did not succeed: {ended.message}"
+    return Outcome(change, Status.SKIPPED, reason, text, again=ended.again, blame=ended.blame)

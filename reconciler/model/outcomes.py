@@ -23,7 +23,8 @@ class Status(StrEnum):
 class Outcome:
     """How one change ended. `again` is when to look at the subject again; `revision` what an `issue` made.
 
-    `beside`: the plan has no such change; it had to be done to a site for the sake of others.
+    `blame`, of a failure, tells whose backoff it takes. `beside`: the plan has no such change; it had to be done to a
+    site for the sake of others.
     """
 
     change: Change
@@ -33,6 +34,7 @@ class Outcome:
     again: datetime | None = None
     revision: str | None = None
     beside: bool = False
+    blame: Literal["local", "ca"] = "local"
 
 
 @dataclass(frozen=True, slots=True)

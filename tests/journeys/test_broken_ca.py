@@ -137,6 +137,32 @@ def test_a_limit_on_registering_holds_the_sites_that_wait_for_it(stage: Stage, f
     stage.settle()
 
 
+@pytest.mark.parametrize(("wish", "minutes"), [("1800", 30), (None, 1)])
+def test_a_ca_that_makes_no_account_now_is_asked_again_at_its_own_pace(
+    stage: Stage, front: Front, pebble: Pebble, wish: str | None, minutes: int
+) -> None:
+    """When it wishes, else as after any failure of a CA's; it is told when."""
+    front.inject(faults.refuse(503, retry_after=wish), "sign-me-up", times=None)
+    write(stage, front, pebble.http_port, acme_site("one"), acme_site("two"))
+    reports = stage.apply()
+    [register] = [one for one in reports[0].outcomes if one.change.verb == "register"]
+    assert (register.status, register.again is not None) == ("failed", wish is not None)
+    holds = stage.diff().plan.holds
+    assert {(hold.site, hold.reason) for hold in holds} == {("one", "Backoff"), ("two", "Backoff")}
+    with stage.app(read_only=True) as app:
+        now = app.clock.now()
+    for hold in holds:
+        assert hold.until is not None
+        assert timedelta(minutes=minutes - 1, seconds=40) < hold.until - now <= timedelta(minutes=minutes)
+    asked = len(front.seen)
+    stage.shift = timedelta(minutes=minutes, seconds=-30)
+    stage.apply()
+    assert len(front.seen) == asked
+    front.heal()
+    stage.shift = timedelta(minutes=minutes + 1)
+    stage.settle()
+
+
 def test_a_ca_that_does_not_answer_is_asked_once_for_all_sites(served: Stage, front: Front, pebble: Pebble) -> None:
     """Not by each of them in turn, each as patiently as the first."""
     fault = front.inject(faults.refuse(500), "/dir", times=None)

@@ -106,7 +106,9 @@ class SiteSteps:
         site = declared.sites.get(ended.change.site or "")
         if ended.change.verb is not Verb.ISSUE or site is None:
             return
-        failure: Failed | Waiting = Failed(Reason.DEPENDENCY_FAILED, ended.message)
+        failure: Failed | Waiting = Failed(
+            Reason.DEPENDENCY_FAILED, ended.message, blame=ended.blame, until=ended.again
+        )
         if ended.status is Status.WAITING and ended.again is not None:
             failure = Waiting(ended.reason, ended.message, ended.again)
         self._remember_failure(site, self.store.live([site.name])[site.name], failure)
