@@ -168,6 +168,9 @@ _NEXT: Final[dict[str, str]] = {
     "Bug": "report it with the output of: certwright describe site {site}",
 }
 
+_OF_WHAT_IS_LIVE: Final = frozenset({"KeyMismatch", "Expired"})
+"""Said of the certificate in use, and of one that an order brought: that one is waited for, and `apply` would too."""
+
 
 def sentence(reason: str) -> str:
     """Give the sentence that documents a reason, "" for an unknown one (of another version)."""
@@ -182,3 +185,8 @@ def next_step(reason: str, site: str | None = None, count: int | None = None) ->
     if site is None:
         hint = _OF_ALL.sub(r"certwright \1", hint)
     return hint.format(site=site or "SITE", count=count)
+
+
+def step_after_order(reason: str, site: str | None) -> str | None:
+    """Give the next step where an order failed for a reason."""
+    return next_step("Backoff" if reason in _OF_WHAT_IS_LIVE else reason, site)

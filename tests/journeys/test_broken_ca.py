@@ -248,6 +248,19 @@ def test_certificate_for_other_names_is_never_stored(stage: Stage, front: Front,
     assert ("one", "Backoff") in held(stage.diff()) or ("one", "Stalled") in held(stage.diff())
 
 
+def test_a_certificate_for_another_key_is_waited_for(stage: Stage, front: Front, pebble: Pebble) -> None:
+    """The command that is told asks again; `apply` would only tell that the site waits."""
+    write(stage, front, pebble.http_port, acme_site("other"))
+    stage.settle()
+    front.inject(faults.set_body(stage.path("other", "fullchain.pem").read_bytes()), "certZ", times=None)
+    write(stage, front, pebble.http_port, acme_site("other"), acme_site("one"))
+    program = Program(stage.root)
+    told = program("apply").stdout
+    assert "KeyMismatch: " in told
+    steps = [line.strip() for line in told.splitlines() if line.strip().startswith("next: ")]
+    assert set(steps) == {f"next: mend the cause, then: certwright {program.flags()} retry one"}, told
+
+
 @pytest.mark.parametrize("percent", [5, 50])
 def test_rejected_nonces_are_no_failure(tmp_path: Path, dns: Challtestsrv, percent: int) -> None:
     stage, port = Stage(tmp_path), free_port()

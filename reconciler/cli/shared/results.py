@@ -12,7 +12,7 @@ from reconciler.model.changes import Plan, Verb
 from reconciler.model.outcomes import Condition, Status
 from reconciler.report.cells import at, condition
 from reconciler.report.exit_code import NOT_OK, exit_code, is_not_ready
-from reconciler.report.reasons import next_step
+from reconciler.report.reasons import next_step, step_after_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +102,8 @@ class Results:
 
     def _tell_failure(self, outcome: Outcome) -> None:
         self.screen.out(outcome_line(outcome), RED)
-        step = next_step(outcome.reason, outcome.change.site or self._site_on(outcome.change.target))
+        site = outcome.change.site or self._site_on(outcome.change.target)
+        step = (step_after_order if outcome.change.verb is Verb.ISSUE else next_step)(outcome.reason, site)
         if outcome.again is not None and self.last is not None:
             from reconciler.report.times import both
 
