@@ -91,6 +91,19 @@ class Undo:
     presented: datetime | None = None
     v: int = 1
 
+    @property
+    def shown(self) -> str:
+        """Say what it is the way a person would look for it."""
+        match self.kind:
+            case "txt":
+                return f'{self.name}. IN TXT "{self.value}"'
+            case "webroot":
+                return f"{self.place}/{self.name}"
+            case "address":
+                return f"{self.name}. {self.value}"
+            case "token" | "alpn":
+                return f"the answer {self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:

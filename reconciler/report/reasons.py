@@ -109,8 +109,8 @@ _NEXT: Final[dict[str, str]] = {
     "Drifted": "certwright diff {site}",
     "NotLoaded": "certwright apply {site}",
     "LeftBehind": (
-        "mend what the message names, then: certwright apply; or take the answer away by hand, then delete "
-        "undo/ID.json below the state directory"
+        "mend what the message names, then: certwright apply; or take the answer away by hand and forget it, by "
+        "deleting {thing}.json"
     ),
     "Backoff": "mend the cause, then: certwright retry {site}",
     "Stalled": "mend the cause, then: certwright retry {site}",
@@ -177,14 +177,19 @@ def sentence(reason: str) -> str:
     return SENTENCES.get(reason) or FAILURES.get(reason, ("", None))[0]
 
 
-def next_step(reason: str, site: str | None = None, count: int | None = None) -> str | None:
-    """Give what a person does next about a reason; None where waiting is all. `count` fills the guards' commands."""
+def next_step(
+    reason: str, site: str | None = None, count: int | None = None, thing: str = "STATE/undo/ID"
+) -> str | None:
+    """Give what a person does next about a reason; None where waiting is all.
+
+    `count` fills the guards' commands; `thing` is what is left behind, by its record's path without its ending.
+    """
     hint = _NEXT.get(reason) or FAILURES.get(reason, ("", None))[1]
     if hint is None or ("{count}" in hint and count is None):
         return None
     if site is None:
         hint = _OF_ALL.sub(r"certwright \1", hint)
-    return hint.format(site=site or "SITE", count=count)
+    return hint.format(site=site or "SITE", count=count, thing=thing)
 
 
 def step_after_order(reason: str, site: str | None) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.builders import Crash
 from tests.journeys.dns_street import DnsStreet
+from tests.journeys.stage import site
 from tests.program import Program
 from tests.servers.knot import knot
 from tests.servers.pebble import pebble
@@ -113,6 +114,26 @@ def test_a_value_is_given_up_only_where_every_server_says_that_it_is_not_there(
     stage.shift = timedelta(minutes=62)
     stage.apply()
     assert street.left() == (left if stands else [])
+
+
+def test_a_person_can_end_what_no_command_takes_away(street: DnsStreet) -> None:
+    """Also of a site that is declared no more: by hand, as the message says, which names all that it takes."""
+    root, server, stage = street.stage.root, street.server, street.stage
+    provider, run = hook(root, server, "hook", "remove"), Program(root)
+    base = {"resolvers": [server.endpoint], "propagation": {"nameservers": [server.endpoint]}}
+    others = [site(name, issuers=["ca"]) for name in ("two", "three", "four")]
+    street.write(street.site("one", "one.test"), *others, provider=provider, **base)
+    stage.apply()
+    street.write(*others, provider=provider, **base)
+    told = run("apply")
+    [value], [record] = server.query(NAME), (stage.state / "undo").iterdir()
+    assert told.returncode == 1
+    assert f'LeftBehind: {NAME}. IN TXT "{value}" of site one is not taken away: {root}/hook (remove ' in told.stdout
+    assert f"; or take the answer away by hand and forget it, by deleting {record}\n" in told.stdout
+    server.update("one.test", "delete", NAME, value)
+    record.unlink()
+    assert run("apply").returncode == 0
+    stage.assert_calm()
 
 
 def test_a_command_that_is_not_there_has_left_nothing(street: DnsStreet) -> None:

@@ -103,7 +103,11 @@ class Results:
     def _tell_failure(self, outcome: Outcome) -> None:
         self.screen.out(outcome_line(outcome), RED)
         site = outcome.change.site or self._site_on(outcome.change.target)
-        step = (step_after_order if outcome.change.verb is Verb.ISSUE else next_step)(outcome.reason, site)
+        thing = f"{self.settings.state}/{outcome.change.subject}"
+        if outcome.change.verb is Verb.ISSUE:
+            step = step_after_order(outcome.reason, site)
+        else:
+            step = next_step(outcome.reason, site, thing=thing)
         if outcome.again is not None and self.last is not None:
             from reconciler.report.times import both
 

@@ -80,7 +80,8 @@ class SiteSteps:
             methods = [way for ways in desired.methods.values() for way in ways] if desired is not None else []
             problem = undo(self.store, self.challenges, left[0], methods) if left else None
         if problem:
-            return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, problem)
+            text = f"{left[0].shown} of site {site} is not taken away: {problem}"
+            return Outcome(change, Status.FAILED, Reason.LEFT_BEHIND, text)
         return Outcome(change, Status.DONE)
 
     def _addresses(self, change: Change, site: DesiredSite | None) -> Outcome:
