@@ -160,6 +160,8 @@ def _ask(path: str, query: str, values: tuple[str, ...] = ()) -> list[tuple[Any,
     modes = ("mode=ro", "immutable=1") if os.path.lexists(f"{path}-wal") else ("immutable=1", "mode=ro")
     if not os.path.isfile(path):  # noqa: PTH113  pathlib costs a reader its start
         return []  # sqlite would wait at a pipe until somebody writes into it
+    if not os.path.lexists(f"{os.path.dirname(path)}/VERSION"):  # noqa: PTH120  the same
+        return []  # no state directory, as who opens the store will say
     for mode in modes:
         with suppress(sqlite3.Error):
             uri = f"file:{os.path.abspath(path).translate(_ESCAPES)}?{mode}"  # noqa: PTH100  the same

@@ -11,14 +11,14 @@ from reconciler.store import atomic, reading, scratch
 from reconciler.store.layout import FIXED, FORMAT, Layout
 
 _OTHERS: Final = 0o077
+_TELLING: Final = frozenset(FIXED[:6])  # so many directories of ours are nobody else's
 # what may stand in a directory that is no store yet: a checkout's files, what a file system has, our own first step
 _HARMLESS: Final = frozenset({"README.md", ".gitignore", "lost+found", "tmp"})
 
 
 def check(root: str) -> bool:
     """Check a store that will only be read; False if there is none yet."""
-    found = reading.owner_and_mode(root)
-    return found is not None and _format(root) is not None
+    return reading.owner_and_mode(root) is not None and not _is_empty(root)
 
 
 def prepare(root: str) -> None:
@@ -32,16 +32,26 @@ def prepare(root: str) -> None:
         atomic.make_directory(root)
         found = os.geteuid(), 0o700
     _check_owner(root, found[0])
-    # the names first: of two processes that make it, the other may be between VERSION and the rest
-    names = frozenset(reading.names(root))
-    empty = _format(root) is None
-    if empty and (strange := sorted(names - _HARMLESS)):
-        named = ", ".join(clean(name, 40) for name in strange[:3])
-        why = f"{named} is there, VERSION is not"
-        raise StoreError(f"{clean(root, 300)} is not empty and is no state directory ({why}); name another by --state")
+    empty = _is_empty(root)
     if found[1] & _OTHERS:
         _tighten_all(root)
     _make(root, empty=empty)
+
+
+def _is_empty(root: str) -> bool:
+    """Tell whether a directory may become a store. Raises StoreError where it is neither one nor empty."""
+    # the names first: of two processes that make it, the other may be between VERSION and the rest
+    names = frozenset(reading.names(root))
+    if _format(root) is not None:
+        return False
+    strange = sorted(names - _HARMLESS)
+    if strange:
+        place, named = clean(root, 300), ", ".join(clean(name, 40) for name in strange[:3])
+        mend = "name another by --state"
+        if names >= _TELLING:
+            mend = f"put VERSION back, with {FORMAT} in it, if this is one that lost it; else {mend}"
+        raise StoreError(f"{place} is not empty and is no state directory ({named} is there, VERSION is not); {mend}")
+    return True
 
 
 def _format(root: str) -> int | None:

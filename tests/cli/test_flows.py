@@ -335,6 +335,14 @@ def test_a_state_directory_that_is_none_is_the_machines_failure(program: Program
     program.site("example")
     program.state.mkdir()
     (program.state / "something").write_text("")
-    refused = program("apply")
-    assert refused.returncode == 3
-    assert "is no state directory" in refused.stderr
+    for verb in ("apply", "diff", "status"):
+        refused = program(verb)
+        assert refused.returncode == 3
+        assert "is no state directory" in refused.stderr
+
+
+def test_a_state_directory_that_lost_its_version_is_read_no_more(applied: Program) -> None:
+    (applied.state / "VERSION").unlink()
+    for words in ("apply", "diff", "status", "get sites"):
+        refused = applied(*words.split())
+        assert (refused.returncode, "put VERSION back" in refused.stderr) == (3, True), words

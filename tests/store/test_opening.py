@@ -84,12 +84,24 @@ def test_a_version_that_is_no_number_is_refused(root: Path, text: str) -> None:
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_directory_with_other_things_is_refused(root: Path) -> None:
+@pytest.mark.parametrize("write", [True, False])
+def test_a_directory_with_other_things_is_refused(root: Path, *, write: bool) -> None:
     root.mkdir()
     (root / "holiday.jpg").write_text("x")
-    with pytest.raises(StoreError, match=r"is no state directory \(holiday.jpg is there, VERSION is not\)"):
-        opened(root)
+    told = r"is no state directory \(holiday.jpg is there, VERSION is not\); name another by --state$"
+    with pytest.raises(StoreError, match=told):
+        open_store(str(root), CLOCK, "0.1.0", write=write)
     assert names(root) == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_one_that_lost_its_version_is_refused_with_the_way_back(root: Path, *, write: bool) -> None:
+    opened(root)
+    (root / "VERSION").unlink()
+    with pytest.raises(StoreError, match="put VERSION back, with 1 in it, if this is one that lost it; else name"):
+        open_store(str(root), CLOCK, "0.1.0", write=write)
+    (root / "VERSION").write_text("1")
+    opened(root)
 
 
 def test_what_is_no_directory_or_has_no_parent_is_refused(tmp_path: Path) -> None:
