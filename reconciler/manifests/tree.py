@@ -7,8 +7,9 @@ resolved sites) under the stat of the files they came from.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifests import reading, rows
@@ -17,7 +18,7 @@ from reconciler.manifests.lastgood.holding import hold_of, untold_hold
 from reconciler.manifests.lastgood.memory import LastGood
 from reconciler.manifests.rows import seal_of
 from reconciler.manifests.shelf import Moved, Shelf, Stamps, meant
-from reconciler.manifests.walking import STDIN_NAME, Walked, walk
+from reconciler.manifests.walking import STDIN_NAME, Walked, is_gone, walk
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from reconciler.model.changes import Hold
     from reconciler.model.desired import DesiredSite, MethodSpec
     from reconciler.model.ports import Cache
+
+_PAUSE: Final = 0.3
 
 
 @dataclass(slots=True)
@@ -70,12 +73,35 @@ class ManifestTree:
         if self._ahead:
             self._ahead = False
             return self._digests
-        walked = self._walked()
+        walked: Walked | None = None
+        try:
+            walked = self._walked()
+            self._see(walked)
+        except ManifestError as refused:
+            if self.settings.lenient or not self._moves(walked, refused):
+                raise
+            self._see(self._walked_again(walked, refused))
+        return self._digests
+
+    def _see(self, walked: Walked) -> None:
         stamp = _hash(walked)
         if walked.problems or not (self._as_read(stamp) or self._as_wrong(stamp) or self._is_kept(walked, stamp)):
             self._read(walked, stamp)  # files that cannot be seen are not gone: no cache can tell that
         self._ahead = False
-        return self._digests
+
+    def _moves(self, walked: Walked | None, refused: ManifestError) -> bool:
+        """Tell whether somebody seems to change the tree that was refused: some editors take a file away first."""
+        if any(is_gone(problem.file) for problem in refused.problems if not problem.line):
+            return True
+        return walked is not None and _hash(walk(self.settings.roots)) != _hash(walked)
+
+    def _walked_again(self, former: Walked | None, refused: ManifestError) -> Walked:
+        """Walk once more a little later; a file that is gone for good is no sign that its sites shall go."""
+        time.sleep(_PAUSE)
+        walked = self._walked()
+        if former is not None and not former.files.keys() <= walked.files.keys():
+            raise refused
+        return walked
 
     def _walked(self) -> Walked:
         walked = walk(self.settings.roots)

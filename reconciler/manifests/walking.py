@@ -99,6 +99,11 @@ def signature_of(path: str) -> str:
         return ""
 
 
+def is_gone(path: str) -> bool:
+    """Tell whether nothing stands at a file's path."""
+    return path != STDIN_NAME and not os.path.lexists(path)
+
+
 def _walk_directory(top: str, real_top: str, problems: list[Problem]) -> dict[str, str]:
     found: dict[str, str] = {}
     pending = [top]

@@ -1,0 +1,80 @@
+"""A tree that is written while it is read, by verbs that refuse what is wrong: it is read once more."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.cli.verbs.validate import NoCache
+from reconciler.errors import ManifestError
+from reconciler.manifests import reading, walking
+from tests.manifests.kept_tree import SPLIT, Ground
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reconciler.errors import Problem
+
+
+@pytest.fixture(name="ground")
+def _ground(tmp_path: Path) -> Ground:
+    ground = Ground(tmp_path, SPLIT)
+    ground.write()
+    return ground
+
+
+def at_the_first_reading(patch: pytest.MonkeyPatch, path: Path, before: Callable[[], None]) -> None:
+    """Do something right before a file is read for the first time."""
+    reads: list[str] = []
+
+    def read(name: str) -> bytes | Problem:
+        if name == str(path) and not reads:
+            reads.append(name)
+            before()
+        return walking.read(name)
+
+    patch.setattr(reading, "read", read)
+
+
+@pytest.mark.parametrize("file", ["one.yaml", "base.yaml"])
+def test_a_file_that_is_taken_away_and_made_anew_is_no_problem(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    path = ground.manifests / file
+    text = path.read_text()
+    timer = threading.Timer(0.1, path.write_text, (text,))
+
+    def replace() -> None:
+        path.unlink()
+        timer.start()
+
+    at_the_first_reading(monkeypatch, path, replace)
+    assert ground.tree(NoCache()).refresh().keys() >= {"one", "two"}
+    timer.join()
+
+
+def test_a_file_that_is_written_meanwhile_is_no_problem(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ground.manifests / "one.yaml"
+    text = path.read_text()
+    path.write_text(text[:-20])
+    timer = threading.Timer(0.1, path.write_text, (text,))
+
+    def begin() -> None:
+        path.write_text(text[:-10])
+        timer.start()
+
+    at_the_first_reading(monkeypatch, path, begin)
+    assert ground.tree(NoCache()).refresh().keys() >= {"one", "two"}
+    timer.join()
+
+
+def test_a_file_that_stays_away_is_told_and_no_sign_that_its_site_shall_go(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ground.manifests / "one.yaml"
+    at_the_first_reading(monkeypatch, path, path.unlink)
+    with pytest.raises(ManifestError, match="no such file"):
+        ground.tree(NoCache()).refresh()
