@@ -64,10 +64,11 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A file that a target's own command made of ours, as it was left: by its stat signature."""
+    """A file that a target's own command made of ours, as it was left: by its stat signature. `kind`: what it is."""
 
     path: str
     signature: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

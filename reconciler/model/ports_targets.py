@@ -157,8 +157,11 @@ class Target(Protocol):
     copies: bool
 
     @property
-    def built(self) -> tuple[str, ...]:
-        """Give the files that `activate` has made of ours: where one is changed or gone, it is called again."""
+    def built(self) -> Mapping[str, str]:
+        """Give the files that `activate` has made of ours, each with what it is.
+
+        Where one is changed, gone or something else by now, it is called again.
+        """
         ...
 
     @property

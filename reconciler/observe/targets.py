@@ -78,22 +78,24 @@ def _shared(
             return None
         case = Case(NoRevision(), "", view.target.spec.existing == "adopt", lambda path: _giver(view, records, path))
         made = _made(view.name, entry, compared(disk, wanted, entry, case))
-        return replace(made, built=built, unbuilt=_unbuilt(built, record, disk))
+        return replace(made, built=tuple(built), unbuilt=_unbuilt(built, record, disk))
     if entry is None or gone is None or not view.is_left(gone):
         return None
     kept = {artifact.path for other in view.beside for artifact in other.shared}
     return _made(view.name, entry, leaving(disk, entry.files, kept, lambda _: None))
 
 
-def _unbuilt(built: Iterable[str], record: TargetRecord | None, disk: Disk) -> str:
-    """Say which file is not as the target's command left it; of one that none is known of, nothing."""
-    known = {one.path: one.signature for one in record.built} if record is not None else {}
-    for path in built:
+def _unbuilt(built: Mapping[str, str], record: TargetRecord | None, disk: Disk) -> str:
+    """Say which file is not as the target's command left it; nothing where none of any is known."""
+    known = {one.path: one for one in record.built} if record is not None else {}
+    for path, kind in built.items() if known else ():
+        if path not in known or known[path].kind != kind:
+            return f"{path} was not made as {kind} yet"
         with suppress(FileFailed):
             facts = disk.facts(path)
-            if path in known and facts is None:
+            if facts is None:
                 return f"{path} is gone"
-            if path in known and facts is not None and facts.signature != known[path]:
+            if facts.signature != known[path].signature:
                 return f"{path} is not as it was made"
     return ""
 

@@ -27,9 +27,9 @@ class Copying(ABC, Generic[Spec]):
     copies = True
 
     @property
-    def built(self) -> tuple[str, ...]:
+    def built(self) -> Mapping[str, str]:
         """Give nothing: a type whose server reads something made of our files says more."""
-        return ()
+        return {}
 
     def __init__(self, spec: Spec) -> None:
         """Take the spec."""

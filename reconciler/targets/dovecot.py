@@ -15,6 +15,7 @@ name is checked here first, and again right before the reload.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.names import Hostname, Part
@@ -57,7 +58,7 @@ class Dovecot:
     """The `Target` of type `dovecot`."""
 
     copies = False
-    built: tuple[str, ...] = ()
+    built: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, spec: DovecotTarget, renderer: Renderer) -> None:
         """Take what renders templates."""

@@ -43,11 +43,11 @@ class Postfix(Copying[PostfixTarget]):
     """The `Target` of type `postfix`."""
 
     @property
-    def built(self) -> tuple[str, ...]:
-        """Give the map, where the command says by its last word what and where that is."""
+    def built(self) -> Mapping[str, str]:
+        """Give the map with its type, where the command says by its last word what and where that is."""
         kind, _, path = self.spec.postmap[-1].partition(":")
         known = kind in _SUFFIXES and path == f"{self.spec.config_directory}/{MAP}"
-        return (f"{path}{_SUFFIXES[kind]}",) if known else ()
+        return {f"{path}{_SUFFIXES[kind]}": kind} if known else {}
 
     def test(self, hands: Hands, paths: Collection[str]) -> Tested:
         """Check what the map's source names, then run the server's own test; blamed are files that either names."""

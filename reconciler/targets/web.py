@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from reconciler.model.names import Part
@@ -50,7 +51,7 @@ class WebServer:
     """A `Target` whose sites are configuration files. What a server type is apart from that, its subclass says."""
 
     copies = False
-    built: tuple[str, ...] = ()
+    built: Mapping[str, str] = MappingProxyType({})
     dialect: ClassVar[Dialect]
 
     def __init__(

@@ -229,6 +229,22 @@ def test_a_map_that_is_gone_waits_for_no_delay(mail: Postfix, stage: Stage) -> N
     assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
 
 
+def test_a_map_of_another_type_is_built_where_one_is_declared(mail: Postfix, stage: Stage) -> None:
+    """By the same path (hash, btree), or by another: without it no name has TLS once `main.cf` names it."""
+    stage.write("sites.yaml", mail_site("a"))
+    stage.settle()
+    *words, table = mail.postmap_argv
+    stage.write("mail.yaml", target(mail, postmap=[*words, table.replace("hash:", "btree:", 1)]))
+    main = mail.run / "conf" / "main.cf"
+    main.write_text(main.read_text().replace("hash:", "btree:"))
+    report = stage.diff()
+    assert told(report) == [("reload", "target/mail", "NotLoaded")]
+    assert report.plan.changes[0].message == f"{mail.include}/sni.db was not made as btree yet"
+    stage.settle()
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}
+    mail.configure()
+
+
 def name_of(server: Postfix, name: str) -> bool:
     """Tell whether a name is served with a certificate for it."""
     try:

@@ -85,11 +85,10 @@ def test_the_file_stays_when_its_last_block_leaves() -> None:
 
 
 def test_the_map_is_known_where_the_command_says_what_it_makes() -> None:
-    makes = {"hash": ("/c/sni.db",), "lmdb": ("/c/sni.lmdb",), "cdb": ("/c/sni.cdb",), "texthash": ()}
-    for kind, built in makes.items():
-        assert Postfix(replace(SPEC, postmap=("sudo", "postmap", "-F", f"{kind}:/c/sni"))).built == built
-    assert Postfix(replace(SPEC, postmap=("postmap", "hash:/other/sni"))).built == ()
-    assert Postfix(replace(SPEC, postmap=("make", "maps"))).built == ()
+    for kind, path in {"hash": "/c/sni.db", "btree": "/c/sni.db", "lmdb": "/c/sni.lmdb", "cdb": "/c/sni.cdb"}.items():
+        assert Postfix(replace(SPEC, postmap=("sudo", "postmap", "-F", f"{kind}:/c/sni"))).built == {path: kind}
+    for words in (("postmap", "texthash:/c/sni"), ("postmap", "hash:/other/sni"), ("make", "maps")):
+        assert Postfix(replace(SPEC, postmap=words)).built == {}
 
 
 def test_only_postmap_itself_is_given_a_copy() -> None:

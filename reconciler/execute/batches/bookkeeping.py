@@ -95,8 +95,8 @@ def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) 
 
 
 def _built(batch: Batch) -> tuple[Built, ...]:
-    found = ((path, stat_file(path)) for path in batch.target.built)
-    return tuple(Built(path, facts.signature) for path, facts in found if facts is not None)
+    found = ((path, kind, stat_file(path)) for path, kind in batch.target.built.items())
+    return tuple(Built(path, facts.signature, kind) for path, kind, facts in found if facts is not None)
 
 
 def lacks_built(batch: Batch) -> bool:
