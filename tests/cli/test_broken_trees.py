@@ -68,6 +68,7 @@ def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:
     for verb in (("why",), ("verify",), ("describe", "site")):
         told = applied(*verb, "another")
         assert (told.returncode, told.stderr.startswith(place)) == (2, True), "why there is no such site"
+        assert "beside what is broken, there is no Site `another`: did you mean `other`?" in told.stderr
     assert applied("apply").returncode == 2
 
 

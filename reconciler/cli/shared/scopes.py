@@ -36,7 +36,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     sites = [name.removeprefix("site/") for name in sites]
     if not digests and not app.tree.problems:
         _refuse_nothing(settings, screen)
-    check_declared(app, sites, digests)
+    check_declared(app, screen, sites, digests)
     _tell_moved(app, screen)
     if settings.selector is not None:
         chosen = selected(app, settings, sites or digests)
@@ -47,11 +47,17 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     return Scope(full=full, follows=full)
 
 
-def check_declared(app: App, names: Collection[str], declared: Collection[str], kind: str = "Site") -> None:
-    """Refuse names that are not declared; where part of the tree is broken, by what is wrong with it."""
-    if app.tree.problems and not set(names) <= set(declared):
-        raise ManifestError(app.tree.problems)
-    check(names, declared, kind)
+def check_declared(
+    app: App, screen: Screen, names: Collection[str], declared: Collection[str], kind: str = "Site"
+) -> None:
+    """Refuse names that are not declared; where part of the tree is broken, it may be there, and that is told first."""
+    try:
+        check(names, declared, kind)
+    except UsageError as unknown:
+        if not app.tree.problems:
+            raise
+        tell_problems(app.tree.problems, screen)
+        raise UsageError(f"beside what is broken, {unknown}") from None
 
 
 def beside_problems(app: App, screen: Screen, sites: Collection[str] = ()) -> None:

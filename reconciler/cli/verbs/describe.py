@@ -57,7 +57,7 @@ def _site(app: App, name: str, settings: Settings, screen: Screen) -> None:
     from reconciler.cli.shared.scopes import beside_problems, check_declared
     from reconciler.report.describe_text import describe_text
 
-    check_declared(app, (name,), app.tree.refresh())
+    check_declared(app, screen, (name,), app.tree.refresh())
     beside_problems(app, screen, (name,))
     item = _item(app, name)
     objects = {(one.kind, one.name): one for one in app.tree.resources()}
@@ -125,7 +125,7 @@ def _object(app: App, kind: str, name: str, settings: Settings, screen: Screen) 
     from reconciler.cli.shared.slow import object_item
 
     found = {one.name: one for one in app.tree.resources() if one.kind == kind}
-    check_declared(app, (name,), found, kind)
+    check_declared(app, screen, (name,), found, kind)
     beside_problems(app, screen)
     item = object_item(found[name])
     item["effective"] = _effective(found[name])

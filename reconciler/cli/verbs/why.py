@@ -30,7 +30,7 @@ def why(site: str, settings: Settings) -> int:
     screen = Screen(settings)
     name = site.removeprefix("site/")
     with opened(settings, screen, "why", read_only=True, lenient=True) as app:
-        check_declared(app, (name,), app.tree.refresh())
+        check_declared(app, screen, (name,), app.tree.refresh())
         beside_problems(app, screen, (name,))
         verdicts, report = _judged(app, name)
     if settings.output == "text":
