@@ -125,10 +125,11 @@ class Hands(Protocol):
         """
         ...
 
-    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+    def build(self, argv: Sequence[str], source: str, poor: str) -> tuple[int, str]:
         """Run a declared command, whose last word ends with the path `source`, to make `SOURCE.*` of it; as `run`.
 
-        It works on a copy, and what it makes is renamed into place: a failure leaves what stands there as it is.
+        It works on a copy, and what it makes is renamed into place: a failure leaves what stands there as it is, and so
+        does a success that says `poor`.
         """
         ...
 

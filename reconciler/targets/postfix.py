@@ -77,7 +77,7 @@ class Postfix(Copying[PostfixTarget]):
         argv, source = self.spec.postmap, f"{self.spec.config_directory}/{MAP}"
         if argv[0].rpartition("/")[2] != "postmap" or not argv[-1].endswith(f":{source}"):
             return ran(hands, "reload", argv)
-        return judged(argv, *hands.build(argv, source))
+        return judged(argv, *hands.build(argv, source, _LEFT_OUT))
 
     def _is_default(self, changed: Collection[Changed]) -> bool:
         default = f"{self.spec.config_directory}/{self.spec.default_site}.pem"

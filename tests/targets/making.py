@@ -37,8 +37,8 @@ class RealHands:
         finished = run(argv)
         return finished.returncode, finished.output.decode()
 
-    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
-        return beside.build(lambda words: self.run("reload", words), argv, source)
+    def build(self, argv: Sequence[str], source: str, poor: str) -> tuple[int, str]:
+        return beside.build(lambda words: self.run("reload", words), argv, source, poor)
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
         finished = run(argv, stdin=task.encode())
@@ -66,7 +66,7 @@ class ScriptedHands:
         self.asked.append((what, tuple(argv)))
         return self.code, self.output
 
-    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+    def build(self, argv: Sequence[str], source: str, poor: str) -> tuple[int, str]:  # noqa: ARG002
         self.copied.append((source, tuple(argv)))
         return self.run("reload", argv)
 

@@ -20,10 +20,13 @@ _PREFIX: Final = ".certwright-"
 _LIMIT: Final = 16 << 20
 
 
-def build(run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str], source: str) -> tuple[int, str]:
+def build(
+    run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str], source: str, poor: str
+) -> tuple[int, str]:
     """Run a command, whose last word ends with the path `source`, on a copy; `SOURCE.*` is put in place if it is made.
 
-    Gives the exit code, below 0 if there is none, and what was printed, or a sentence.
+    Not where the command says `poor`: it has left something out, whatever code it ends with. Gives the exit code, below
+    0 if there is none, and what was printed, or a sentence.
     """
     directory, _, name = source.rpartition("/")
     copy = f"{_PREFIX}{name}"
@@ -33,6 +36,8 @@ def build(run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str], 
         uid, gid = (facts.uid, facts.gid) if os.geteuid() == 0 else (None, None)
         files.write_file(f"{directory}/{copy}", data, mode=facts.mode, uid=uid, gid=gid)
         code, output = run((*argv[:-1], f"{argv[-1].removesuffix(source)}{directory}/{copy}"))
+        if poor in output:
+            return code, output
         made = _made(directory, copy) if code == 0 else []
         for one in made:
             files.rename_file(f"{directory}/{one}", f"{name}{one.removeprefix(copy)}")

@@ -79,9 +79,9 @@ class LocalHands:
         """Run it; with a code below 0 a sentence stands first: it was not started, or what killed it."""
         return self._ran(what, argv, b"")
 
-    def build(self, argv: Sequence[str], source: str) -> tuple[int, str]:
+    def build(self, argv: Sequence[str], source: str, poor: str) -> tuple[int, str]:
         """Run it on a copy of `source`, and put what it makes in place as a whole."""
-        return beside.build(lambda words: self.run("reload", words), argv, source)
+        return beside.build(lambda words: self.run("reload", words), argv, source, poor)
 
     def give(self, argv: Sequence[str], task: str) -> tuple[int, str]:
         """Run it with a task on its standard input; as `run`."""

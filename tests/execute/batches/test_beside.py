@@ -26,7 +26,8 @@ def _source(tmp_path: Path) -> Path:
 
 def build(source: Path, script: str) -> tuple[int, str]:
     """`$file` is the path that the command is given."""
-    return LocalHands().build(["/bin/sh", "-c", f'file="${{0#hash:}}"; {script}', f"hash:{source}"], str(source))
+    argv = ["/bin/sh", "-c", f'file="${{0#hash:}}"; {script}', f"hash:{source}"]
+    return LocalHands().build(argv, str(source), "skipping this")
 
 
 def standing(source: Path) -> dict[str, str]:
@@ -48,6 +49,12 @@ def test_what_was_made_takes_its_place(source: Path) -> None:
 )
 def test_half_of_it_is_thrown_away(source: Path, script: str, code: int) -> None:
     assert build(source, script)[0] == code
+    assert standing(source) == {"list": "new\n", "list.db": "old"}
+
+
+def test_what_was_made_with_something_left_out_is_thrown_away(source: Path) -> None:
+    code, told = build(source, 'echo poorer > "$file.db"; echo "list, line 2: skipping this entry" >&2')
+    assert (code, told) == (0, "list, line 2: skipping this entry")
     assert standing(source) == {"list": "new\n", "list.db": "old"}
 
 
