@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import x509
 from reconciler.doors.files import api as files
+from reconciler.doors.files.api import FileFailed
 from reconciler.errors import Failed, UsageError
 from reconciler.model.observed import Brought
 from reconciler.model.ports import Issued
@@ -52,8 +53,27 @@ def read(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str]
             return x509.read_pkcs12(Secret(_bytes(spec.pkcs12)), now, word)
         certificates = [_bytes(path) for path in (spec.certificate, spec.chain) if path is not None]
         return x509.read_pair(Secret(_bytes(spec.key or "")), certificates, now, word)
+    except x509.Flawed as failure:
+        raise Failed(INVALID, f"{_place(spec, failure.of)}: {failure}") from None
+    except _Unread as failure:
+        raise Failed(INVALID, str(failure)) from None
     except (Failed, UsageError) as failure:
-        raise Failed(INVALID, f"{spec.place}: {failure}") from None
+        raise Failed(INVALID, f"{spec.key or spec.place}: {failure}") from None
+
+
+def _place(spec: ImportSpec, of: str | int | None) -> str:
+    """Give the file that is at fault, as far as that is known."""
+    if spec.key is None or spec.certificate is None:
+        return spec.place
+    match of:
+        case "key":
+            return spec.key
+        case "fit":
+            return f"{spec.key} and {spec.certificate}"
+        case 1:
+            return spec.chain or spec.place
+        case _:
+            return spec.place
 
 
 def look(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str], Secret]) -> Brought:
@@ -64,5 +84,13 @@ def look(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str]
         return Brought(None, str(failure))
 
 
+class _Unread(Failed):
+    """A file cannot be read; the message names it."""
+
+
 def _bytes(path: str) -> bytes:
-    return files.read_file(path, follow=True)
+    try:
+        return files.read_file(path, follow=True)
+    except FileFailed as failure:
+        text = str(failure)
+        raise _Unread(failure.reason, text if path in text else f"{path}: {text}") from None

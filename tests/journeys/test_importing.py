@@ -182,28 +182,36 @@ def huge(path: Path) -> None:
         file.truncate(1 << 30)
 
 
-DAMAGES: Final[dict[str, tuple[Callable[[Path, Party], None], str]]] = {
-    "garbage": (spoilt("cert.pem", b"rubbish"), "no certificate in PEM or DER"),
-    "wrong key": (spoilt("key.pem", made("x").key_pem().reveal()), "for none of the"),
-    "passphrase": (spoilt("key.pem", made("x").key_pem(b"word").reveal()), "has a passphrase, and none was given"),
-    "other names": (sold("other.example.com"), "does not cover shop.example.com"),
-    "expired": (sold("shop.example.com", born=60, days=-1), "expired at"),
-    "early": (sold("shop.example.com", born=-5), "valid only from"),
-    "gone": (special(lambda _path: None), "key.pem"),
-    "fifo": (special(os.mkfifo), "not a regular file"),
-    "huge": (special(huge), "more than the"),
-    "dangling": (special(lambda path: path.symlink_to(path.parent / "nowhere")), "nowhere"),
+DAMAGES: Final[dict[str, tuple[Callable[[Path, Party], None], str, str]]] = {
+    "garbage": (spoilt("cert.pem", b"rubbish"), "no certificate in PEM or DER", "cert.pem"),
+    "wrong key": (spoilt("key.pem", made("x").key_pem().reveal()), "for none of the", "key.pem and "),
+    "passphrase": (
+        spoilt("key.pem", made("x").key_pem(b"word").reveal()),
+        "has a passphrase, and none was given",
+        "key.pem",
+    ),
+    "other names": (sold("other.example.com"), "does not cover shop.example.com", "cert.pem"),
+    "expired": (sold("shop.example.com", born=60, days=-1), "expired at", "cert.pem"),
+    "early": (sold("shop.example.com", born=-5), "valid only from", "cert.pem"),
+    "gone": (special(lambda _path: None), "key.pem", "key.pem"),
+    "fifo": (special(os.mkfifo), "not a regular file", "key.pem"),
+    "huge": (special(huge), "more than the", "key.pem"),
+    "no chain": (spoilt("chain.pem", b"rubbish"), "no certificate in PEM or DER", "chain.pem"),
+    "no key": (spoilt("key.pem", b"rubbish"), "the private key cannot be read", "key.pem"),
+    "dangling": (special(lambda path: path.symlink_to(path.parent / "nowhere")), "nowhere", "key.pem"),
 }
 
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_broken_import_is_told_and_holds_nobody_else(stage: Stage, shop: Party, how: str) -> None:
-    damage, word = DAMAGES[how]
+    damage, word, blamed = DAMAGES[how]
     damage(stage.root / "bought", shop)
     report = stage.apply()[-1]
     hold = held(report)["shop", Reason.IMPORT_INVALID]
     assert hold.failed
     assert word in hold.message
+    assert f"{stage.root}/bought/{blamed}" in hold.message
+    assert blamed != "key.pem" or "cert.pem" not in hold.message
     assert "PRIVATE" not in hold.message
     assert ready(report, "shop") == ("False", "ImportInvalid")
     assert ready(report, "a")[0] == "True"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reconciler.doors.x509.checking import check_issued, check_pair, is_linked
-    from reconciler.doors.x509.importing import BroughtPair, read_pair, read_pkcs12
+    from reconciler.doors.x509.importing import BroughtPair, Flawed, read_pair, read_pkcs12
     from reconciler.doors.x509.keys import key_type, make_csr, new_key
     from reconciler.doors.x509.proving import challenge_certificate, challenge_shown
     from reconciler.doors.x509.reading import Chain, facts, issuer_common_names, read_chain
@@ -23,6 +23,7 @@ else:
     _HOMES = {
         "BroughtPair": "importing",
         "Chain": "reading",
+        "Flawed": "importing",
         "PLACEHOLDER": "signing",
         "challenge_certificate": "proving",
         "challenge_shown": "proving",
@@ -57,6 +58,7 @@ __all__ = [
     "PLACEHOLDER",
     "BroughtPair",
     "Chain",
+    "Flawed",
     "challenge_certificate",
     "challenge_shown",
     "check_issued",
