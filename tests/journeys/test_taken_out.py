@@ -11,8 +11,10 @@ from reconciler.cli.views import sites as viewed
 from reconciler.model.ports import Scope
 from reconciler.report.cells import condition
 from reconciler.report.reasons import next_step
+from reconciler.report.status_text import grade
 from tests.journeys import test_apache as apaches
 from tests.journeys import test_haproxy as proxies
+from tests.journeys.stage import held
 
 if TYPE_CHECKING:
     from tests.journeys.stage import Stage
@@ -70,6 +72,12 @@ def test_a_suspended_site_is_told_of_as_well(web: apaches.Yard) -> None:
     assert [failure[:2] for failure in failures(web.stage)] == [("install", "site/b")]
     web.assert_served("a", "c")
     assert failures(web.stage) == []
+    hold = held(web.stage.diff())["b", "Suspended"]
+    assert hold.failed
+    assert "; web serves it no more: taken out of the configuration: " in hold.message
+    item = next(one for one in viewed(str(web.stage.state), datetime.now(UTC)) if one["metadata"]["name"] == "b")
+    assert "serves it no more" in condition(item, "Ready")["message"]
+    assert grade(item) == "failing"
     web.write(*(web.site(name) for name in "abc"))
     web.stage.settle()
     web.assert_served("a", "b", "c")

@@ -119,13 +119,22 @@ def _suspended(wish: Wish, works: list[Work], gate: Gate) -> Steps:
     wanted = wish.issue is not None or wish.activate is not None
     if not wanted and not any(work.files or work.reload or work.remove for work in works):
         return Steps(wish)
-    # no failure of ours, but a server that includes the other directory alone has lost its names
-    stays = _staying(works)
+    # no failure of ours, but a server that includes the other directory alone, or nothing of it, has lost its names
+    stays = _staying(works) + _taken_out(wish, works)
     hold = Hold(
         Reason.SUSPENDED, f"suspended: changes are wanted and not made{stays}",
         site=wish.desired.name, ends_when="`suspend` is taken out of the Site", failed=bool(stays),
     )  # fmt: skip
     return Steps(replace(wish, activate=None, holds=(hold,)), holds=(hold,))
+
+
+def _taken_out(wish: Wish, works: list[Work]) -> str:
+    """Say what was taken out of servers for the others' sake: nothing puts that back, and somebody must know."""
+    failures = wish.observed.memory.failures
+    found = ((work.target, failures.get(f"target/{work.target}")) for work in works if work.files)
+    last = ((target, one.last) for target, one in found if one is not None)
+    out = [(target, one.detail) for target, one in last if one is not None and one.reason == Reason.TAKEN_OUT]
+    return "".join(f"; {target} serves it no more: {detail}" for target, detail in out)
 
 
 def _staying(works: list[Work]) -> str:
