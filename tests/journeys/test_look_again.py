@@ -9,6 +9,9 @@ import pytest
 
 from reconciler.model.ports import Limits, Scope
 from tests.journeys import test_haproxy as proxies
+from tests.journeys.stage import SERVER, document, site
+from tests.servers.dovecot import dovecot
+from tests.servers.handshake import handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,3 +122,25 @@ def test_haproxy_keeps_pair_and_line_of_another_site(stage: Stage, haproxy: Hapr
     assert {path: path.read_bytes() for path in before} == before
     yard.assert_served("one", "two")
     stage.settle()
+
+
+def test_dovecot_shows_no_default_site_for_another_ones_names(stage: Stage, tmp_path: Path) -> None:
+    """Where the file of a site is gone, Dovecot has the pair of `defaultSite` for its names: that of somebody else."""
+    with dovecot(tmp_path / "dovecot") as server:
+        values = {
+            "type": "dovecot",
+            "configDirectory": str(server.include),
+            "defaultSite": "one",
+            "test": list(server.test_argv),
+            "reload": {"command": list(server.reload_argv)},
+            "verify": {"ports": [server.imaps]},
+        }
+        stage.write("mail.yaml", document("Server", "home", SERVER), document("Target", "mail", values))
+        sites = [site(name, issuers=["ca"], targets=["mail"]) for name in ("one", "two")]
+        stage.write("sites.yaml", *sites)
+        stage.settle()
+        stage.settle()
+        stage.write("sites.yaml", site("one", issuers=["ca"], targets=["mail"], **AGAIN), sites[1])
+        applied(stage, SCOPES["one site"], (server.include / "two.conf").unlink)
+        assert handshake(server.imaps, "two.example.com").fingerprint == stage.live("two").facts.fingerprint
+        assert handshake(server.imaps, "one.example.com").fingerprint == stage.live("one").facts.fingerprint
