@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from reconciler.model.desired import DnsProviderSpec
+
+_TRIED_MOST: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Undo:
     the method is gone). `kind` `address`: the same for an A or AAAA record, which stays for as long as its site wants
     it; `identity` is `ours` once it was published, `theirs` where it stood there before, and None until either is
     known, or once it was found to be gone; `looked` is when it was last looked for. `presented` is when it was first
-    put there (aware UTC), None where an earlier version wrote it.
+    put there (aware UTC), None where an earlier version wrote it. `until` is set by who only tries a way, without an
+    order: he takes it away himself before then, and nobody else does so earlier.
     """
 
     id: str
@@ -89,7 +92,12 @@ class Undo:
     provider: DnsProviderSpec | None = None
     looked: datetime | None = None
     presented: datetime | None = None
+    until: datetime | None = None
     v: int = 1
+
+    def is_tried(self, now: datetime) -> bool:
+        """Tell whether somebody tries with it; what ends in a far future was written by a wrong clock."""
+        return self.until is not None and now < self.until <= now + _TRIED_MOST
 
     @property
     def shown(self) -> str:

@@ -90,7 +90,9 @@ def _stop(wish: Wish, held: Hold) -> Wish:
 def left_behind(declared: Declared, world: World, scope: Scope, now: datetime) -> tuple[Change, ...]:
     """Take away what an earlier process put into the world for a challenge, unless its order goes on."""
     left = (
-        thing for thing in world.undo if thing.kind != "address" and _is_left(thing.site, declared, world, scope, now)
+        thing
+        for thing in world.undo
+        if thing.kind != "address" and not thing.is_tried(now) and _is_left(thing.site, declared, world, scope, now)
     )
     return tuple(_clean_up(thing) for thing in sorted(left, key=lambda thing: (thing.site, thing.id)))
 

@@ -16,7 +16,7 @@ from tests.journeys.stage import site
 from tests.program import Program
 from tests.servers.knot import knot
 from tests.servers.pebble import pebble
-from tests.servers.processes import program
+from tests.servers.processes import program, until
 from tests.servers.zones import ALGORITHM, KEY_NAME, SECRET, NameServer
 
 if TYPE_CHECKING:
@@ -133,6 +133,29 @@ def test_a_person_can_end_what_no_command_takes_away(street: DnsStreet) -> None:
     server.update("one.test", "delete", NAME, value)
     record.unlink()
     assert run("apply").returncode == 0
+    stage.assert_calm()
+
+
+def test_what_preflight_tries_is_left_to_it(street: DnsStreet) -> None:
+    """By a pass and by an order that come in between, while it waits for a server that does not show the value."""
+    root, server, stage = street.stage.root, street.server, street.stage
+    with knot(root / "late", {"one.test": ()}) as late:
+        both = {"nameservers": [server.endpoint, late.endpoint], "timeout": "8s"}
+        ways = {"provider": hook(root, server, "hook"), "resolvers": [server.endpoint]}
+        street.write(street.site("one", "one.test", issuers=["ca", "pebble"]), propagation=both, **ways)
+        tried = subprocess.Popen(Program(root).argv("preflight", "-o", "json"), stdout=subprocess.PIPE, text=True)
+        until(lambda: server.query(NAME) != [], "the value is there")
+        stage.apply()
+        [value] = server.query(NAME)
+        alone = {"nameservers": [server.endpoint]}
+        allowed = {"certwright/allow-trust-loss": "true"}
+        street.write(street.site("one", "one.test", annotations=allowed), propagation=alone, **ways)
+        stage.apply()
+        assert stage.live("one").meta.issuer == "pebble"
+        assert server.query(NAME) == [value], "the order took its own away alone"
+        told, _ = tried.communicate(timeout=60)
+    assert "challenge" in {one["check"] for one in json.loads(told)["items"]}
+    assert (server.query(NAME), street.left()) == ([], [])
     stage.assert_calm()
 
 

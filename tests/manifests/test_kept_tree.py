@@ -34,6 +34,13 @@ FULL = "database or disk is full"
 missing = suppress(ManifestError)
 """A file that is gone between the look at the tree and its reading is told as missing: the next pass knows better."""
 
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read a tree that moves once more, but without a pause."""
+    monkeypatch.setattr("reconciler.manifests.tree._PAUSE", 0.0)
+
+
 edits = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 layouts = pytest.mark.parametrize("layout", [WHOLE, SPLIT], ids=["one file", "several"])
 

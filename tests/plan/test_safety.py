@@ -154,6 +154,9 @@ def test_what_was_left_behind_is_cleaned_up_unless_its_order_goes_on() -> None:
     thing = Undo("u1", "a", "token", "", "tok")
     plan = one_plan(desired, ObservedSite("a", revision(desired)), undo=(thing, replace(thing, id="u2", site="old")))
     assert [short(change) for change in plan.changes] == ["clean-up a", "clean-up old"]
+    tried = [replace(thing, until=NOW + timedelta(minutes=minutes)) for minutes in (0, 15, 100_000)]
+    kept = [len(one_plan(desired, ObservedSite("a", revision(desired)), undo=(one,)).changes) for one in tried]
+    assert kept == [1, 0, 1], "what is tried is his who tries it, for a while"
     order = OrderRecord("le", LE.directory, "default", desired.names, "Missing", "", NOW, url="https://x")
     assert one_plan(desired, ObservedSite("a", revision(desired), order=order), undo=(thing,)).changes == ()
 

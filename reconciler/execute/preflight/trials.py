@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.dns_client import api as dns
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _PORTS: Final = {"http-01": 80, "tls-alpn-01": 443}
 _WRITES: Final = frozenset({"rfc2136", "lexicon", "exec"})
 _SECONDS: Final = 3.0
+# far longer than any way is tried; who is killed meanwhile leaves it to the next pass after that
+_TRIED: Final = timedelta(minutes=15)
 _MENDS: Final = {
     "TsigRefused": (
         "give both sides one key and one time: compare `provider.tsig` of the ChallengeMethod {} with the key in the "
@@ -91,7 +93,7 @@ class Trials:
 
     def _presented(self, site: str, hostname: Hostname, method: Http01 | TlsAlpn01, token: str, answer: str) -> Undo:
         solver = self.challenges.solver(method)
-        thing = solver.prepare(site, hostname.text, token, Asked(answer))
+        thing = replace(solver.prepare(site, hostname.text, token, Asked(answer)), until=datetime.now(UTC) + _TRIED)
         self.store.put_undo(thing)
         try:
             done = solver.present(thing, answer)
@@ -149,7 +151,8 @@ class Trials:
 
     def _written_once(self, site: str, hostname: Hostname, method: MethodSpec, token: str, asked: Asked) -> None:
         solver = self.challenges.solver(method)
-        thing = replace(solver.prepare(site, hostname.text, token, asked), presented=datetime.now(UTC))
+        now = datetime.now(UTC)
+        thing = replace(solver.prepare(site, hostname.text, token, asked), presented=now, until=now + _TRIED)
         kind = thing.provider.type if thing.provider is not None else ""
         if kind not in _WRITES or (method.name, thing.place) in self._written:
             return

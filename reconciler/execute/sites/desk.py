@@ -166,7 +166,7 @@ class SiteDesk:
     def clean_up(self) -> None:
         """Take away what was presented for this site; what cannot be taken away now stays written down."""
         for thing in self._store.undo():
-            if thing.site == self._site and thing.kind != "address":
+            if thing.site == self._site and thing.kind != "address" and not thing.is_tried(self._clock.now()):
                 with suppress(Waiting):  # the process stops: it is taken away when it starts again
                     undo(self._store, self._challenges, thing)
                     self._withdrawn.append(thing)
