@@ -30,20 +30,32 @@ def decode(kind: type[T], raw: bytes, path: str) -> T:
 
 def decode_all(kind: type[T], raw: bytes, path: str) -> tuple[T, dict[str, Any]]:
     """Make the record of its bytes and give the whole envelope too."""
+    envelope = _envelope(raw, path)
+    _check_format(kind, envelope, path)
     try:
-        envelope = json.loads(raw)
-        if not isinstance(envelope, dict):
-            raise Unreadable(f"{path} is no record")
-        _check_format(kind, envelope, path)
         return from_plain(kind, envelope.get("data")), envelope
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{path} is damaged: {clean(str(error), 200)}") from None
 
 
+def _envelope(raw: bytes, path: str) -> dict[str, Any]:
+    if not raw.strip():
+        raise Unreadable(f"{path} is damaged: it is empty")
+    try:
+        envelope = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        # one line that we end: what has no end was cut off, as by a disk that was full
+        why = "it is cut off" if not raw.endswith(b"\n") else f"it is no JSON ({clean(str(error), 100)})"
+        raise Unreadable(f"{path} is damaged: {why}") from None
+    if not isinstance(envelope, dict):
+        raise Unreadable(f"{path} is damaged: it is no record")
+    return envelope
+
+
 def _check_format(kind: type, envelope: dict[str, Any], path: str) -> None:
     written = envelope.get("v")
     if not isinstance(written, int):
-        raise Unreadable(f"{path} has no format number")
+        raise Unreadable(f"{path} is damaged: it has no format number")
     if written > known(kind):
         by = clean(str(envelope.get("writtenBy")), 40)
         raise NewerStore(

@@ -254,3 +254,19 @@ def test_no_text_makes_a_record_reader_fail_otherwise(value: object) -> None:
 def test_a_deep_text_is_only_unreadable() -> None:
     with pytest.raises(records.Unreadable):
         records.decode(OrderRecord, b'{"v":1,"data":' + b"[" * 100_000, "x")
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\n", "it is empty"),
+        (b'{"v":1,"data', "it is cut off"),
+        (b'{"v":1,}\n', "it is no JSON (Expecting property name"),
+        (b"[]\n", "it is no record"),
+        (b'{"data":{}}\n', "it has no format number"),
+    ],
+)
+def test_a_damaged_record_is_told_in_words(raw: bytes, why: str) -> None:
+    with pytest.raises(records.Unreadable, match="^x.json is damaged: " + re.escape(why)):
+        records.decode(Inventory, raw, "x.json")
