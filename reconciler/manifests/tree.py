@@ -233,6 +233,11 @@ class ManifestTree:
         made = ObjectResolver(spec, self.settings.read_template, [])
         return {one.name: made.method(one) for one in found if one.kind == "ChallengeMethod"}
 
+    @property
+    def stdin_is_empty(self) -> bool:
+        """Whether standard input was read, and declared nothing."""
+        return self._stdin is not None and not self._stdin.resources
+
     # --- giving ------------------------------------------------------------------------------------------------------
 
     def declared(self, names: Collection[str]) -> Declared:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.program import ENTRY
 
 if TYPE_CHECKING:
     from tests.program import Program
@@ -47,6 +52,16 @@ def test_an_empty_tree_is_told(program: Program) -> None:
         told = program(verb)
         assert told.returncode == 2
         assert "holds no manifest" in told.stderr
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_standard_input_is_told(program: Program, text: str) -> None:
+    """As an empty tree: what writes it may have failed."""
+    for verb in ("validate", "diff", "apply"):
+        argv = [*ENTRY, "-f", "-", "--state", str(program.state), verb]
+        told = subprocess.run(argv, input=text, capture_output=True, text=True, check=False, env=program.environment())
+        assert told.returncode == 2
+        assert told.stderr.startswith("<stdin>: holds no manifest: did the command that writes it fail?\n")
 
 
 def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:

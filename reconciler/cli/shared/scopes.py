@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.screen import Screen
     from reconciler.cli.settings import Settings
+    from reconciler.manifests.tree import ManifestTree
     from reconciler.model.ports import Scope
     from reconciler.wiring import App
 
@@ -35,7 +36,7 @@ def scope_of(app: App, settings: Settings, sites: Collection[str], screen: Scree
     digests = app.tree.glance()
     sites = [name.removeprefix("site/") for name in sites]
     if not digests and not app.tree.problems:
-        _refuse_nothing(settings, screen)
+        _refuse_nothing(app, settings, screen)
     check_declared(app, screen, sites, digests)
     _tell_moved(app, screen)
     if settings.selector is not None:
@@ -84,18 +85,21 @@ def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:
     return chosen
 
 
-def problems_of_nothing(settings: Settings) -> tuple[Problem, ...]:
-    """Say of each -f that it holds no manifest; empty if there is any file."""
-    from reconciler.manifests.walking import walk
+def problems_of_nothing(settings: Settings, tree: ManifestTree) -> tuple[Problem, ...]:
+    """Say of each -f that it holds no manifest; empty if there is any file. Standard input is one if it holds any."""
+    from reconciler.manifests.walking import STDIN_NAME, walk
 
-    if walk(settings.manifests).files:
+    if walk(settings.manifests).files.keys() - ({STDIN_NAME} if tree.stdin_is_empty else ()):
         return ()
     told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
-    return tuple(Problem(root, 0, 0, told) for root in settings.manifests)
+    piped = "holds no manifest: did the command that writes it fail?"
+    return tuple(
+        Problem(STDIN_NAME, 0, 0, piped) if root == _STDIN else Problem(root, 0, 0, told) for root in settings.manifests
+    )
 
 
-def _refuse_nothing(settings: Settings, screen: Screen) -> None:
-    problems = problems_of_nothing(settings)
+def _refuse_nothing(app: App, settings: Settings, screen: Screen) -> None:
+    problems = problems_of_nothing(settings, app.tree)
     if problems:
         raise ManifestError(problems)
     screen.note(f"no Site is declared in {', '.join(settings.manifests)}")
