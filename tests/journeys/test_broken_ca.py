@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.journeys.stage import SERVER, WAY, Stage, document, held, site
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, SERVER, WAY, Stage, document, held, site
 from tests.program import Program
 from tests.servers import faults
 from tests.servers.front import front
@@ -171,6 +172,36 @@ def test_a_ca_that_does_not_answer_is_asked_once_for_all_sites(served: Stage, fr
     served.apply()
     assert fault.met <= 4
     assert {hold.site: hold.reason for hold in served.diff().plan.holds} == dict.fromkeys(names[1:], "Backoff")
+
+
+def test_who_comes_while_a_ca_is_known_to_be_silent_is_told_so_and_tries_again_soon(
+    served: Stage, front: Front, pebble: Pebble
+) -> None:
+    """A person who mends and edits within these seconds waits a minute at most, by itself."""
+    fault = front.inject(faults.refuse(500), "/dir", times=None)
+
+    def declare(*hostnames: str) -> None:
+        write(served, front, pebble.http_port, acme_site("one"), acme_site("two", *hostnames))
+
+    def ignore(_given: object) -> None:
+        pass
+
+    declare("two.example.com")
+    with served.app() as app:
+        app.engine.converge(FULL, app.executor(), Limits(), ignore, ignore)
+        asked = fault.met
+        front.heal()
+        declare("two.example.com", "www.two.example.com")
+        report = app.engine.converge(FULL, app.executor(), Limits(), ignore, ignore)[-1]
+    [hold] = report.plan.holds
+    assert fault.met == asked
+    assert hold.message.startswith("1 attempt failed: ")
+    assert "answered 500" in hold.message
+    assert hold.message.endswith(" (asked in the last 5 s for others, and not once more)")
+    assert hold.until is not None
+    assert hold.until - report.now <= timedelta(minutes=1)
+    served.shift = timedelta(minutes=2)
+    served.settle()
 
 
 def stays_pending(front: Front) -> None:

@@ -64,7 +64,9 @@ class Session:
 
     def _read_directory(self) -> Directory:
         if self._silent is not None and self.clock.monotonic() - self._silent[0] < _SILENT_SECONDS:
-            raise Transient(str(self._silent[1]), self._silent[1].retry_after)
+            # the same words for all, so that they are told as one
+            words = f"{self._silent[1]} (asked in the last {_SILENT_SECONDS:g} s for others, and not once more)"
+            raise Transient(words, self._silent[1].retry_after)
         try:
             answer = self._transport.patiently(self._get_directory)
         except Transient as failure:
