@@ -103,8 +103,11 @@ def _is_left(site: str, declared: Declared, world: World, scope: Scope, now: dat
             return False  # its order may go on once it can be read
         order = world.sites[site].order
         return order is None or not order.goes_on(now)
+    if site in declared.names:
+        # one that needs no look has no order in flight; who does the change looks again
+        return scope.full and (scope.sites is None or site in scope.sites)
     # only of a whole tree that the state follows, completely read, does it say anything that a site is missing
-    return scope.full and scope.sites is None and declared.complete and site not in declared.names
+    return scope.full and scope.sites is None and declared.complete
 
 
 def _clean_up(thing: Undo) -> Change:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.model.observed import Undo
 from tests.builders import Crash
 from tests.journeys.dns_street import DnsStreet
 from tests.journeys.stage import site
@@ -114,6 +115,24 @@ def test_a_value_is_given_up_only_where_every_server_says_that_it_is_not_there(
     stage.shift = timedelta(minutes=62)
     stage.apply()
     assert street.left() == (left if stands else [])
+
+
+def test_of_a_site_that_needs_no_look(stage: Stage) -> None:
+    """A preflight that was killed changes nothing else of it."""
+    stage.write("sites.yaml", site("one", issuers=["ca"]), site("two", issuers=["ca"]))
+    stage.settle()
+
+    def is_quiet() -> bool:
+        stage.apply()
+        return stage.diff().quiet == 2
+
+    until(is_quiet, "both are quiet")
+    with stage.app() as app:
+        app.store.put_undo(Undo("a1", "one", "token", "", "tok_1"))
+        app.store.put_token("tok_1", "tok_1.x")
+    stage.settle()
+    with stage.app(read_only=True) as app:
+        assert (app.store.undo(), app.store.tokens()) == ((), frozenset())
 
 
 def test_a_person_can_end_what_no_command_takes_away(street: DnsStreet) -> None:
