@@ -76,18 +76,36 @@ class ManifestTree:
         walked: Walked | None = None
         try:
             walked = self._walked()
-            self._see(walked)
+            stamp = _hash(walked)
+            if self._lost_some(walked, stamp):
+                time.sleep(_PAUSE)
+                walked = self._walked()
+                stamp = _hash(walked)
+            self._see(walked, stamp)
         except ManifestError as refused:
             if self.settings.lenient or not self._moves(walked, refused):
                 raise
-            self._see(self._walked_again(walked, refused))
+            walked = self._walked_again(walked, refused)
+            self._see(walked, _hash(walked))
         return self._digests
 
-    def _see(self, walked: Walked) -> None:
-        stamp = _hash(walked)
+    def _see(self, walked: Walked, stamp: str) -> None:
         if walked.problems or not (self._as_read(stamp) or self._as_wrong(stamp) or self._is_kept(walked, stamp)):
             self._read(walked, stamp)  # files that cannot be seen are not gone: no cache can tell that
         self._ahead = False
+
+    def _lost_some(self, walked: Walked, stamp: str) -> bool:
+        """Tell whether files are gone since the last reading: for a moment perhaps, and their sites with them."""
+        read = self._stamps or (self._wrong[0] if self._wrong is not None else None)
+        if read is not None and read.files == stamp:
+            return False
+        try:
+            kept = self._shelf.look()
+            if kept is None or kept.files == stamp:
+                return False
+            return not self._shelf.signatures("file").keys() <= walked.files.keys()
+        except Moved:
+            return False
 
     def _moves(self, walked: Walked | None, refused: ManifestError) -> bool:
         """Tell whether somebody seems to change the tree that was refused: some editors take a file away first."""

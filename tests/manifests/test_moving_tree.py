@@ -78,3 +78,17 @@ def test_a_file_that_stays_away_is_told_and_no_sign_that_its_site_shall_go(
     at_the_first_reading(monkeypatch, path, path.unlink)
     with pytest.raises(ManifestError, match="no such file"):
         ground.tree(NoCache()).refresh()
+
+
+def test_a_file_that_is_away_for_a_moment_removes_no_site(ground: Ground) -> None:
+    """As while a checkout of git's puts a newer one there; what stays away is gone."""
+    path = ground.manifests / "one.yaml"
+    text = path.read_text()
+    assert ground.kept().keys() == {"one", "two"}
+    path.unlink()
+    timer = threading.Timer(0.1, path.write_text, (text,))
+    timer.start()
+    assert ground.kept().keys() == {"one", "two"}
+    timer.join()
+    path.unlink()
+    assert ground.kept().keys() == {"two"}
