@@ -247,7 +247,11 @@ def _digest(names: Collection[str]) -> str:
 
 
 def _progress(report: Report, before: Sequence[Report]) -> bool:
-    """Tell whether a further pass would do anything that did not fail in one before, or was not just left undone."""
+    """Tell whether a further pass would do anything that did not fail in one before, or was not just left undone.
+
+    What another process came before is planned once more as things are now: it may not have done all of it yet.
+    """
     failed = {one.change.id for former in before for one in former.outcomes if one.status is Status.FAILED}
-    undone = {one.change.id for one in before[-1].outcomes if one.status is not Status.DONE}
+    left = (one for one in before[-1].outcomes if one.reason != Reason.NO_LONGER_PLANNED)
+    undone = {one.change.id for one in left if one.status is not Status.DONE}
     return any(change.id not in failed | undone for change in report.plan.changes)

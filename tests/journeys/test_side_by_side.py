@@ -9,9 +9,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.journeys.stage import SERVER, ca_site, copy_target, document
+from reconciler.model.changes import Reason
+from reconciler.model.outcomes import Outcome, Status
+from reconciler.model.ports import Limits
+from tests.journeys.stage import FULL, SERVER, ca_site, copy_target, document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.model.changes import Plan
+    from reconciler.model.ports import Declared
     from tests.journeys.stage import Stage
     from tests.journeys.street import Street
     from tests.servers.front import Front
@@ -52,6 +59,25 @@ def apply_twice_at_once(stage: Stage) -> list[list[list[str]]]:
             assert child.returncode == 0, errors
             found.append(json.loads(out))
     return found
+
+
+def test_what_another_process_has_begun_is_seen_to_its_end(stage: Stage) -> None:
+    """It had stored the certificate, and installed nothing yet: a further pass does what is left."""
+    stage.write("all.yaml", document("Server", "home", SERVER), copy_target(stage.root / "out"), ca_site("a"))
+    plans: list[Plan] = []
+    with stage.app() as app:
+
+        def execute(plan: Plan, declared: Declared) -> Iterator[Outcome]:
+            plans.append(plan)
+            if len(plans) > 1:
+                yield from app.executor()(plan, declared)
+            else:
+                text = "another process changed the certificate"
+                yield from (Outcome(one, Status.SKIPPED, Reason.NO_LONGER_PLANNED, text) for one in plan.changes)
+
+        reports = app.engine.converge(FULL, execute, Limits(), lambda _report: None, lambda _outcome: None)
+    assert (len(plans), reports[-1].plan.changes) == (2, ())
+    stage.assert_calm()
 
 
 def assert_no_failure(done: list[list[list[str]]]) -> None:
