@@ -40,9 +40,9 @@ def ready(stage: Stage) -> dict[str, str]:
 def test_a_row_that_cannot_be_read_is_made_anew(stage: Stage, text: str) -> None:
     with closing(sqlite3.connect(stage.state / "index.sqlite")) as index, index:
         index.execute("UPDATE rows SET payload = ? WHERE namespace IN ('view', 'view/holds')", (text,))
-    stage.write("sites.yaml", ca_site("a", "a.example.com", "www.a.example.com"), ca_site("b"))
+    stage.write("sites.yaml", *(ca_site(name, f"{name}.example.com", f"www.{name}.example.com") for name in "ab"))
     stage.settle()
-    assert ready(stage)["a"] == "Installed"
+    assert ready(stage) == {"a": "Installed", "b": "Installed"}
 
 
 def test_a_bug_of_one_site_is_told_of_that_site_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_a_site_whose_item_could_not_be_written_is_looked_at_again(
     with monkeypatch.context() as patch:
         patch.setattr(Index, "put", full)
         stage.apply()
-    assert stage.diff().quiet == 0
+    assert "a" in stage.diff().declared.sites, "it is no quiet one; the other may be"
     for _ in range(3):
         time.sleep(0.03)  # what is younger than a tick of the kernel's clock is looked at once more
         stage.settle()
