@@ -78,7 +78,12 @@ def keep(batch: Batch) -> None:
 
 
 def _as_installed(batch: Batch, site: str) -> list[Swap]:
-    """Give what puts a site's files back as they were installed; nothing where something else is wanted by now."""
+    """Give what puts a site's files back as they were installed; nothing where something else is wanted by now.
+
+    Nor where the store's own paths of the site are a person's to mend first: it is held, and left as it is.
+    """
+    if site and batch.bench.store.damage((site,)):
+        return []
     try:
         found = swaps_as_installed(batch, site)
     except Failed:
