@@ -7,7 +7,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+# Three on two cores: half of the time a test waits for a server, and two leave a core idle.
+WORKERS ?= 3
 SCRIPTS := $(wildcard benchmarks/*.py tools/*.py examples/quickstart/*.py)
 # The interpreter to build with; empty: the best one found.
 PYTHON ?=
