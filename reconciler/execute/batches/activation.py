@@ -37,7 +37,7 @@ _CLOSED_SECONDS: Final = 2.0
 _START_OF_A_SITE: Final = 0.004  # seconds, twice what Apache takes
 _RELOADED: Final = Activated(ok=True, output="").how
 _REPLACED_SECONDS: Final = 2.0
-# to ask a server that has just begun to read its configuration only takes the processor from it
+# whatever we do while a server reads its configuration takes the processor and the disk from it
 _TAKING_UP: Final = 0.05
 _MOVES: Final = 3
 _LOST: Final = frozenset({Reason.NOT_INCLUDED, Reason.NAME_SERVED_ELSEWHERE, Reason.NOTHING_LISTENS})
@@ -61,6 +61,8 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: Before, taken
     sites = [name for name in _affected(batch) if name not in batch.failed]
     started = batch.bench.clock.monotonic()
     answer = taken if taken is not None else _reloaded(batch, switch)
+    if answer.ok and answer.how == _RELOADED:
+        batch.bench.clock.wait(_TAKING_UP)
     if answer.ok and taken is None:
         answer, sites = _once_more(batch, switch, answer, sites)
     bookkeeping.keep(batch, switch, loaded=answer.ok, sites=sites)
@@ -71,11 +73,7 @@ def activate(batch: Batch, switch: Switch, reload: Change, before: Before, taken
     if not verifies(batch):
         batch.bench.memory.taken_up(batch.spec, sites, batch.live)
         return Outcome(reload, Status.DONE, message=answer.how)
-    if answer.how == _RELOADED:
-        batch.bench.clock.wait(_TAKING_UP)
-        quick = None
-    else:
-        quick = _seen(batch, sites, _REPLACED_SECONDS)
+    quick = None if answer.how == _RELOADED else _seen(batch, sites, _REPLACED_SECONDS)
     if quick is not None and _is_old(quick):
         answer = _in_full(batch, switch, answer)
     taking = 3 * (batch.bench.clock.monotonic() - started)

@@ -32,8 +32,8 @@ class Before:
 def look_before(batch: Batch) -> Callable[[], Before]:
     """Begin to look what is served, beside the server's own test of what it will load."""
     looks = batch.reload is not None and verifies(batch)
-    answering = handshakes.answering(_ports(batch) if looks else ())
-    strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch))
+    answering = handshakes.answering(_ports(batch) if looks else (), batch.bench.clock)
+    strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch), batch.bench.clock)
     return lambda: Before(answering(), strangers())
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from reconciler.doors import tls, x509
 from reconciler.errors import Failed
@@ -18,13 +19,18 @@ from reconciler.model.changes import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.model.ports import Clock, Probe
 
+_Place = TypeVar("_Place")
+_Seen = TypeVar("_Seen")
+
 FEW: Final = 8
 _AT_ONCE: Final = 16
 _TIMEOUT: Final = 5.0
+_MOMENT: Final = 0.01
 # a server that reloads lets its old workers answer a moment longer beside the new ones (nginx: 0.1 s)
 _SETTLED: Final = 0.15
 # with one certificate right the server has loaded its configuration: another name's stranger will hardly go away
@@ -119,21 +125,30 @@ def _answer(one: Expected, owners: Mapping[str, str]) -> Answer:
         return judging.refused(failure)
 
 
-def answering(probes: Sequence[Probe]) -> Callable[[], frozenset[tuple[str, int]]]:
+def answering(probes: Sequence[Probe], clock: Clock) -> Callable[[], frozenset[tuple[str, int]]]:
     """Begin to look which (address, port) pairs answer TLS now, one handshake each; what is returned gives them."""
     places = {(probe.address, probe.port): probe for probe in reversed(probes)}
-    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(places))))
-    asked = {place: pool.submit(_answers, probe) for place, probe in places.items()}
-    pool.shutdown(wait=False)
+    asked = _begun({place: partial(_answers, probe) for place, probe in places.items()}, clock)
     return lambda: frozenset(place for place, answer in asked.items() if answer.result())
 
 
-def strangers(wanted: Sequence[Expected], owners: Mapping[str, str]) -> Callable[[], frozenset[Key]]:
+def strangers(wanted: Sequence[Expected], owners: Mapping[str, str], clock: Clock) -> Callable[[], frozenset[Key]]:
     """Begin to look for whom a stranger's certificate is shown now, one handshake each; what is returned gives them."""
-    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(wanted))))
-    asked = {one.key: pool.submit(_answer, one, owners) for one in wanted}
-    pool.shutdown(wait=False)
+    asked = _begun({one.key: partial(_answer, one, owners) for one in wanted}, clock)
     return lambda: frozenset(key for key, answer in asked.items() if answer.result().reason in judging.STRANGE)
+
+
+def _begun(looks: Mapping[_Place, Callable[[], _Seen]], clock: Clock) -> Mapping[_Place, Future[_Seen]]:
+    """Look in threads, a moment from now: the server's test runs by then, and its start is not held up."""
+
+    def late(look: Callable[[], _Seen]) -> _Seen:
+        clock.wait(_MOMENT)
+        return look()
+
+    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(looks))))
+    asked = {key: pool.submit(late, look) for key, look in looks.items()}
+    pool.shutdown(wait=False)
+    return asked
 
 
 def _answers(probe: Probe) -> bool:
