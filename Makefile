@@ -49,7 +49,9 @@ unit: $(VENV)/.test servers
 
 test: lint unit
 
+# Beside other programs where they can be had: else what was recorded of them stands in the table.
 bench: $(VENV)/.test servers
+	-@tools/install-servers.sh lego:lego certbot:certbot
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.test servers

@@ -3,7 +3,8 @@
 #
 # From the distribution: the programs in PROGRAMS. Into .cache/pebble of this checkout: a current Pebble (the ACME server made for
 # tests) and its challenge server, from Debian's unstable suite, without touching the sources of this system.
-# No daemon is started. Fails, and says what to type, when something is missing and cannot be installed.
+# Further pairs PROGRAM:PACKAGE may be given. No daemon is started. Fails, and says what to type, when something is missing and
+# cannot be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -25,6 +26,7 @@ PROGRAMS=(
     strace:strace
     systemd-analyze:systemd
     git:git
+    "$@"
 )
 PEBBLE_DIR=.cache/pebble
 PEBBLE_AT_LEAST=2.10 # the first with profiles and a settable renewal window
