@@ -196,9 +196,9 @@ class App:
         return SiteSteps(self.store, self.issuer, self.challenges, self.clock, RULES, makers, self.say, *self._manners)
 
     def _batches(self) -> Any:  # noqa: ANN401
-        from reconciler.execute.batches.hands import Grace, LocalHands
+        from reconciler.execute.batches.hands.local import Grace, LocalHands
+        from reconciler.execute.batches.hands.named import NamedFiles
         from reconciler.execute.batches.install import TargetBatches
-        from reconciler.execute.batches.named import NamedFiles
         from reconciler.execute.remember import Remembering
 
         memory = Remembering(self.store, self.clock, RULES)

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.cli import views
 from reconciler.describing import view
-from reconciler.execute.batches import hands
+from reconciler.execute.batches.hands import local as hands
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
 from tests.servers.identity import make_identity

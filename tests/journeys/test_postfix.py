@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.doors.tls import handshake
-from reconciler.execute.batches.hands import LocalHands
+from reconciler.execute.batches.hands.local import LocalHands
 from reconciler.model.changes import Reason
 from reconciler.model.desired import PostfixTarget as Target
 from reconciler.model.desired import Reload

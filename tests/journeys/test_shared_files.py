@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Failed
-from reconciler.execute.batches.blocks import SharedFiles
+from reconciler.execute.batches.switching.blocks import SharedFiles
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 from reconciler.model.ports import Scope

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batches import hands
+from reconciler.execute.batches.hands import local as hands
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, ca_site, copy_target
 

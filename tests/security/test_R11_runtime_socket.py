@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.execute.batches import runtime
+from reconciler.execute.batches.hands import runtime
 from tests.servers.identity import make_identity
 from tests.servers.unix_socket import answering, heard
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from reconciler.doors.processes.api import run
 from reconciler.doors.templates.api import Renderer
-from reconciler.execute.batches import beside
-from reconciler.execute.batches.hands import LocalHands
+from reconciler.execute.batches.hands import beside
+from reconciler.execute.batches.hands.local import LocalHands
 from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model.desired import NginxTarget, Reload, TargetUse, Template, Values, Verify
 from reconciler.model.ports import Artifact, Refusal, SiteOnTarget

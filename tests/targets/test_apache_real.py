@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.execute.batches.hands import LocalHands
+from reconciler.execute.batches.hands.local import LocalHands
 from reconciler.model.desired import ApacheTarget, Verify
 from reconciler.model.ports import Refusal
 from reconciler.targets.apache import Apache, names, paste_lines

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batches.blocks import edited
-from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.switching.blocks import edited
+from reconciler.execute.batches.switching.content import Content
 from reconciler.manifests.resolving.builtins import RELOADS, TESTS
 from reconciler.model.desired import PostfixTarget, Reload
 from reconciler.model.fragments import HEAD, block, blocks

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
-from reconciler.execute.batches.content import read
 from reconciler.execute.batches.staging import swaps_as_installed
-from reconciler.execute.batches.swap import SwitchStuck, returned
+from reconciler.execute.batches.switching.content import read
+from reconciler.execute.batches.switching.swap import SwitchStuck, returned
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.desired import directory_of
 from reconciler.model.fragments import blocks
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from reconciler.doors.files.api import FileStat
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.swap import Swap, Switch
+    from reconciler.execute.batches.switching.swap import Swap, Switch
     from reconciler.model.observed import InstalledFile
 
 _GONE: Final = frozenset({"NoSuchFile", "NoSuchDirectory"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.execute.batches.blocks import SharedFiles
+from reconciler.execute.batches.switching.blocks import SharedFiles
 from reconciler.execute.remember import Concerned
 from reconciler.model.changes import Change, Verb
 from reconciler.model.observed import BrokenRevision, Inventory, Revision
@@ -14,8 +14,8 @@ from reconciler.model.ports import Tested
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from reconciler.execute.batches.hands import LocalHands
-    from reconciler.execute.batches.swap import Switch
+    from reconciler.execute.batches.hands.local import LocalHands
+    from reconciler.execute.batches.switching.swap import Switch
     from reconciler.execute.remember import Remembering
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from reconciler.doors.files.api import stat_file
 from reconciler.errors import Failed
 from reconciler.execute.batches.batch import in_one_line
-from reconciler.execute.batches.content import read
-from reconciler.execute.batches.swap import returned
+from reconciler.execute.batches.switching.content import read
+from reconciler.execute.batches.switching.swap import returned
 from reconciler.execute.remember import after_reload
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.observed import Built, Failures, InstalledFile, Inventory, TargetRecord
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.swap import Switch
+    from reconciler.execute.batches.switching.swap import Switch
     from reconciler.model.changes import Change
     from reconciler.model.ports import Activated, Tested
 

@@ -13,7 +13,7 @@ from reconciler.model.plain import to_plain
 
 if TYPE_CHECKING:
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.swap import Swap, Switch
+    from reconciler.execute.batches.switching.swap import Swap, Switch
 
 
 def give(batch: Batch, switch: Switch) -> None:

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, StoreError
 from reconciler.execute.batches import amiss, bookkeeping
-from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.activation import activate, looked, taken_up
+from reconciler.execute.batches.activation import activate, taken_up
 from reconciler.execute.batches.adopting import Adopting
 from reconciler.execute.batches.batch import Batch, Bench, in_one_line
 from reconciler.execute.batches.before import look_before
-from reconciler.execute.batches.expel import expel
-from reconciler.execute.batches.former import known_of, put_back, read_record
 from reconciler.execute.batches.giving import give
-from reconciler.execute.batches.isolate import Isolation, Verdict
-from reconciler.execute.batches.rejecting import give_way, summed
+from reconciler.execute.batches.proof import looked
 from reconciler.execute.batches.restoring import put_in_place, restored
+from reconciler.execute.batches.setbacks.expel import expel
+from reconciler.execute.batches.setbacks.isolate import Isolation, Verdict
+from reconciler.execute.batches.setbacks.rejecting import give_way, summed
 from reconciler.execute.batches.staging import swaps_of
+from reconciler.execute.batches.switching import swap as swaps
+from reconciler.execute.batches.switching.former import known_of, put_back, read_record
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Tested
@@ -30,7 +31,7 @@ from reconciler.model.ports import Tested
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from reconciler.execute.batches.hands import LocalHands
+    from reconciler.execute.batches.hands.local import LocalHands
     from reconciler.execute.remember import Remembering
     from reconciler.model.changes import Change
     from reconciler.model.desired import DesiredSite, TargetSpec

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
 from reconciler.execute.batches import bookkeeping
-from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.staging import is_as_installed, swaps_of
+from reconciler.execute.batches.switching import swap as swaps
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
-from reconciler.execute.batches import swap as swaps
-from reconciler.execute.batches.content import read
+from reconciler.execute.batches.switching import swap as swaps
+from reconciler.execute.batches.switching.content import read
 from reconciler.model.changes import Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.ports import Artifact, Refusal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.content import Content
+    from reconciler.execute.batches.switching.content import Content
     from reconciler.model.changes import Change
     from reconciler.model.observed import InstalledFile
     from reconciler.model.ports import Bundle

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.execute.batches.hands import LocalHands
+from reconciler.execute.batches.hands.local import LocalHands
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.execute.batches import blocks
-from reconciler.execute.batches.content import Content
+from reconciler.execute.batches.switching import blocks
+from reconciler.execute.batches.switching.content import Content
 from reconciler.model import fragments
 
 LINES = st.sampled_from(["/x.pem x.example.com", "# a comment", "", "  ", "/y.pem", "# site", "\r"])

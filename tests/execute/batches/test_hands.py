@@ -8,8 +8,8 @@ import time
 import pytest
 
 from reconciler.doors.clock import SystemClock
-from reconciler.execute.batches import hands
-from reconciler.execute.batches.hands import Grace, LocalHands
+from reconciler.execute.batches.hands import local as hands
+from reconciler.execute.batches.hands.local import Grace, LocalHands
 
 
 def test_a_stop_ends_what_is_under_way_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.execute.batches.content import Content
-from reconciler.execute.batches.isolate import Isolation, Verdict
-from reconciler.execute.batches.swap import Swap, Switch
+from reconciler.execute.batches.setbacks.isolate import Isolation, Verdict
+from reconciler.execute.batches.switching.content import Content
+from reconciler.execute.batches.switching.swap import Swap, Switch
 from reconciler.model.names import Part
 from reconciler.model.ports import Tested as Answer
 from tests.builders import SteadyClock

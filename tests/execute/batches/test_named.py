@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from reconciler.doors.files import api as files
-from reconciler.execute.batches.named import NamedFiles
+from reconciler.execute.batches.hands.named import NamedFiles
 from reconciler.targets.apache import names
 from tests.servers.identity import make_identity
 

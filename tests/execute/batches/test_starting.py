@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.execute.batches.starting import how_to_start
+from reconciler.execute.batches.setbacks.starting import how_to_start
 from reconciler.model.desired import ApacheTarget, FilesTarget, NginxTarget, Reload
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import Failed, StoreError
-from reconciler.execute.batches.content import Content, read
-from reconciler.execute.batches.former import Known, put_back
-from reconciler.execute.batches.swap import Swap, Switch, SwitchStuck
+from reconciler.execute.batches.switching.content import Content, read
+from reconciler.execute.batches.switching.former import Known, put_back
+from reconciler.execute.batches.switching.swap import Swap, Switch, SwitchStuck
 from reconciler.model import fragments
 from reconciler.model.names import Part
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches import bookkeeping
-from reconciler.execute.batches.rejecting import reject, summed
-from reconciler.execute.batches.starting import how_to_start
+from reconciler.execute.batches.setbacks.rejecting import reject, summed
+from reconciler.execute.batches.setbacks.starting import how_to_start
 from reconciler.model.changes import Reason
 from reconciler.model.outcomes import Outcome, Status
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.pointers import Pointers
-    from reconciler.execute.batches.swap import Switch
+    from reconciler.execute.batches.setbacks.pointers import Pointers
+    from reconciler.execute.batches.switching.swap import Switch
     from reconciler.model.ports import Activated
 
 _FILES: Final = "the former files were put back"

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.execute.batches import swap as swaps
 from reconciler.execute.batches.batch import in_one_line
-from reconciler.execute.batches.content import Content, read
-from reconciler.execute.batches.named import why_unusable
+from reconciler.execute.batches.hands.named import why_unusable
+from reconciler.execute.batches.switching import swap as swaps
+from reconciler.execute.batches.switching.content import Content, read
 from reconciler.model.changes import Change, Reason, Verb
 from reconciler.model.names import Part
 from reconciler.model.observed import Revision

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Failed, StoreError
-from reconciler.execute.batches import blocks
-from reconciler.execute.batches.content import Content, read
-from reconciler.execute.batches.swap import restore, sweep
+from reconciler.execute.batches.switching import blocks
+from reconciler.execute.batches.switching.content import Content, read
+from reconciler.execute.batches.switching.swap import restore, sweep
 from reconciler.model import fragments
 
 if TYPE_CHECKING:

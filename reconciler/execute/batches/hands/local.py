@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.doors.processes import api as processes
 from reconciler.errors import Failed
-from reconciler.execute.batches import beside, runtime
-from reconciler.execute.batches.named import NamedFiles
+from reconciler.execute.batches.hands import beside, runtime
+from reconciler.execute.batches.hands.named import NamedFiles
 from reconciler.model.text import Foreign
 
 if TYPE_CHECKING:

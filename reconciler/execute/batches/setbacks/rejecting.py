@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reconciler.execute.batches.batch import in_one_line
-from reconciler.execute.batches.isolate import Isolation
-from reconciler.execute.batches.pointers import not_loaded, of_proof
+from reconciler.execute.batches.setbacks.isolate import Isolation
+from reconciler.execute.batches.setbacks.pointers import not_loaded, of_proof
 from reconciler.model.changes import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.execute.batches.batch import Batch
-    from reconciler.execute.batches.pointers import Pointers
+    from reconciler.execute.batches.setbacks.pointers import Pointers
     from reconciler.model.ports import Tested
 
 _ROUNDS: Final = 16

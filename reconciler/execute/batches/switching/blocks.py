@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed
-from reconciler.execute.batches.content import Content, read
+from reconciler.execute.batches.switching.content import Content, read
 from reconciler.model import fragments
 from reconciler.model.changes import Reason
 from reconciler.model.fragments import Parted

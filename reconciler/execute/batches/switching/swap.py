@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files import api as files
 from reconciler.errors import Failed
-from reconciler.execute.batches import blocks
-from reconciler.execute.batches.content import Content, read
+from reconciler.execute.batches.switching import blocks
+from reconciler.execute.batches.switching.content import Content, read
 from reconciler.model.names import Part
 from reconciler.model.observed import InstalledFile
 from reconciler.model.ports import Changed
