@@ -87,6 +87,22 @@ def test_who_only_looks_goes_by_the_last_good_meaning(applied: Program) -> None:
     assert applied("apply").returncode == 2
 
 
+def test_who_waits_for_one_site_waits_beside_a_broken_one_and_never_for_what_that_meant(applied: Program) -> None:
+    other = applied.site("other")
+    assert applied("apply").returncode == 0
+    good = other.read_text()
+    other.write_text(good.replace("hostnames", "hostname"))
+    place = f"{other}:4:8: unknown field `hostname`"
+    told = applied("wait", "site/example", "--timeout", "0s")
+    assert (told.returncode, told.stderr.startswith(place)) == (0, True), told.stderr
+    late = applied("wait", "site/other", "--timeout", "0s")
+    assert late.returncode == 1, "what stands on disk now has no meaning, whatever was seen of the former one"
+    why = f"InvalidManifest: the manifest is not valid; the last good meaning is kept: {place}"
+    assert f"site/other: Ready is Unknown after 0 s: {why}" in late.stderr
+    other.write_text(good)
+    assert applied("wait", "site/other", "--timeout", "0s").returncode == 0
+
+
 def test_a_site_whose_manifest_is_broken_is_not_ready(applied: Program) -> None:
     file = applied.manifests / "example.yaml"
     good = file.read_text()

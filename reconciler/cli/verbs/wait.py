@@ -34,16 +34,19 @@ _PAUSE: Final = 0.3
 )
 @click.option("--timeout", type=Duration(), default=60.0, show_default="60s", help="How long to wait.")
 def wait(name: str, wanted: str, timeout: float, settings: Settings) -> int:
-    """Wait until a site meets a condition, compared with its manifest on disk now.
+    """Wait until a site meets a condition, compared with its manifest on disk now; other manifests may be broken.
 
     Exit 0 once it does, 1 if the time is up, 2 if no manifest declares the site.
     """
     from reconciler.cli.shared.apps import opened
+    from reconciler.cli.shared.scopes import beside_problems, check_declared
 
     site = _site(name)
     kind, status = _condition(wanted)
     screen = Screen(settings)
-    with opened(settings, screen, "wait", read_only=True) as app:
+    with opened(settings, screen, "wait", read_only=True, lenient=True) as app:
+        check_declared(app, screen, (site,), app.tree.refresh())
+        beside_problems(app, screen, (site,))
         deadline = app.clock.monotonic() + timeout
         while True:
             item, told = _look(app, settings, site, kind)
@@ -85,10 +88,13 @@ def _look(app: App, settings: Settings, site: str, kind: str) -> tuple[dict[str,
     """Give the site's item, the condition's status and a sentence; what was seen of an older manifest is Unknown."""
     digests = app.tree.refresh()
     check((site,), digests)
+    broken = next((hold for hold in app.tree.declared((site,)).held if hold.site == site), None)
     items = views.sites(settings.state, datetime.now(UTC))
     item = next((one for one in items if at(one, "metadata", "name") == site), None)
     if item is None:
         return None, ("Unknown", "declared, but no pass has seen it yet; is `certwright run` running?")
+    if broken is not None:
+        return item, ("Unknown", f"{broken.reason}: {broken.message}")
     if at(item, "status", "specDigest") != digests[site]:
         return item, (
             "Unknown",
