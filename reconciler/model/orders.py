@@ -78,7 +78,8 @@ class Undo:
     it; `identity` is `ours` once it was published, `theirs` where it stood there before, and None until either is
     known, or once it was found to be gone; `looked` is when it was last looked for. `presented` is when it was first
     put there (aware UTC), None where an earlier version wrote it. `until` is set by who only tries a way, without an
-    order: he takes it away himself before then, and nobody else does so earlier.
+    order: he takes it away himself before then, and nobody else does so earlier. `problem` says why it could not be
+    taken away when that was last tried.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Undo:
     looked: datetime | None = None
     presented: datetime | None = None
     until: datetime | None = None
+    problem: str = ""
     v: int = 1
 
     def is_tried(self, now: datetime) -> bool:

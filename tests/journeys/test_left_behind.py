@@ -149,9 +149,15 @@ def test_a_person_can_end_what_no_command_takes_away(street: DnsStreet) -> None:
     assert told.returncode == 1
     assert f'LeftBehind: {NAME}. IN TXT "{value}" of site one is not taken away: {root}/hook (remove ' in told.stdout
     assert f"; or take the answer away by hand and forget it, by deleting {record}\n" in told.stdout
+    seen = run("status")
+    assert seen.returncode == 1, "all sites are Ready, and yet"
+    assert f'held: LeftBehind: {NAME}. IN TXT "{value}" of site one is not taken away: {root}/hook' in seen.stdout
+    assert f"(its record is undo/{record.name})" in seen.stdout
     server.update("one.test", "delete", NAME, value)
     record.unlink()
     assert run("apply").returncode == 0
+    assert "LeftBehind" not in (seen := run("status")).stdout
+    assert seen.returncode == 0
     stage.assert_calm()
 
 

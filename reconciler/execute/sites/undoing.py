@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import Failed
+from reconciler.errors import Failed, StoreError
+from reconciler.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,9 +40,17 @@ def undo(store: Store, challenges: Challenges, thing: Undo, methods: Iterable[Me
         break
     else:
         if not challenges.is_gone(thing, ways):
+            _note(store, replace(thing, problem=clean(problem or "")))
             return problem
     store.undone(thing)
     return None
+
+
+def _note(store: Store, thing: Undo) -> None:
+    """Keep why it could not be taken away, for who looks later; where nothing can be written, who tries is told."""
+    if thing not in store.undo():
+        with suppress(StoreError):
+            store.put_undo(thing)
 
 
 def _heirs(former: DnsProviderSpec | None, methods: Iterable[MethodSpec]) -> Iterator[DnsProviderSpec]:
