@@ -28,7 +28,10 @@ class LastFailure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Failures in a row of one piece of work, and when it is tried again. `digest` is the spec they happened to."""
+    """Failures in a row of one piece of work, and when it is tried again. `digest` is the spec they happened to.
+
+    `limit` is when the CA said that it may be asked again, where that is why we wait: a person may be as early as that.
+    """
 
     local: int = 0
     ca: int = 0
@@ -37,6 +40,7 @@ class Failures:
     last: LastFailure | None = None
     digest: str = ""
     stalled: str | None = None
+    limit: datetime | None = None
 
     @property
     def count(self) -> int:

@@ -87,7 +87,12 @@ def after_failure(
     """
     former = failures if failures is not None and failures.digest == digest else Failures()
     counted = replace(
-        _counted(former, error), since=former.since or now, last=_last(error, now), digest=digest, stalled=None
+        _counted(former, error),
+        since=former.since or now,
+        last=_last(error, now),
+        digest=digest,
+        stalled=None,
+        limit=error.until if isinstance(error, Waiting) and _of_ca(error) else None,
     )
     if isinstance(error, Stalled):
         return replace(counted, stalled=error.ends_when, next_attempt=None)

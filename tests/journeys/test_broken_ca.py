@@ -123,6 +123,18 @@ def test_a_limit_that_is_over_at_once_is_no_leave_to_hammer(
     stage.settle()
 
 
+@pytest.mark.parametrize(("wish", "asks"), [("0", True), ("1800", False)])
+def test_a_person_need_wait_as_long_as_the_ca_said_and_no_longer(
+    stage: Stage, front: Front, pebble: Pebble, wish: str, *, asks: bool
+) -> None:
+    front.inject(faults.refuse(429, problem="rateLimited", retry_after=wish), "order-plz", times=None)
+    write(stage, front, pebble.http_port, acme_site("one"))
+    stage.apply()
+    asked = len(front.seen)
+    assert Program(stage.root)("retry", "one").returncode == 4
+    assert (len(front.seen) > asked) is asks
+
+
 def test_a_limit_on_registering_holds_the_sites_that_wait_for_it(stage: Stage, front: Front, pebble: Pebble) -> None:
     front.inject(faults.refuse(429, retry_after="1800"), "sign-me-up", times=None)
     write(stage, front, pebble.http_port, acme_site("one"), acme_site("two"))

@@ -42,7 +42,7 @@ def renew(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> in
 @verb(uses=_USES, formats=_FORMATS)
 @_which
 def retry(sites: tuple[str, ...], settings: Settings, *, everything: bool) -> int:
-    """Try again now what backs off or is stalled; what a CA limits or has paused goes on waiting."""
+    """Try again now what backs off or is stalled; a CA's limit is kept until the time that it named."""
     return _wished("retry", sites, settings, forget_failures, everything=everything)
 
 
@@ -89,14 +89,18 @@ def _left(app: App, names: Collection[str]) -> list[str]:
 
 
 def forget_failures(app: App, scope: Scope) -> None:
-    """Clear what holds these sites back, save what a CA limits or has paused; orders in a person's hands go on."""
+    """Clear what holds these sites back, save a CA's limit until it said; orders in a person's hands go on."""
     from reconciler.model.observed import Failures, Memory, NameMemory
     from reconciler.plan.backoff import NEVER_RELEASED
 
     kept = {reason.value for reason in NEVER_RELEASED}
 
     def released(memory: Memory) -> Memory:
-        left = {work: one for work, one in memory.failures.items() if one.last is not None and one.last.reason in kept}
+        left = {
+            work: replace(one, next_attempt=one.limit or one.next_attempt)
+            for work, one in memory.failures.items()
+            if one.last is not None and one.last.reason in kept
+        }
         names = {
             name: NameMemory(Failures(digest=one.failures.digest), {}, one.dropped)
             for name, one in memory.names.items()
