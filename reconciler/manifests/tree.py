@@ -252,9 +252,11 @@ class ManifestTree:
         return {one.name: made.method(one) for one in found if one.kind == "ChallengeMethod"}
 
     @property
-    def stdin_is_empty(self) -> bool:
-        """Whether standard input was read, and declared nothing."""
-        return self._stdin is not None and not self._stdin.resources
+    def is_bare(self) -> bool:
+        """Whether no file says anything, not even of a Server: what writes it may have failed."""
+        cached = self._shelf.files()
+        readings = (self._reading(path, stamp, cached) for path, stamp in walk(self.settings.roots).files.items())
+        return not any(read.resources or read.problems for read in readings)
 
     # --- giving ------------------------------------------------------------------------------------------------------
 

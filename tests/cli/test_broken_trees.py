@@ -54,6 +54,16 @@ def test_an_empty_tree_is_told(program: Program) -> None:
         assert "holds no manifest" in told.stderr
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+@pytest.mark.parametrize("root", ["server.yaml", ""])
+def test_files_that_say_nothing_are_told(program: Program, text: str, root: str) -> None:
+    """One file, or a tree of such: as one without files."""
+    (program.manifests / "server.yaml").write_text(text)
+    for verb in ("validate", "diff", "apply"):
+        told = program("-f", str(program.manifests / root), verb)
+        assert (told.returncode, "holds no manifest" in told.stderr) == (2, True), told.stderr
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_an_empty_standard_input_is_told(program: Program, text: str) -> None:
     """As an empty tree: what writes it may have failed."""

@@ -86,10 +86,10 @@ def selected(app: App, settings: Settings, among: Collection[str]) -> list[str]:
 
 
 def problems_of_nothing(settings: Settings, tree: ManifestTree) -> tuple[Problem, ...]:
-    """Say of each -f that it holds no manifest; empty if there is any file. Standard input is one if it holds any."""
-    from reconciler.manifests.walking import STDIN_NAME, walk
+    """Say of each -f that it holds no manifest; empty if there is any."""
+    from reconciler.manifests.walking import STDIN_NAME
 
-    if walk(settings.manifests).files.keys() - ({STDIN_NAME} if tree.stdin_is_empty else ()):
+    if not tree.is_bare:
         return ()
     told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
     piped = "holds no manifest: did the command that writes it fail?"
