@@ -9,27 +9,26 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ManifestError, Problem
-from reconciler.manifests import reading, rows
-from reconciler.manifests.lastgood.emptied import emptied, empty_roots
+from reconciler.manifests import rows
+from reconciler.manifests.lastgood.emptied import empty_roots
 from reconciler.manifests.lastgood.holding import hold_of, untold_hold
 from reconciler.manifests.lastgood.memory import LastGood
 from reconciler.manifests.rows import seal_of
 from reconciler.manifests.shelf import Moved, Shelf, Stamps, meant
 from reconciler.manifests.walking import STDIN_NAME, Walked, is_gone, walk
+from reconciler.manifests.written import Written
 from reconciler.model.ports import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from reconciler.manifests.kinds.validate import Resource
     from reconciler.manifests.lastgood.holding import Why
-    from reconciler.manifests.reading import FileReading
     from reconciler.manifests.settings import Settings
     from reconciler.model.changes import Hold
-    from reconciler.model.desired import DesiredSite, MethodSpec
+    from reconciler.model.desired import DesiredSite
     from reconciler.model.ports import Cache
 
 _PAUSE: Final = 0.3
@@ -37,7 +36,7 @@ _PAUSE: Final = 0.3
 
 @dataclass(slots=True)
 class ManifestTree:
-    """One tree. `refresh` reads what changed, `declared` gives meanings."""
+    """One tree. `refresh` reads what changed, `declared` gives meanings, `written` the objects as they are written."""
 
     settings: Settings
     cache: Cache
@@ -48,12 +47,13 @@ class ManifestTree:
     _stamps: Stamps | None = None
     _wrong: tuple[Stamps, str] | None = None
     _ahead: bool | None = None
-    _stdin: FileReading | None = None
     _shelf: Shelf = field(init=False)
+    written: Written = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the tree's place in the cache."""
         self._shelf = Shelf.of(self.settings, self.cache)
+        self.written = Written(self.settings, self._shelf)
 
     def glance(self) -> Mapping[str, str]:
         """Give what was last read; what is read here for the first time serves the next `refresh` too.
@@ -191,7 +191,7 @@ class ManifestTree:
         # before any file: what another process writes from now on may be younger than what is read here
         self._shelf.look()
         cached = self._shelf.files()
-        readings = [self._reading(path, signature, cached) for path, signature in walked.files.items()]
+        readings = self.written.readings(walked.files, cached)
         former = LastGood(self._shelf, self.settings.last_good) if self.settings.lenient else LastGood()
         meaning = Meaning(self.settings, readings, former, walked.problems)
         meaning.resolve()
@@ -213,50 +213,6 @@ class ManifestTree:
             self._wrong = Stamps(stamp, meaning.templates), kept
         if kept and forget:
             self._fresh = {}  # ten thousand of them are a process's memory
-
-    def _reading(self, path: str, signature: str, cached: Mapping[str, tuple[str, str]]) -> FileReading:
-        if path == STDIN_NAME:
-            self._stdin = self._stdin or reading.read_file(path)  # there is nothing left to read after that
-            return self._stdin
-        row = cached.get(path)
-        if row is not None and row[0] == signature and signature:
-            try:
-                return reading.FileReading(path, reading.unpack(row[1]))
-            except ValueError:
-                pass
-        read = reading.read_file(path)
-        return emptied(read, row[1]) if row is not None and self.settings.lenient else read
-
-    def resources(self) -> tuple[Resource, ...]:
-        """Give every valid object of the tree as it is written, of all kinds, and the built-in ones beside them.
-
-        For `get` and `describe`; broken documents are left out, and no built-in one stands for them.
-        """
-        from reconciler.manifests.resolving.builtins import builtin_objects
-
-        cached = self._shelf.files()
-        files = walk(self.settings.roots).files
-        readings = [self._reading(path, signature, cached) for path, signature in files.items()]
-        found = [one for read in readings for one in read.resources]
-        declared = {(one.kind, one.name) for one in found}
-        declared |= {(one.kind or "", one.name or "") for read in readings for one in read.invalid}
-        return (*found, *(one for one in builtin_objects() if (one.kind, one.name) not in declared))
-
-    def methods(self, server: str) -> Mapping[str, MethodSpec]:
-        """Give every ChallengeMethod of the tree by its name, whether or not a site uses it, as on a Server."""
-        from reconciler.manifests.resolving.specs import ObjectResolver
-
-        found = self.resources()
-        spec: Any = next((one.spec for one in found if (one.kind, one.name) == ("Server", server)), None)
-        made = ObjectResolver(spec, self.settings.read_template, [])
-        return {one.name: made.method(one) for one in found if one.kind == "ChallengeMethod"}
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether no file says anything, not even of a Server: what writes it may have failed."""
-        cached = self._shelf.files()
-        readings = (self._reading(path, stamp, cached) for path, stamp in walk(self.settings.roots).files.items())
-        return not any(read.resources or read.problems for read in readings)
 
     # --- giving ------------------------------------------------------------------------------------------------------
 

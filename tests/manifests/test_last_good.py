@@ -105,7 +105,7 @@ def test_what_is_built_in_stands_for_nothing_broken(
     found = ground.read()
     assert digests(found) == good
     assert set(holds(found)) == {"a"}
-    written = ManifestTree(ground.settings, NoCache()).resources()
+    written = ManifestTree(ground.settings, NoCache()).written.resources()
     is_named = breaking in {typo, unread}
     assert is_named is not any(
         (one.kind, one.name) == (declared["kind"], declared["metadata"]["name"]) for one in written

@@ -114,7 +114,7 @@ class Rehearsal:
         """Give the issuer; contact and agreement are those of the sites' Server."""
         from reconciler.manifests.resolving.specs import ObjectResolver
 
-        objects = {(one.kind, one.name): one for one in self.app.tree.resources()}
+        objects = {(one.kind, one.name): one for one in self.app.tree.written.resources()}
         found = objects.get(("Issuer", self.name))
         if found is None:
             raise UsageError(f"there is no Issuer {self.name!r} (`certwright get issuers` lists them)")

@@ -89,7 +89,7 @@ def problems_of_nothing(settings: Settings, tree: ManifestTree) -> tuple[Problem
     """Say of each -f that it holds no manifest; empty if there is any."""
     from reconciler.manifests.walking import STDIN_NAME
 
-    if not tree.is_bare:
+    if not tree.written.is_bare:
         return ()
     told = "holds no manifest (*.yaml, *.yml); `certwright init NAME` writes a first one"
     piped = "holds no manifest: did the command that writes it fail?"

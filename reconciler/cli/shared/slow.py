@@ -35,7 +35,11 @@ def objects(kind: str, settings: Settings, screen: Screen) -> list[Item]:
     """Give the tree's objects of a kind as they are written, and the built-in ones. ManifestError."""
     with opened(settings, screen, "get", read_only=True, lenient=True) as app:
         app.tree.refresh()
-        found = [{**object_item(one), "effective": _effective(one)} for one in app.tree.resources() if one.kind == kind]
+        found = [
+            {**object_item(one), "effective": _effective(one)}
+            for one in app.tree.written.resources()
+            if one.kind == kind
+        ]
         return sorted(found, key=lambda item: str(item["metadata"]["name"]))
 
 

@@ -60,7 +60,7 @@ def _site(app: App, name: str, settings: Settings, screen: Screen) -> None:
     check_declared(app, screen, (name,), app.tree.refresh())
     beside_problems(app, screen, (name,))
     item = _item(app, name)
-    objects = {(one.kind, one.name): one for one in app.tree.resources()}
+    objects = {(one.kind, one.name): one for one in app.tree.written.resources()}
     site = objects.get(("Site", name))
     server = objects.get(("Server", item["spec"].get("server") or ""))
     origins = origins_of(site, server) if site is not None else {}
@@ -124,7 +124,7 @@ def _object(app: App, kind: str, name: str, settings: Settings, screen: Screen) 
     from reconciler.cli.shared.scopes import beside_problems, check_declared
     from reconciler.cli.shared.slow import object_item
 
-    found = {one.name: one for one in app.tree.resources() if one.kind == kind}
+    found = {one.name: one for one in app.tree.written.resources() if one.kind == kind}
     check_declared(app, screen, (name,), found, kind)
     beside_problems(app, screen)
     item = object_item(found[name])

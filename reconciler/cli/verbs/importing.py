@@ -145,7 +145,7 @@ def _issuer(app: App, site: DesiredSite) -> str | None:
     """Give what `issuers` lack; a Site without any has `imported` by its `import`."""
     if any(one.type == "imported" for one in site.issuers):
         return None
-    written = [one.spec.dumped() for one in app.tree.resources() if (one.kind, one.name) == ("Site", site.name)]
+    written = [one.spec.dumped() for one in app.tree.written.resources() if (one.kind, one.name) == ("Site", site.name)]
     return "imported" if any(spec.get("issuers") for spec in written) else None
 
 

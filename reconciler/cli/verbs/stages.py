@@ -250,7 +250,7 @@ def _way(app: App, site: DesiredSite, word: str) -> Way:
 
     if word in TYPES:
         return Way(word, present=False)
-    methods = app.tree.methods(site.server)
+    methods = app.tree.written.methods(site.server)
     if word not in methods:
         near = hint(word, [*methods, *TYPES])
         raise UsageError(f"{word!r} is neither a ChallengeMethod of the tree nor a type of challenge: {near}")

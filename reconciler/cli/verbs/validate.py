@@ -72,7 +72,7 @@ def _checked(settings: Settings) -> tuple[tuple[Problem, ...], int]:
     except ManifestError as error:
         # which Server this machine is does not matter here: all of them are checked
         rest = tuple(one for one in error.problems if one.file != _WHICH_SERVER or settings.server is not None)
-        return rest, 0 if rest else sum(one.kind == "Site" for one in tree.resources())
+        return rest, 0 if rest else sum(one.kind == "Site" for one in tree.written.resources())
     return (problems_of_nothing(settings, tree) if not sites else ()), sites
 
 
