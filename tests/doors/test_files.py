@@ -130,8 +130,18 @@ def test_listing_is_bounded(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / str(number)).touch()
     assert files.list_directory(str(tmp_path), most=5) == ("0", "1", "2", "3", "4")
-    with pytest.raises(files.FileFailed, match="holds more than 4 names"):
-        files.list_directory(str(tmp_path), most=4)
+    for work in (files.list_directory, files.stat_directory):
+        with pytest.raises(files.FileFailed, match="holds more than 4 names"):
+            work(str(tmp_path), most=4)
+
+
+def test_the_facts_of_a_directory_are_those_of_each_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    found = files.stat_directory(str(tmp_path))
+    assert found == {name: files.stat_file(str(tmp_path / name)) for name in ("file", "dir", "link")}
+    assert found["link"].kind == "link"
 
 
 def test_what_is_missing(tmp_path: Path) -> None:
@@ -201,6 +211,7 @@ def test_owner_and_group_are_set(tmp_path: Path) -> None:
         files.read_file,
         files.stat_file,
         files.list_directory,
+        files.stat_directory,
         lambda path: files.read_file(path, follow=True),
         lambda path: files.write_file(path, b"", mode=0o600),
         lambda path: files.open_directory(path).__enter__(),

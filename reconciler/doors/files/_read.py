@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler.doors.files._failures import FileFailed, failure, refused, told
@@ -70,15 +71,26 @@ def stat_file(path: str, *, base: Directory | None = None, follow: bool = False)
 
 def list_directory(path: str, *, base: Directory | None = None, most: int = _MOST_NAMES) -> tuple[str, ...]:
     """Give the sorted names in a directory; more than `most` are refused. As on disk: check before use."""
-    return in_directory(path, lambda directory: tuple(sorted(_names(directory, most))), base=base)
+    return in_directory(path, lambda found: tuple(sorted(entry.name for entry in _entries(found, most))), base=base)
 
 
-def _names(found: Directory, most: int) -> Iterator[str]:
+def stat_directory(path: str, *, base: Directory | None = None, most: int = _MOST_NAMES) -> dict[str, FileStat]:
+    """Give the facts of all that stands in a directory, links themselves; what goes meanwhile is left out."""
+    return in_directory(path, lambda found: dict(_facts_of_all(found, most)), base=base)
+
+
+def _facts_of_all(found: Directory, most: int) -> Iterator[tuple[str, FileStat]]:
+    for entry in _entries(found, most):
+        with suppress(FileNotFoundError):
+            yield entry.name, file_stat(entry.stat(follow_symlinks=False))
+
+
+def _entries(found: Directory, most: int) -> Iterator[os.DirEntry[str]]:
     with opened_for_reading(found) as directory, told("list", directory.path), os.scandir(directory.fd) as entries:
         for count, entry in enumerate(entries):
             if count >= most:
                 raise refused(directory.path, f"holds more than {most} names; move some elsewhere")
-            yield entry.name
+            yield entry
 
 
 def _facts(directory: Directory, name: str, where: str) -> os.stat_result:

@@ -10,7 +10,7 @@ from reconciler.doors.files._ground import Directory
 from reconciler.doors.files._lacking import check_giving, check_writable
 from reconciler.doors.files._names import check_mode, check_part, check_path
 from reconciler.doors.files._people import numbers_of
-from reconciler.doors.files._read import list_directory, read_file, read_with_stat, stat_file
+from reconciler.doors.files._read import list_directory, read_file, read_with_stat, stat_directory, stat_file
 from reconciler.doors.files._stat import FileStat
 from reconciler.doors.files._walk import born_at, open_directory
 from reconciler.doors.files._write import (
@@ -51,6 +51,7 @@ __all__ = [
     "remove_leftovers",
     "rename_file",
     "stage_file",
+    "stat_directory",
     "stat_file",
     "switch",
     "sync_directory",

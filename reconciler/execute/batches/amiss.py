@@ -184,8 +184,6 @@ class _Look:
 def _listed(directory: str) -> dict[str, FileStat] | None:
     """Give the facts of what stands in a directory, nothing where it is gone; None where it cannot be listed."""
     try:
-        with files.open_directory(directory) as base:
-            facts = {name: files.stat_file(name, base=base) for name in files.list_directory("", base=base)}
-            return {name: one for name, one in facts.items() if one is not None}
+        return files.stat_directory(directory)
     except Failed as failure:
         return {} if failure.reason in _GONE else None
