@@ -70,6 +70,7 @@ def test_it_is_checked_kept_named_and_installed(program: Program, files: Path) -
     text = manifest.read_text()
     assert program("import", "shop", *bag).returncode == 0
     assert manifest.read_text() == text, "the same again changes nothing"
+    assert program("diff").stdout == "no changes: everything is as declared.\n", "and asks for nothing"
     kept = b"".join(path.read_bytes() for path in program.state.rglob("*") if path.is_file())
     assert b"open sesame" not in kept + (again.stdout + again.stderr).encode(), "the passphrase stays where it was"
     [item] = program.json("get", "sites", "shop")["items"]

@@ -132,12 +132,15 @@ def _keep(app: App, site: DesiredSite, spec: ImportSpec, pair: BroughtPair) -> N
 def _ask_for(app: App, site: str, pair: BroughtPair) -> None:
     """Ask for a certificate that was handed over to a CA before: who brings it once more wants it back.
 
-    Also in the second in which it was handed over: one request is told from another by its time.
+    Also in the second in which it was handed over: one request is told from another by its time. Of the very one that
+    is in use nothing is asked.
     """
     from reconciler.model.observed import Brought, Revision
 
     live, now = app.store.live([site])[site], f"{app.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
-    if isinstance(live, Revision) and Brought(pair.facts).id in live.meta.requested:
+    if not isinstance(live, Revision) or live.facts.fingerprint == pair.facts.fingerprint:
+        return
+    if Brought(pair.facts).id in live.meta.requested:
         app.store.remember(site, lambda memory: replace(memory, renew_requested=now))
 
 
