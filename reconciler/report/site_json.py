@@ -54,7 +54,7 @@ def site_item(  # noqa: PLR0913  what one pass knows of a site
             "observedSpecDigest": _observed_digest(observed),
             "conditions": [_condition(one, now, previous) for one in found],
             **_facts(desired, observed, own, renewal),
-            "failures": _failures(observed, _of_targets(desired, broken or {})),
+            "failures": _failures(_of_spec(desired, observed), _of_targets(desired, broken or {})),
         },
     }
 
@@ -173,9 +173,15 @@ def _of_targets(desired: DesiredSite, broken: Mapping[str, Failures]) -> Mapping
     }
 
 
-def _failures(observed: ObservedSite, of_targets: Mapping[str, Failures]) -> Json:
+def _of_spec(desired: DesiredSite, observed: ObservedSite) -> Mapping[str, Failures]:
+    """Leave out what failed of another spec: nothing waits for it, and no pass may come to what forgets it."""
+    failures = observed.memory.failures.items()
+    return {name: one for name, one in failures if one.digest in ("", desired.digest)}
+
+
+def _failures(own: Mapping[str, Failures], of_targets: Mapping[str, Failures]) -> Json:
     """Give the failures to issue; where there are none, those of the target that failed most."""
-    known = {**of_targets, **observed.memory.failures}
+    known = {**of_targets, **own}
     rest = sorted(known.items(), key=lambda pair: (pair[0] != "issue", -pair[1].count, pair[0]))
     worst = next((failures for _, failures in rest if failures.count or failures.last is not None), None)
     if worst is None:

@@ -149,6 +149,15 @@ def test_item_is_as_documented_and_keeps_transition_times() -> None:
     json.dumps([item, again])
 
 
+def test_what_failed_of_another_spec_is_told_no_more() -> None:
+    last = LastFailure(NOW, "RejectedByServer", "no")
+    memory = Memory(failures={"target/web": Failures(local=1, last=last, digest="another")}, served={"web": SERVED})
+    item = site_item(A, _seen(memory=memory), NOW)
+    assert (item["status"]["failures"]["count"], grade(item)) == (0, "ready")
+    own = replace(memory.failures["target/web"], digest=A.digest)
+    assert grade(site_item(A, _seen(memory=replace(memory, failures={"target/web": own})), NOW)) == "failing"
+
+
 KEY = PlannedFile("/x.key", Part.KEY, FileChange.UPDATE, "SECRET-BEFORE", "SECRET-AFTER")
 CONF = PlannedFile("/x.conf", Part.CONFIG, FileChange.UPDATE, "one\ntwo\n", "one\n```\x1b[31m\n")
 INSTALL = Change(Verb.INSTALL, "site/a", Reason.DRIFTED, "m", site="a", target="web", files=(KEY, CONF))
