@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Failed, OddFile, Stalled
 from reconciler.execute.probes.judging import ports_seen
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Clock, Lease, Store
 
 
+_NO_SPEC: Final = "not declared"
+
+
 def after_reload(entry: Inventory, live: str | None) -> Inventory:
     """Note what the server has loaded now."""
     return replace(entry, loaded=live, loaded_digest=entry.digest, restored=False)
@@ -38,8 +41,11 @@ class Concerned:
 
     @property
     def digest(self) -> str:
-        """Give the digest of the spec that failures are counted for; empty means any."""
-        return self.desired.digest if self.desired is not None else ""
+        """Give the digest of the spec that failures are counted for; of a site declared no more, one that none has.
+
+        What kept it from being taken away says nothing of it once it is declared again.
+        """
+        return self.desired.digest if self.desired is not None else _NO_SPEC
 
     def retry_at(self, memory: Memory) -> str | None:
         """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""
