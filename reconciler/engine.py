@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reconciler.model.changes import Hold, Reason
+from reconciler.model.changes import Hold, Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.plain import to_plain
 from reconciler.model.ports import Scope
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.model.changes import Plan
+    from reconciler.model.changes import Change, Plan
     from reconciler.model.observed import Failures, Undo, World
     from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits
 
@@ -265,5 +265,11 @@ def _progress(report: Report, before: Sequence[Report]) -> bool:
     """
     failed = {one.change.id for former in before for one in former.outcomes if one.status is Status.FAILED}
     left = (one for one in before[-1].outcomes if one.reason != Reason.NO_LONGER_PLANNED)
-    undone = {one.change.id for one in left if one.status is not Status.DONE}
-    return any(change.id not in failed | undone for change in report.plan.changes)
+    idle = failed | {one.change.id for one in left if one.status is not Status.DONE}
+    return any(not _is_idle(change, idle) for change in report.plan.changes)
+
+
+def _is_idle(change: Change, idle: Collection[str]) -> bool:
+    """Tell whether a change is one of the `idle`, or a reload that would take up nothing but what those bring."""
+    follows = change.verb is Verb.RELOAD and bool(change.after)
+    return change.id in idle or (follows and all(one in idle for one in change.after))
