@@ -23,7 +23,7 @@ from reconciler.plan.placing.targets import shared_work
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
 from reconciler.plan.removal import Removal, Rounds, plan_removal
 from reconciler.plan.renaming import Heirs
-from reconciler.plan.safety import guard_reissues, left_behind, removals
+from reconciler.plan.safety import guard_reissues, left_behind, only_removes, removals, staying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +49,7 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     unwanted = (*(one.name for one in gone), *(forgotten(declared, world) if scope.full else ()))
     draft.published = plan_publishing(declared, world, [wish.desired.name for wish in guarded], unwanted, now)
     draft.holds.extend(draft.published.holds)
+    draft.staying = staying(world, (*gone, *renamed))
     changes = draft.changes((*gone, *renamed), left_behind(declared, world, scope, now))
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
@@ -112,6 +113,7 @@ class _Draft:
     published: Publishing = field(default_factory=Publishing)
     heirs: Heirs = field(default_factory=Heirs)
     handovers: Handovers = field(default_factory=Handovers)
+    staying: frozenset[str] = frozenset()
 
     def take(self, wishes: Sequence[Wish]) -> None:
         """Take the sites' steps, those that hand names over to each other in one round."""
@@ -196,7 +198,7 @@ class _Draft:
         for name, seen in sorted(self.world.targets.items()):
             spec = self.declared.targets.get(name) or self.specs.get(name)
             work = shared_work(seen.shared, spec) if seen.shared is not None and spec is not None else None
-            if work is not None:
+            if work is not None and not (name in self.staying and only_removes(work.files)):
                 yield work, work.hold or self.gate.hold(name, work.spec, None)
 
     def _looks(self, first: Batch, second: Batch) -> Iterator[Change]:

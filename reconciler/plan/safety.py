@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.changes import Change, Hold, Reason, Verb
+from reconciler.model.changes import Change, Hold, PlannedFile, Reason, Verb
+from reconciler.model.observed import FileChange
 from reconciler.model.text import some
 from reconciler.plan.digests import digest_of
 from reconciler.plan.issuing.site import damage_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from reconciler.model.observed import Abandoned, Undo, World
@@ -33,6 +34,20 @@ def removals(
     away = tuple(one for one in gone if not one.prune_disabled and not one.damage)
     held = _guard(away, declared, world, limits) if away else None
     return ((), (*kept, held)) if held else (away, kept)
+
+
+def staying(world: World, gone: Iterable[Abandoned]) -> frozenset[str]:
+    """Give the targets in which a site that is declared no more stays: its removal is held, or not for this pass.
+
+    What its server's own configuration includes there goes with the last site, not before.
+    """
+    leaving = {one.name for one in gone}
+    return frozenset(target for one in world.abandoned if one.name not in leaving for target in one.installed)
+
+
+def only_removes(files: Sequence[PlannedFile]) -> bool:
+    """Tell whether files go and none comes or changes."""
+    return bool(files) and all(file.change is FileChange.REMOVE for file in files)
 
 
 def _kept(one: Abandoned) -> Hold:

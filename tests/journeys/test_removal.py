@@ -102,6 +102,37 @@ def test_last_site_is_held_too(stage: Stage) -> None:
     assert copies(stage) == []
 
 
+def test_what_a_server_includes_stays_while_its_site_does(street: Street) -> None:
+    snippets = {"layout": "snippet"}
+    include = street.web.include
+    own = f"ssl; include {include}/one.conf; include {include}/http-01.conf; }}"
+    street.write(street.site("one"), target=snippets)
+    street.stage.apply()
+    street.web.config.write_text(street.web.config.read_text().replace(f"include {include}/*.conf;", ""))
+    at = f"server {{ listen 127.0.0.1:{street.tls_port} {own}"
+    street.web.config.write_text(street.web.config.read_text().rstrip().removesuffix("}") + f"{at}\n}}\n")
+    street.stage.shift = timedelta(minutes=10)
+    street.stage.settle()
+    # the guard holds the site, so the file that it shares with others stays as well
+    street.write(target=snippets)
+    diff = street.stage.diff()
+    assert told(diff) == []
+    assert (None, "TooManyRemovals") in held(diff)
+    # allowed, and nginx cannot do without what its owner still includes: tried once, and all of it is put back
+    before = street.web.reloads
+    reports = street.stage.apply(limits=Limits(removals=1))
+    assert [one[2] for one in street.stage.outcomes(reports) if one[0] == "uninstall"] == ["failed"]
+    assert street.web.reloads <= before + 1
+    street.assert_served("one")
+    # declared again, it bears no grudge
+    street.write(street.site("one"), target=snippets)
+    assert street.stage.diff().plan.changes == ()
+    with street.stage.app(read_only=True) as app:
+        report = street.stage.diff()
+        item = app.engine.viewing("one", report, None)
+    assert item["status"]["failures"]["count"] == 0  # type: ignore[index]
+
+
 def test_no_removal_with_a_site_named_or_part_of_the_tree(stage: Stage) -> None:
     write(stage, *NAMES)
     stage.settle()
