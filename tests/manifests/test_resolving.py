@@ -32,6 +32,16 @@ def test_a_missing_method_is_the_one_thing_told(tmp_path: Path, capsys: pytest.C
     assert "1 error in 1 file" in told
 
 
+def test_a_flaw_in_the_method_of_all_is_the_one_thing_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    way = "kind: ChallengeMethod\nmetadata: {name: http}\nspec: {type: http-01, webroot: {}}\n"
+    tree = TREE.replace(", challenges: [{method: dns}]", "")
+    (tmp_path / "tree.yaml").write_text(f"{tree}---\napiVersion: certwright/v1\n{way}")
+    assert start(["-f", str(tmp_path), "validate"]) == 2
+    told = capsys.readouterr().err
+    assert "`directory` is missing" in told
+    assert "1 error in 1 file" in told
+
+
 def test_a_file_that_is_too_large_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (2 << 20))

@@ -188,7 +188,7 @@ class Resolver:
         known = [self._entry(entry, referrer, (*path, number)) for number, entry in enumerate(entries)]
         if not entries:
             builtin = self.objects.find("ChallengeMethod", builtins.METHODS[0], resource, ("spec",))
-            known = [(self._made.method(builtin), None)] if builtin else []
+            known = [(self._made.method(builtin) if builtin else None, None)]
         methods = {}
         for hostname in hostnames:
             fitting = tuple(method for method, names in known if method and selects(names, hostname))
