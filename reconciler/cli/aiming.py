@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PROGRAM: Final = "certwright "
-_STEP: Final = re.compile(r"\b(?:[Nn]ext: |ends when ).*")
+_STEP: Final = re.compile(r"\b(?:[Nn]ext: |ends when ).*|`certwright [^`]*` (?:says more|tells of them)")
 
 
 def aimed(text: str, given: Sequence[str]) -> str:

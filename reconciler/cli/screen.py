@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
-from reconciler.cli.aiming import with_steps_aimed
+from reconciler.cli.aiming import aimed, with_steps_aimed
 from reconciler.cli.waiting import Waits
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class Screen:
         self._write(sys.stdout, self.colored(told, color, sys.stdout))
 
     def note(self, text: str = "", color: str | None = None) -> None:
-        """Tell something by the way; not when quiet."""
+        """Tell something by the way, its commands as they may be typed; not when quiet."""
         if not self.quiet:
-            self.tell(text, color)
+            self.tell(aimed(text, self._given), color)
 
     def tell(self, text: str, color: str | None = None) -> None:
         """Tell something that must be known: a failure, a warning. Never raises, as `out`."""

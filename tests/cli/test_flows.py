@@ -284,6 +284,7 @@ def test_a_foreign_tree_removes_nothing_until_the_source_is_changed(applied: Pro
     kept = run("apply")
     assert (applied.out / "example.pem").exists()
     assert "this state follows" in kept.stderr
+    assert f"`certwright -f {moved} --state {applied.state} apply --change-source` moves" in kept.stderr
     assert run("apply", "--change-source", "--allow-removals", "1").returncode == 0
     assert not (applied.out / "example.pem").exists()
 

@@ -21,6 +21,7 @@ def test_rollback_says_what_it_did_and_is_seen(program: Program) -> None:
     done = program("rollback", "example")
     assert done.returncode == 0, done.stderr
     assert "is in use again" in done.stderr
+    assert f"`certwright {program.flags()} renew " in done.stderr
     [now] = program.json("get", "sites")["items"]
     assert now["status"]["certificate"] == first["status"]["certificate"]
     assert program("diff").returncode == 0
