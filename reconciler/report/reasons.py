@@ -97,6 +97,7 @@ SENTENCES: Final[dict[str, str]] = {
 
 _OF_ALL: Final = re.compile(r"certwright (apply|diff|preflight|verify) \{site\}")
 """These verbs take no site for all: so what concerns several sites names a command that can be typed as it stands."""
+_DESCRIBED: Final = "what certwright describe site {site} tells"
 
 _NEXT: Final[dict[str, str]] = {
     "Missing": "certwright apply {site}",
@@ -135,7 +136,7 @@ _NEXT: Final[dict[str, str]] = {
     "ClockWrong": "set the machine's clock",
     "InvalidManifest": "mend the manifest or the template that the message names (see also: certwright validate)",
     "HostnameTaken": "take the hostname out of one of the two sites",
-    "TargetBroken": "mend what certwright describe site {site} tells, then: certwright retry {site}",
+    "TargetBroken": f"mend {_DESCRIBED}, then: certwright retry {{site}}",
     "RejectedByServer": "mend the server's configuration, then: certwright retry {site}; or change the Site",
     "ServerEnded": "start the server if it does not run, mend its configuration, then: certwright retry {site}",
     "TakenOut": "certwright apply {site}",
@@ -178,17 +179,24 @@ def sentence(reason: str) -> str:
 
 
 def next_step(
-    reason: str, site: str | None = None, count: int | None = None, thing: str = "STATE/undo/ID"
+    reason: str,
+    site: str | None = None,
+    count: int | None = None,
+    thing: str = "STATE/undo/ID",
+    *,
+    again: str = "retry --all",
 ) -> str | None:
     """Give what a person does next about a reason; None where waiting is all.
 
-    `count` fills the guards' commands; `thing` is what is left behind, by its record's path without its ending.
+    `count` fills the guards' commands; `thing` is what is left behind, by its record's path without its ending. `again`
+    tries again where there is no `site`.
     """
     hint = _NEXT.get(reason) or FAILURES.get(reason, ("", None))[1]
     if hint is None or ("{count}" in hint and count is None):
         return None
     if site is None:
-        hint = _OF_ALL.sub(r"certwright \1", hint)
+        hint = _OF_ALL.sub(r"certwright \1", hint).replace(_DESCRIBED, "what the message tells")
+        hint = hint.replace("certwright retry {site}", f"certwright {again}")
     return hint.format(site=site or "SITE", count=count, thing=thing)
 
 

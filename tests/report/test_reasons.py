@@ -75,6 +75,12 @@ def test_a_reason_stands_in_one_list() -> None:
     assert not FAILURES.keys() & {reason.value for reason in Reason}
 
 
+@pytest.mark.parametrize("reason", [*FAILURES, *SENTENCES])
+def test_a_step_of_no_site_can_be_typed_as_it_stands(reason: str) -> None:
+    assert "retry SITE" not in (next_step(reason) or "")
+    assert "retry" not in (next_step(reason, again="apply") or "")
+
+
 @pytest.mark.parametrize("reason", FAILURES)
 def test_a_failure_has_a_sentence_and_a_next_step(reason: str) -> None:
     assert sentence(reason).endswith(".")

@@ -103,11 +103,12 @@ class Results:
     def _tell_failure(self, outcome: Outcome) -> None:
         self.screen.out(outcome_line(outcome), RED)
         site = outcome.change.site or self._site_on(outcome.change.target)
+        site = site if site in self.sites else None  # one that is declared no more can be named to no verb
         thing = f"{self.settings.state}/{outcome.change.subject}"
         if outcome.change.verb is Verb.ISSUE:
             step = step_after_order(outcome.reason, site)
         else:
-            step = next_step(outcome.reason, site, thing=thing)
+            step = next_step(outcome.reason, site, thing=thing, again="apply")
         if outcome.again is not None and self.last is not None:
             from reconciler.report.times import both
 
