@@ -148,5 +148,7 @@ def _dependency(change: Change, ended: Outcome) -> Outcome:
         return Outcome(change, Status.WAITING, ended.reason, f"it comes after the {what}, which waits", ended.again)
     # what was given up because somebody else did it, or because we stop, is no failure further down either
     reason = ended.reason if ended.status is Status.SKIPPED else Reason.DEPENDENCY_FAILED
-    text = f"{what} did not succeed: {ended.message}"
+    # further down, what failed in the first place is what a person needs
+    chained = ended.status is Status.SKIPPED and ended.reason == Reason.DEPENDENCY_FAILED
+    text = ended.message if chained else f"{what} did not succeed: {ended.message}"
     return Outcome(change, Status.SKIPPED, reason, text, again=ended.again, blame=ended.blame)

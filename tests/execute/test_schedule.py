@@ -57,6 +57,7 @@ def test_reload_is_lost_only_if_nothing_before_it_succeeded() -> None:
     book = Schedule(plan)
     _, ended = book.finish(failed(plan.changes[0]))
     assert [one.change for one in ended] == list(plan.changes)
+    assert ended[1].message == ended[2].message == f"issue of site/a did not succeed: {ended[0].message}", "the cause"
     assert not book.pending()
 
 
