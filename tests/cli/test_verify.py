@@ -54,6 +54,18 @@ def _listener() -> Iterator[socket.socket]:
         yield listener
 
 
+def test_what_is_wrong_for_one_cause_names_its_next_step_once(program: Program, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    listener.close()
+    server = program.manifests / "server.yaml"
+    looked_at = f"{{type: files, verify: {{address: 127.0.0.1, ports: [{port}], mode: warn}},"
+    server.write_text(server.read_text().replace("{type: files,", looked_at))
+    program.site("example", "example.test", "www.example.test")
+    program("apply")
+    told = program("verify", "example")
+    assert (told.returncode, told.stdout.count("NothingListens"), told.stdout.count("next: ")) == (1, 2, 1), told
+
+
 def test_it_tells_what_is_served_and_whose_it_is(program: Program, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     server = program.manifests / "server.yaml"

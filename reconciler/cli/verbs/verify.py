@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -107,12 +109,12 @@ def _show(items: Sequence[dict[str, Any]], screen: Screen, *, wide: bool) -> Non
         for item in items
     ]
     screen.out(table(head, rows).rstrip("\n"))
-    for item in items:
-        if not item["ok"]:
+    for step, wrong in groupby((item for item in items if not item["ok"]), key=itemgetter("next")):
+        for item in wrong:
             name = f"{item['sni']} at " if item["sni"] else ""
             screen.out(f"{name}{_where(item)}: {item['message']}", RED)
-            if item["next"]:
-                screen.out(f"        next: {item['next']}")
+        if step:
+            screen.out(f"        next: {step}")
 
 
 def _where(item: dict[str, Any]) -> str:
