@@ -101,13 +101,30 @@ def _text(path: str, type_: str, schema: Schema) -> str:
     what = _type(schema) + (f", default {_shown(schema['default'])}" if "default" in schema else "")
     lines = [path + (f"  (type: {type_})" if type_ else ""), *_wrapped(what)]
     lines += _wrapped(schema.get("description", ""))
-    for inner, fields in _mappings(schema):
-        lines += ["", f"FIELDS (type: {inner})" if inner else "FIELDS"]
-        lines += [
-            f"  {name:<20} {textwrap.shorten(_type(field), _WIDTH, placeholder=' ...')}"
-            for name, field in fields.items()
-        ]
+    for title, fields in _grouped(list(_mappings(schema))):
+        lines += ["", title, *(line for name, field in fields.items() for line in _field(name, field))]
     return "\n".join(lines)
+
+
+def _grouped(mappings: list[tuple[str, dict[str, Schema]]]) -> Iterator[tuple[str, dict[str, Schema]]]:
+    """Give the fields with a heading; what all of several types have, once."""
+    if len(mappings) == 1 or not all(inner for inner, _ in mappings):
+        yield from ((f"FIELDS (type: {inner})" if inner else "FIELDS", fields) for inner, fields in mappings)
+        return
+    first = mappings[0][1] if mappings else {}
+    common = {name: one for name, one in first.items() if all(fields.get(name) == one for _, fields in mappings)}
+    if common:
+        yield "FIELDS (all types)", common
+    for inner, fields in mappings:
+        yield f"FIELDS (type: {inner})", {name: one for name, one in fields.items() if name not in common}
+
+
+def _field(name: str, field: Schema) -> Iterator[str]:
+    """Give a field of a list: its type, and the first sentence about it."""
+    yield f"  {name:<20} {textwrap.shorten(_type(field), _WIDTH, placeholder=' ...')}"
+    text = str(field.get("description", ""))
+    if text and (name != "type" or text.startswith(_type(field))):  # what several types share tells of the first
+        yield f"      {textwrap.shorten(text.partition('. ')[0].rstrip('.'), _WIDTH, placeholder=' ...')}"
 
 
 def _wrapped(text: str) -> list[str]:

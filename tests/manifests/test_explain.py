@@ -46,7 +46,9 @@ def test_each_field_that_is_listed_can_be_explained(kind: str) -> None:
 
 def test_a_provider_shows_the_fields_of_each_type() -> None:
     text = explain("challengemethod.provider")
-    assert "FIELDS (type: rfc2136)\n  type                 rfc2136\n  server" in text
+    signed = "      rfc2136: signed updates at the zone's primary\n"
+    assert f"FIELDS (type: rfc2136)\n  type                 rfc2136\n{signed}  server" in text
+    assert "  type                 manual\n\n" in f"{text}\n", "and says of no type what is said of the first"
     assert "zilore" in explain("challengemethod.provider.name")
 
 
@@ -71,3 +73,16 @@ def test_a_field_of_some_types_says_of_which() -> None:
 def test_an_unknown_field_is_named_with_the_nearest(field: str, message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?").replace(".", r"\.")):
         explain(field)
+
+
+def test_fields_are_listed_with_what_they_mean_and_those_of_all_types_once() -> None:
+    assert "  hostnames            list of hostname\n      The names of the certificate; a wildcard" in explain("site")
+    text = explain("target")
+    assert text.count("  placeholder  ") == 1
+    assert text.index("FIELDS (all types)") < text.index("  placeholder  ") < text.index("FIELDS (type: apache)")
+
+
+def test_the_values_of_the_built_in_blocks_are_told() -> None:
+    for word in ("`extra`", "`listen`", "`httpListen`"):
+        assert word in explain("target.values")
+    assert "http01_webroot" in explain("target.template")

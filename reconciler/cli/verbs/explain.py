@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @verb()
 @click.argument("field")
 def explain(field: str, settings: Settings) -> int:
-    """Explain a FIELD of a manifest: `site`, `site.hostnames`, `target.spec.verify.ports`."""
+    """Explain a FIELD of a manifest: `site`, `site.hostnames`, `target.spec.verify.ports`.
+
+    It begins with a kind: server, site, hostnameset, issuer, challengemethod, target. Of a kind, all fields are listed.
+    """
     from reconciler.manifests.explain import explain as explained
 
     Screen(settings).out(explained(field).rstrip("\n"))

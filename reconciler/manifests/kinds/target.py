@@ -143,7 +143,18 @@ class WebServerSpec(TargetSpec):
     config_directory: LocalPath = Field("", description="The directory of our files.")
     template: Annotated[
         Template | None, BeforeValidator(_builtin, json_schema_input_type=Literal["builtin"] | Template | None)
-    ] = Field(None, description="The template of whole blocks (layout vhost). Default: builtin.")
+    ] = Field(
+        None,
+        description="The template of whole blocks (layout vhost). Default: builtin. It is given site, hostnames, key, "
+        "certificate, chain, fullchain, values, extra, target, address, ports, listen, http_listen, https_port, "
+        "default and http01_webroot.",
+    )
+    values: Values = Field(
+        {},
+        description="Values for templates and paths; a site's own come over them. The built-in blocks (layout vhost) "
+        "take `extra`, files with directives of your own to include, and `listen` (TLS) and `httpListen` (plain), "
+        "lists of ADDRESS:PORT.",
+    )
     default_site: Name | None = Field(
         None,
         description="The site whose certificate a client without a known name gets (layout vhost). Default: none.",
