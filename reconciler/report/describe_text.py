@@ -56,7 +56,7 @@ def _value(value: object) -> str:
         return ", ".join(_value(one) for one in value) or NONE
     if isinstance(value, dict):
         return ", ".join(f"{shown(key)}={_inner(one)}" for key, one in value.items()) or NONE
-    return shown(value)
+    return shown(str(value).lower() if isinstance(value, bool) else value)
 
 
 def _inner(value: object) -> str:

@@ -184,6 +184,10 @@ def test_describe_says_where_values_come_from(applied: Program) -> None:
     target = applied("describe", "target/disk").stdout
     assert "Used by: example" in target
     assert "include /etc/nginx/certwright.d/SITE.conf;" in applied("describe", "target", "nginx").stdout
+    assert "of a Site: describe site example" in applied("describe", "example").stderr
+    assert {"suspend false", "placeholder false"} <= {
+        " ".join(line.split()[:2]) for line in applied("describe", "site", "example").stdout.splitlines()
+    }, "as a manifest writes it"
     assert applied("describe", "target", "disc").returncode == 2
 
 

@@ -37,7 +37,10 @@ def describe(kind: str, name: str | None, settings: Settings) -> int:
     """
     from reconciler.cli.shared.apps import opened
 
-    plural, names = split(kind, (name,) if name else ())
+    try:
+        plural, names = split(kind, (name,) if name else ())
+    except UsageError as error:
+        raise error if name or "/" in kind else UsageError(f"{error}; of a Site: describe site {kind}") from None
     if len(names) != 1:
         raise UsageError("describe one object: KIND NAME")
     screen = Screen(settings)
