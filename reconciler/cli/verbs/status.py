@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 def status(sites: tuple[str, ...], settings: Settings) -> int:
     """Tell how many sites are Ready, wait or fail, what is held for all of them, and the ten worst with the next step.
 
+    It tells what the last pass saw, and asks nobody: an edit that no pass has seen yet is shown by `diff`.
+
     Exit 0 if nothing fails, 1 if something does, 4 if sites only wait for a limit that is nobody's failure.
     """
     screen = Screen(settings)
