@@ -22,11 +22,15 @@ _ON_TARGETS: Final = frozenset({Verb.INSTALL, Verb.UNINSTALL, Verb.RELOAD})
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """What goes now, and what does not: left out because it was `tried` lately, or because a target is `taken`."""
+    """What goes now, and what does not: left out because it was `tried` lately, or because a target is `taken`.
+
+    `behind` goes with what was tried, and `later` with anything else.
+    """
 
     plan: Plan
     tried: tuple[Change, ...] = ()
     taken: tuple[Change, ...] = ()
+    behind: tuple[Change, ...] = ()
     later: tuple[Change, ...] = ()
 
 
@@ -35,14 +39,14 @@ def deal(plan: Plan, taken: Collection[str], was_tried: Callable[[Change], bool]
     changes = {change.id: change for change in plan.changes}  # an id is a hash: made once
     tried = {name for name, change in changes.items() if was_tried(change)}
     blocked = {name for name, change in changes.items() if change.target is not None and change.target in taken}
-    out = tried | blocked | _after_issues(changes)
-    while grown := _grown(changes, out):
-        out |= grown
+    out = _with_all_that_goes(changes, tried | blocked | _after_issues(changes))
+    behind = _with_all_that_goes(changes, tried) - tried - blocked
     return Deal(
         plan=replace(plan, changes=tuple(change for name, change in changes.items() if name not in out)),
         tried=tuple(changes[name] for name in sorted(tried - blocked)),
         taken=tuple(changes[name] for name in sorted(blocked)),
-        later=tuple(changes[name] for name in sorted(out - tried - blocked)),
+        behind=tuple(changes[name] for name in sorted(behind)),
+        later=tuple(changes[name] for name in sorted(out - tried - blocked - behind)),
     )
 
 
@@ -57,6 +61,12 @@ def _after_issues(changes: Mapping[str, Change]) -> set[str]:
             continue
         resting.add(name)
     return found
+
+
+def _with_all_that_goes(changes: Mapping[str, Change], out: set[str]) -> set[str]:
+    while grown := _grown(changes, out):
+        out = out | grown
+    return out
 
 
 def _grown(changes: Mapping[str, Change], out: set[str]) -> set[str]:

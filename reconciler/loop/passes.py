@@ -247,9 +247,12 @@ class Loop:
         self._flights.wait(report, dealt.taken)
         for change in dealt.tried:
             self._brake(report, change)
-        for change in dealt.later:
-            if EVERYTHING in names_of(report, change):
-                self._queue.add((EVERYTHING,))
+        if any(EVERYTHING in names_of(report, change) for change in dealt.behind):
+            now = self._clock.now()  # to look at once would be to look again and again until then
+            for change in dealt.tried:
+                self._timers.sooner(EVERYTHING, self._repeats.until(change, now) or now)
+        if any(EVERYTHING in names_of(report, change) for change in dealt.later):
+            self._queue.add((EVERYTHING,))
 
     def _brake(self, report: Report, change: Change) -> None:
         until = self._repeats.until(change, self._clock.now())

@@ -138,6 +138,19 @@ def test_a_target_in_flight_takes_nothing_and_holds_up_what_needs_it() -> None:
     assert [one.verb for one in dealt.later] == [Verb.ISSUE]
 
 
+def test_what_goes_with_a_change_that_was_tried_is_told_apart_from_what_comes_at_once() -> None:
+    tried = change(Verb.UNINSTALL, "gone", target="web")
+    reload = change(Verb.RELOAD, "web", tried, target="web")
+    archive = change(Verb.ARCHIVE, "gone", reload)
+    issue = change(Verb.ISSUE, "one")
+    install = change(Verb.INSTALL, "one", issue, target="mail")
+    for lately in (tried, reload):
+        dealt = deal(Plan((tried, reload, archive, issue, install)), (), lately.__eq__)
+        assert left(dealt.plan) == [(Verb.ISSUE, "one")]
+        assert {one.verb for one in dealt.behind} == {Verb.UNINSTALL, Verb.RELOAD, Verb.ARCHIVE} - {lately.verb}
+        assert [one.verb for one in dealt.later] == [Verb.INSTALL]
+
+
 def test_what_was_tried_lately_does_not_hold_up_its_neighbours_reload() -> None:
     tried = change(Verb.INSTALL, "one", target="web")
     install = change(Verb.INSTALL, "two", target="web")

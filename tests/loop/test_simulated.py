@@ -182,6 +182,28 @@ def test_a_site_that_is_removed_goes_but_not_the_last_one(street: Street, simula
     assert all(street.installed(name).exists() for name in ("one", "two", "three"))
 
 
+def test_a_removal_that_fails_is_tried_ever_more_seldom_and_not_looked_at_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken"
+    street = Street(tmp_path, reload=f', reload: {{command: [test, "!", -e, {broken}], delay: 1s}}')
+    simulation = Simulation(street)
+    for name in ("one", "two", "three", "four"):
+        street.write(name, site(name))
+    simulation.start()
+    broken.touch()
+    street.remove("four")
+    caplog.clear()
+    caplog.set_level("INFO")
+    simulation.settle()
+    simulation.sleep(timedelta(minutes=10))
+    assert sum("looked at" in record.getMessage() for record in caplog.records) < 40
+    broken.unlink()
+    simulation.sleep(timedelta(minutes=10))
+    assert simulation.live().keys() == {"one", "two", "three"}
+    simulation.close()
+
+
 def test_a_tree_that_the_state_does_not_follow_removes_nothing(street: Street) -> None:
     simulation = Simulation(street, full=False)
     for name in ("one", "two", "three", "four"):
