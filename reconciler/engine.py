@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reconciler.model.changes import Hold, Reason, Verb
+from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.plain import to_plain
 from reconciler.model.ports import Scope
 from reconciler.plan.assemble import make_plan
+from reconciler.plan.lingering import lingering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.model.changes import Change, Plan
-    from reconciler.model.observed import Failures, Undo, World
+    from reconciler.model.changes import Change, Hold, Plan
+    from reconciler.model.observed import Failures, World
     from reconciler.model.ports import Cache, Clock, Declared, Execute, Limits
 
 _PASSES: Final = 5
@@ -201,10 +202,10 @@ class Engine:
         return True
 
     def _keep_holds(self, report: Report) -> None:
-        """Keep the holds that no declared site bears, which no site's item could show, and what is left behind."""
+        """Keep the holds that no declared site bears, which no site's item could show, and what lingers."""
         kept = self.cache.rows(_HELD).get("", ("", "[]"))[1]
         holds = [hold for hold in report.plan.holds if hold.site not in report.declared.names]
-        own = [to_plain(hold) for hold in (*holds, *map(_left, _not_taken_away(report)))]
+        own = [to_plain(hold) for hold in (*holds, *lingering(report.world, report.declared.names))]
         still = [hold for hold in self._still_held(_held(kept), report) if hold not in own]
         text = json.dumps([*still, *own], ensure_ascii=False)
         if text != kept:
@@ -225,17 +226,6 @@ class Engine:
             is_over = of_target or hold["site"] in report.declared.names
             if not is_over and hold["reason"] not in (Reason.TOO_MANY_REISSUES, Reason.LEFT_BEHIND):
                 yield hold
-
-
-def _not_taken_away(report: Report) -> Iterator[Undo]:
-    """Give the answers to challenges that nothing needs any more and nobody could take away."""
-    return (thing for thing in report.world.undo if thing.problem and thing.kind != "address")
-
-
-def _left(thing: Undo) -> Hold:
-    message = f"{thing.shown} of site {thing.site} is not taken away: {thing.problem}"
-    ends = f"it can be taken away, which each pass tries (its record is undo/{thing.id}.json)"
-    return Hold(Reason.LEFT_BEHIND, message, ends_when=ends, failed=True)
 
 
 def _item(text: str) -> Mapping[str, object] | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reconciler.errors import Failed, OddFile, Stalled
 from reconciler.execute.probes.judging import ports_seen
 from reconciler.model.changes import Reason
 from reconciler.model.names import Switch
-from reconciler.model.observed import Inventory, Memory, PortSeen, Revision, Served, TargetRecord
+from reconciler.model.observed import NO_SPEC, Inventory, Memory, PortSeen, Revision, Served, TargetRecord
 from reconciler.model.plain import digest
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from reconciler.model.desired import DesiredSite, TargetSpec
     from reconciler.model.observed import Live
     from reconciler.model.ports import Clock, Lease, Store
-
-
-_NO_SPEC: Final = "not declared"
 
 
 def after_reload(entry: Inventory, live: str | None) -> Inventory:
@@ -45,7 +42,7 @@ class Concerned:
 
         What kept it from being taken away says nothing of it once it is declared again.
         """
-        return self.desired.digest if self.desired is not None else _NO_SPEC
+        return self.desired.digest if self.desired is not None else NO_SPEC
 
     def retry_at(self, memory: Memory) -> str | None:
         """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""

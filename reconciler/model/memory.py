@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from reconciler.model.targets import Verify
 
 _RIGHT: Final = ("", "Served")
+NO_SPEC: Final = "not declared"
+"""The digest that failures of a site bear which is declared no more; no spec has it."""
 
 
 @dataclass(frozen=True, slots=True)

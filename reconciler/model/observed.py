@@ -6,7 +6,17 @@ This is the face of five modules.
 from __future__ import annotations
 
 from reconciler.model.installed import Built, FileChange, FileFact, InstalledFile, Inventory, OnTarget, TargetRecord
-from reconciler.model.memory import Failures, LastFailure, Memory, NameMemory, Pin, PortSeen, RenewalChoice, Served
+from reconciler.model.memory import (
+    NO_SPEC,
+    Failures,
+    LastFailure,
+    Memory,
+    NameMemory,
+    Pin,
+    PortSeen,
+    RenewalChoice,
+    Served,
+)
 from reconciler.model.orders import AccountRecord, ChosenChallenge, OrderRecord, Undo
 from reconciler.model.revisions import (
     BrokenRevision,
@@ -21,6 +31,7 @@ from reconciler.model.revisions import (
 from reconciler.model.world import Abandoned, Inherited, ObservedSite, ObservedTarget, World
 
 __all__ = [
+    "NO_SPEC",
     "Abandoned",
     "AccountRecord",
     "BrokenRevision",

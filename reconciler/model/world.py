@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from reconciler.model.installed import Inventory, OnTarget, TargetRecord
-from reconciler.model.memory import Memory
+from reconciler.model.memory import Failures, Memory
 from reconciler.model.orders import AccountRecord, OrderRecord, Undo
 from reconciler.model.revisions import Brought, Live, NoRevision, Revision
 
@@ -74,6 +74,7 @@ class Abandoned:
     damage: str = ""
     heir: str | None = None
     certificate: Revision | None = None
+    failures: Mapping[str, Failures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

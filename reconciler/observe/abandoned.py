@@ -23,6 +23,7 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
     if not names:
         return ()
     live, meanings, damage = reader.live(names), reader.meaning(names), reader.damage(names)
+    memory = reader.memory(names)
     return tuple(
         Abandoned(
             name=name,
@@ -32,6 +33,7 @@ def abandoned_sites(reader: Reader, gone: Iterable[str], views: Mapping[str, Tar
             heir=reader.heir(name),
             certificate=usable if isinstance(usable := live.get(name), Revision) else None,
             prune_disabled=name in meanings and meanings[name].annotations.get(PRUNE) == "disabled",
+            failures=memory[name].failures,
         )
         for name in names
     )

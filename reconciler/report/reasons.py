@@ -113,6 +113,7 @@ _NEXT: Final[dict[str, str]] = {
         "mend what the message names, then: certwright apply; or take the answer away by hand and forget it, by "
         "deleting {thing}.json"
     ),
+    "NotDeclared": "mend what the message names, then: certwright apply",
     "Backoff": "mend the cause, then: certwright retry {site}",
     "Stalled": "mend the cause, then: certwright retry {site}",
     "WaitingForSolve": "certwright challenges {site}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.ports import Limits, Scope
 from tests.journeys.stage import SERVER, ca_site, copy_target, document, held, site, told
+from tests.program import Program
 
 if TYPE_CHECKING:
     from tests.journeys.stage import Stage
@@ -124,6 +125,11 @@ def test_what_a_server_includes_stays_while_its_site_does(street: Street) -> Non
     assert [one[2] for one in street.stage.outcomes(reports) if one[0] == "uninstall"] == ["failed"]
     assert street.web.reloads <= before + 1
     street.assert_served("one")
+    # whoever looks at a glance sees it
+    seen = Program(street.stage.root)("status")
+    assert seen.returncode == 1
+    assert "held: NotDeclared: site one is declared no more, and could not be taken away: " in seen.stdout
+    assert f"{include}/one.conf" in seen.stdout, "in nginx's own words"
     # declared again, it bears no grudge
     street.write(street.site("one"), target=snippets)
     assert street.stage.diff().plan.changes == ()
