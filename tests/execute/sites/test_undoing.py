@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,4 +34,6 @@ def test_another_command_is_asked_only_where_the_writer_is_declared_no_more(tmp_
         means = Means(clock, lambda _ref, _field: Secret(b""))
         challenges = Solvers(store, Ports(store, str(tmp_path / "locks"), clock), means)
         problem = undo(store, challenges, LEFT, [other, own] if declared else [other])
-        assert (problem is not None, store.undo()) == ((True, (LEFT,)) if declared else (False, ()))
+        told = "/bin/false (remove n.one.test) ended with code 1"
+        left = (replace(LEFT, problem=told),)
+        assert (problem, store.undo()) == ((told, left) if declared else (None, ()))
