@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from reconciler.execute.batches.hands import local as hands
 from reconciler.model.ports import Limits
-from tests.journeys.stage import FULL, ca_site, copy_target
+from tests.journeys.stage import FULL, SERVER, ca_site, copy_target, document, site
+from tests.servers.handshake import handshake
+from tests.servers.ports import free_port
+from tests.servers.processes import until
 
 if TYPE_CHECKING:
     import pytest
 
     from tests.journeys.stage import Stage
+    from tests.servers.nginx import Nginx
 
 
 def test_a_test_that_hangs_is_ended_by_a_stop_and_its_batch_is_put_back(
@@ -68,3 +72,41 @@ def test_a_reload_that_hangs_is_ended_by_a_stop_and_made_by_the_next_pass(
     stage.apply()
     assert reloaded.read_text() == before + "\n"
     stage.assert_calm()
+
+
+def test_a_stop_right_after_a_reload_says_nothing_of_what_is_served(stage: Stage, nginx: Nginx) -> None:
+    """The looks end with the first one: the server may not have read what is new by then."""
+    port, asked = free_port(), stage.root / "asked"
+    late = f'setsid sh -c \'sleep 1; exec "$@"\' sh "$@" > {stage.root}/late 2>&1 & touch {asked}'
+    nginx.configure("")
+    target = {
+        "type": "nginx",
+        "layout": "vhost",
+        "configDirectory": str(nginx.include),
+        "test": list(nginx.test_argv),
+        "reload": {"command": ["/bin/sh", "-c", late, "sh", *nginx.reload_argv]},
+        "verify": {"ports": [port]},
+    }
+    stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", target))
+    stage.write("sites.yaml", site("a", issuers=["ca"], targets=["web"]))
+    nginx.start()
+    stage.settle()
+    asked.unlink()
+    stage.write("sites.yaml", site("a", issuers=["ca"], targets=["web"], annotations={"certwright/renewAt": "now"}))
+    with stage.app() as app:
+
+        def stop() -> None:
+            until(asked.exists, "a reload")
+            app.clock.stop()
+
+        stopping = threading.Thread(target=stop)
+        stopping.start()
+        reports = app.engine.converge(FULL, app.executor(), Limits(), lambda _: None, lambda _: None)
+        stopping.join()
+    left = [one for one in stage.outcomes(reports) if one[2] != "done"]
+    told = "Stopped stopped before all of it was seen served; the next pass looks again"
+    assert left == [("reload", "target/web", "skipped", told)]
+    assert stage.memory("a").failures == {}
+    stage.apply()
+    stage.assert_calm()
+    assert handshake(port, "a.example.com").fingerprint == stage.live("a").facts.fingerprint

@@ -69,14 +69,23 @@ class Proof:
 
 
 def judge(batch: Batch, switch: Switch, proof: Proof, reloaded: Callable[[], Activated]) -> Outcome:
-    """Give the reload's outcome; `reloaded` makes the server take up what is put back."""
+    """Give the reload's outcome; `reloaded` makes the server take up what is put back.
+
+    A stop cuts the looks short, maybe before the server had read what is new: of that nothing is concluded.
+    """
     reload = batch.reload or batch.changes[0]
     expected, seen = proof.expected, proof.seen
+    if _is_cut_short(batch, seen):
+        text = "stopped before all of it was seen served; the next pass looks again"
+        return Outcome(reload, Status.SKIPPED, "Stopped", text)
     worse = _worse(batch, expected, seen, proof.before)
     retreat = Retreat(batch, switch, of_proof(batch, proof.sites if worse else ()), reloaded)
     while worse and retreat.back(worse):
         left = [name for name in proof.sites if not retreat.is_put_back(name)]
         expected, seen = shown(batch, left, proof.seconds, proof.closed)
+        if _is_cut_short(batch, seen):
+            seen = {}
+            break
         worse = _worse(batch, expected, seen, proof.before)
     left = [name for name in proof.sites if not retreat.is_put_back(name)]
     bad = batch.bench.memory.served(batch.spec, [batch.concerned(name) for name in left], batch.live, seen)
@@ -89,6 +98,10 @@ def judge(batch: Batch, switch: Switch, proof: Proof, reloaded: Callable[[], Act
         text = f"{bad.message}, {proof.seconds:.0f} s after the reload" if late else bad.message
         return Outcome(reload, Status.FAILED, bad.reason, text, again=_again(batch, left))
     return Outcome(reload, Status.DONE, message=proof.how + (", and seen served" if expected and not bad else ""))
+
+
+def _is_cut_short(batch: Batch, seen: Mapping[Key, Answer]) -> bool:
+    return batch.bench.clock.stopping() and any(answer.reason is not Reason.SERVED for answer in seen.values())
 
 
 def shown(batch: Batch, sites: Sequence[str], seconds: float, closed: float = math.inf) -> Seen:
