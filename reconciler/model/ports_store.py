@@ -136,8 +136,8 @@ class Reader(Protocol):
         """Tell whether another machine used this state last."""
         ...
 
-    def undo(self) -> tuple[Undo, ...]:
-        """Give what is still in the world and must be taken away."""
+    def undo(self, only: str | None = None) -> tuple[Undo, ...]:
+        """Give what is still in the world and must be taken away; `only`: that of one id, if it is still there."""
         ...
 
     def paths_of(self, site: str) -> tuple[str, ...]:

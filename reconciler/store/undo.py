@@ -32,9 +32,12 @@ class Undoing(Part):
         super().__init__(ground)
         self._mine: dict[str, Undo] = {}
 
-    def undo(self) -> tuple[Undo, ...]:
-        """Give what is still in the world and must be taken away."""
-        return tuple(self._undo())
+    def undo(self, only: str | None = None) -> tuple[Undo, ...]:
+        """Give what is still in the world and must be taken away; `only`: that of one id, if it is still there."""
+        if only is None:
+            return tuple(self._undo())
+        thing = self._undo_of(only) if is_segment(only) else None
+        return () if thing is None else (thing,)
 
     def put_undo(self, thing: Undo) -> None:
         """Write down what must be undone, before it is done.

@@ -75,7 +75,7 @@ class SiteSteps:
             if order is not None and order.goes_on(self.clock.now()):
                 text = "another process has begun an order that needs it"
                 return Outcome(change, Status.SKIPPED, Reason.NO_LONGER_PLANNED, text)
-            left = [thing for thing in self.store.undo() if thing.id == change.subject.partition("/")[2]]
+            left = self.store.undo(change.subject.partition("/")[2])
             desired = declared.sites.get(site)
             methods = [way for ways in desired.methods.values() for way in ways] if desired is not None else []
             problem = undo(self.store, self.challenges, left[0], methods) if left else None

@@ -47,8 +47,11 @@ def undo(store: Store, challenges: Challenges, thing: Undo, methods: Iterable[Me
 
 
 def _note(store: Store, thing: Undo) -> None:
-    """Keep why it could not be taken away, for who looks later; where nothing can be written, who tries is told."""
-    if thing not in store.undo():
+    """Keep why it could not be taken away, for who looks later; where nothing can be written, who tries is told.
+
+    Not where a person has forgotten it by deleting the record meanwhile.
+    """
+    if any(one != thing for one in store.undo(thing.id)):
         with suppress(StoreError):
             store.put_undo(thing)
 
