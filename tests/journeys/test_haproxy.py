@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tests.journeys.loops import asking, failed
 from tests.journeys.stage import SERVER, Stage, document, site
 from tests.servers.handshake import handshake
 from tests.servers.processes import until
+from tests.servers.relay import relay
 
 if TYPE_CHECKING:
     from tests.servers.handshake import Served
@@ -92,6 +94,22 @@ def test_a_replaced_certificate_needs_no_reload(yard: Yard) -> None:
     yard.proxy.stop()
     yard.proxy.start()
     yard.assert_served("a", "b")
+
+
+def test_what_is_served_until_now_is_seen_before_the_socket_replaces_it(yard: Yard) -> None:
+    """Over a slow line too: else a stranger that comes by the replacing would seem to have been there before."""
+    former, seen = yard.served("a").fingerprint, []
+
+    def late() -> None:
+        time.sleep(0.5)
+        seen.append(yard.served("a").fingerprint)
+
+    with relay(yard.proxy.port, late) as port:
+        yard.write(yard.site("a", **AGAIN), yard.site("b"), verify={"ports": [port]})
+        yard.stage.settle()
+    now = yard.stage.live("a").facts.fingerprint
+    assert seen[0] == former != now
+    assert seen[-1] == now
 
 
 def test_a_new_site_and_a_removed_one_reload_once_and_fail_nobody(yard: Yard) -> None:

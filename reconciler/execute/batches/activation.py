@@ -14,6 +14,8 @@ from reconciler.model.outcomes import Outcome, Status
 from reconciler.model.ports import Activated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.execute.batches.batch import Batch
     from reconciler.execute.batches.before import Before
     from reconciler.execute.batches.proof import Seen
@@ -32,11 +34,15 @@ _REPLACED_SECONDS: Final = 2.0
 _TAKING_UP: Final = 0.05
 
 
-def taken_up(batch: Batch, switch: Switch) -> Activated | None:
-    """Let the server take up what it takes without its test and a reload; None where both are needed."""
+def taken_up(batch: Batch, switch: Switch, first: Callable[[], object] = lambda: None) -> Activated | None:
+    """Let the server take up what it takes without its test and a reload; None where both are needed.
+
+    `first` is done right before it.
+    """
     changed = batch.changed(switch)
     if batch.reload is None or batch.spec.reload.command is None or not batch.target.replaces(changed):
         return None
+    first()
     answer = batch.target.activate(batch.bench.hands, changed)
     batch.in_full = not answer.ok
     return answer if answer.ok else None

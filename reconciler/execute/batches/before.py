@@ -30,7 +30,10 @@ class Before:
 
 
 def look_before(batch: Batch) -> Callable[[], Before]:
-    """Begin to look what is served, beside the server's own test of what it will load."""
+    """Begin to look what is served, beside the server's own test of what it will load.
+
+    What is returned waits for it: to be called before the server takes anything up.
+    """
     looks = batch.reload is not None and verifies(batch)
     answering = handshakes.answering(_ports(batch) if looks else (), batch.bench.clock)
     strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch), batch.bench.clock)

@@ -119,7 +119,7 @@ def run(batch: Batch) -> list[Outcome]:
     put_in_place(batch, switch)
     if _came_to_nothing(batch):
         return _left_alone(batch, switch)
-    taken = taken_up(batch, switch)
+    taken = taken_up(batch, switch, before)
     if taken is None and batch.reload is not None:
         amiss.put_back(batch, switch)
     broken = _judge_test(batch, switch, _tested(batch, switch)) if taken is None else None
@@ -128,10 +128,11 @@ def run(batch: Batch) -> list[Outcome]:
     if broken is not None:
         return bookkeeping.all_failed(batch, broken)
     amiss.keep(batch)
+    former = before()
     give(batch, switch)
     outcomes = []
     if batch.reload is not None:
-        outcomes.append(_summed(batch, activate(batch, switch, batch.reload, before(), taken)))
+        outcomes.append(_summed(batch, activate(batch, switch, batch.reload, former, taken)))
     else:
         bookkeeping.keep(batch, switch, loaded=False)
     return [*outcomes, *(bookkeeping.outcome_of(batch, change) for change in batch.files)]
