@@ -83,7 +83,7 @@ class ManifestTree:
                 stamp = _hash(walked)
             self._see(walked, stamp)
         except ManifestError as refused:
-            if self.settings.lenient or not self._moves(walked, refused):
+            if not self._moves(walked, refused):
                 raise
             walked = self._walked_again(walked, refused)
             self._see(walked, _hash(walked))
@@ -111,7 +111,9 @@ class ManifestTree:
         """Tell whether somebody seems to change the tree that was refused: some editors take a file away first."""
         if any(is_gone(problem.file) for problem in refused.problems if not problem.line):
             return True
-        return walked is not None and _hash(walk(self.settings.roots)) != _hash(walked)
+        if walked is None:
+            return self.settings.lenient  # nothing is there at all, of what a lenient tree knows to have been there
+        return _hash(walk(self.settings.roots)) != _hash(walked)
 
     def _walked_again(self, former: Walked | None, refused: ManifestError) -> Walked:
         """Walk once more a little later; a file that is gone for good is no sign that its sites shall go."""

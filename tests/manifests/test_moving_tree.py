@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from reconciler.cli.verbs.validate import NoCache
 from reconciler.errors import ManifestError
 from reconciler.manifests import reading, walking
+from tests.journeys.stage import site
 from tests.manifests.kept_tree import SPLIT, Ground
+from tests.manifests.lenient import Ground as Lenient
+from tests.manifests.lenient import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,3 +96,23 @@ def test_a_file_that_is_away_for_a_moment_removes_no_site(ground: Ground) -> Non
     timer.join()
     path.unlink()
     assert ground.kept().keys() == {"two"}
+
+
+@pytest.mark.parametrize("root", ["tree", "tree/all.yaml"])
+def test_the_only_file_may_be_away_for_a_moment_where_one_goes_on_beside_what_is_broken(
+    tmp_path: Path, root: str
+) -> None:
+    """`wait` and `run` look at the tree again and again: a manifest that an editor writes anew must not end them."""
+    lenient = Lenient(tmp_path)
+    lenient.settings = replace(lenient.settings, roots=(str(tmp_path / root),))
+    lenient.write("all.yaml", server(issuers=["ca"]), site("a"))
+    assert lenient.read().complete
+    text = lenient.path("all.yaml").read_text()
+    lenient.path("all.yaml").unlink()
+    timer = threading.Timer(0.1, lenient.path("all.yaml").write_text, (text,))
+    timer.start()
+    assert lenient.read().complete
+    timer.join()
+    lenient.path("all.yaml").unlink()
+    with pytest.raises(ManifestError):
+        lenient.read()
