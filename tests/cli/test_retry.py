@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.cli.verbs.renew import forget_failures
-from reconciler.model.observed import Failures
+from reconciler.model.observed import Failures, LastFailure
 from reconciler.model.orders import OrderRecord
 from reconciler.model.ports import Scope
 from reconciler.wiring import App, Options, build
@@ -93,3 +93,16 @@ def test_a_target_that_is_gone_meanwhile_stays_away(applied: Program, apps: tupl
     thread.join()
     assert failed == []
     assert "disk" not in one.store.targets()
+
+
+@pytest.mark.parametrize("days", [1, 8])
+def test_what_a_ca_limits_never_waits_longer_by_it(apps: tuple[App, App], days: int) -> None:
+    """We come back after a week, whatever it said."""
+    one, other = apps
+    said, ours = NOW + timedelta(days=days), NOW + timedelta(days=7)
+    limited = Failures(next_attempt=ours, last=LastFailure(NOW, "RateLimited", ""), limit=said)
+    one.store.remember("example", lambda memory: replace(memory, failures={"issue": limited}))
+    other.tree.glance()
+    forget_failures(other, Scope(frozenset({"example"})))
+    left = one.store.memory(["example"])["example"].failures
+    assert left == {"issue": replace(limited, next_attempt=min(said, ours))}

@@ -97,7 +97,7 @@ def forget_failures(app: App, scope: Scope) -> None:
 
     def released(memory: Memory) -> Memory:
         left = {
-            work: replace(one, next_attempt=one.limit or one.next_attempt)
+            work: replace(one, next_attempt=min(filter(None, (one.limit, one.next_attempt)), default=None))
             for work, one in memory.failures.items()
             if one.last is not None and one.last.reason in kept
         }
