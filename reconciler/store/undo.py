@@ -87,6 +87,10 @@ class Undoing(Part):
                 atomic.remove(path, durable=False)
             return None
         try:
-            return self._load(Undo, path)
+            thing = self._load(Undo, path)
         except StoreError as error:
             raise StoreError(f"{error} after looking for what it names") from None
+        if thing is not None and thing.id != name:
+            text = f"{path} is damaged: it is not what its name says; move it away after looking for what it names"
+            raise StoreError(text)
+        return thing

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Failed, NewerStore, StoreError
-from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, RenewalChoice, Revision
+from reconciler.model.observed import BrokenRevision, Inventory, Memory, OrderRecord, RenewalChoice, Revision, Undo
 from reconciler.store import records
 from tests.store.material import bundle, meta, order
 
@@ -218,6 +218,14 @@ def test_an_undo_record_that_a_loss_of_power_emptied_is_as_none(store: FileStore
     (root / "undo/f00.json").write_bytes(b"")
     assert store.undo() == ()
     assert not list((root / "undo").iterdir())
+
+
+def test_an_undo_record_under_another_name_is_damaged(store: FileStore, root: Path) -> None:
+    """Whoever takes it away looks for it by its id."""
+    store.put_undo(Undo("f00", "a", "token", "", "t"))
+    (root / "undo/f00.json").rename(root / "undo/f01.json")
+    with pytest.raises(StoreError, match=r"f01\.json is damaged: it is not what its name says; move it away"):
+        store.undo()
 
 
 @pytest.mark.parametrize("path", ["status/a.json", "orders/a/order.json", "certificates/a/{}/meta.json"])
