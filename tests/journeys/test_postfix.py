@@ -329,3 +329,21 @@ def test_a_full_disk_leaves_the_map_that_is_in_use(stage: Stage) -> None:
         stage.shift = timedelta(minutes=1)
         stage.settle()
         assert shown(server, "n5.example.com") == {stage.live("n").facts.fingerprint}
+
+
+def test_a_map_that_is_taken_away_while_the_server_reloads_is_built_by_the_next_apply(
+    mail: Postfix, stage: Stage
+) -> None:
+    """No handshake tells of it here."""
+    built, away = mail.include / "sni.db", stage.root / "away"
+    once = f"if [ -e {away} ]; then rm {away} {built}; fi; {mail.reload_argv[2]}"
+    stage.write(
+        "mail.yaml", target(mail, defaultSite="a", verify={"mode": "off"}, reload={"command": ["/bin/sh", "-c", once]})
+    )
+    stage.write("sites.yaml", mail_site("a"))
+    stage.settle()
+    away.touch()
+    stage.write("sites.yaml", mail_site("a", asked="now"))
+    stage.apply()
+    stage.settle()
+    assert shown(mail, "a.example.com") == {stage.live("a").facts.fingerprint}

@@ -87,7 +87,7 @@ def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) 
         shared = replace(shared, restored=False)
     reloaded = batch.bench.clock.now() if loaded else record.last_reload
     failures = Failures() if loaded else record.failures
-    built = _built(batch) if loaded else record.built
+    built = (*_built(batch), *_built_and_gone(batch, record)) if loaded else record.built
     new = replace(record, shared=shared, last_reload=reloaded, failures=failures, built=built)
     batch.bench.store.put_inventory(batch.lease, batch.name, changed)
     batch.bench.store.put_target(batch.lease, new)
@@ -97,6 +97,16 @@ def _write(batch: Batch, changed: dict[str, Inventory | None], *, loaded: bool) 
 def _built(batch: Batch) -> tuple[Built, ...]:
     found = ((path, kind, stat_file(path)) for path, kind in batch.target.built.items())
     return tuple(Built(path, facts.signature, kind) for path, kind, facts in found if facts is not None)
+
+
+def _built_and_gone(batch: Batch, record: TargetRecord) -> list[Built]:
+    """Give what was known of that which somebody took away while the server was reloaded: the next pass misses it.
+
+    Not of what was missed already, and the command does not make.
+    """
+    if batch.unbuilt:
+        return []
+    return [one for one in record.built if one.path in batch.target.built and stat_file(one.path) is None]
 
 
 def lacks_built(batch: Batch) -> bool:
