@@ -5,7 +5,7 @@ Each pass tries it again, so nothing holds it; but no declared site bears it, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.changes import Hold, Reason
 from reconciler.model.observed import NO_SPEC
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
     from reconciler.model.observed import Abandoned, LastFailure, Undo, World
 
+_NAMED: Final = 5
+"""Each is told by itself up to here: a hook that is broken may leave thousands."""
+
 
 def lingering(world: World, declared: Collection[str]) -> Iterator[Hold]:
-    """Give a hold for each answer to a challenge that nobody could take away, and for each removal that failed.
+    """Give holds for answers to challenges that nobody could take away, and for each removal that failed.
 
     Of removals only a full pass knows.
     """
-    for thing in world.undo:
-        if thing.problem and thing.kind != "address":
-            yield _left(thing)
+    left = [thing for thing in world.undo if thing.problem and thing.kind != "address"]
+    yield from map(_left, left[:_NAMED])
+    if len(left) > _NAMED:
+        text = f"{len(left) - _NAMED:,} more answers to challenges are not taken away either"
+        yield Hold(Reason.LEFT_BEHIND, text, ends_when="they can be: their records are in undo/", failed=True)
     for site in world.abandoned:
         last = None if site.name in declared else _last_of_removal(site)
         if last is not None:
