@@ -83,7 +83,7 @@ def test_each_bomb_is_its_own_error_is_remembered_and_its_neighbours_live(render
 
 
 def test_the_child_has_its_limits_and_nothing_of_ours(renderer: Renderer) -> None:
-    assert renderer.render([Job("t", "{{ 1 }}", {"fresh": 1})]) == ["1"]
+    assert renderer.render([Job("t", "{{ 1 }}", {"of_a_template": 1})]) == ["1"]
     assert renderer._child
     process = Path("/proc") / str(renderer._child.pid)
     limits = {line[:25].strip(): line[25:].split() for line in (process / "limits").read_text().splitlines()}
@@ -96,7 +96,7 @@ def test_the_child_has_its_limits_and_nothing_of_ours(renderer: Renderer) -> Non
     assert (process / "cwd").readlink() == Path("/")
     command = (process / "cmdline").read_text().split("\0")
     assert command[:2] == [sys.executable, "-I"]
-    assert not [arg for arg in command if "fresh" in arg]
+    assert not [arg for arg in command if "of_a_template" in arg]
 
 
 def test_the_child_starts_without_our_package() -> None:

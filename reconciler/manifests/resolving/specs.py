@@ -231,7 +231,10 @@ def import_problems(
         text = "nothing is done with `import` as long as `issuers` do not name `imported`: put it first"
         yield resource.problem(("spec", "import"), text, key=True)
     if brought is None and imported is not None:
-        text = f"issuer `{imported.name}` needs `import`: the certificate that the site brings, and its key"
+        text = (
+            f"issuer `{imported.name}` needs `import`: the certificate that the site brings, and its key; until it is "
+            f"written, leave `issuers` out: certwright import {resource.name} --key FILE --certificate FILE"
+        )
         yield resource.problem(("spec", "issuers"), text)
 
 
