@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.ports import Probe
 
 _MOST: Final = 32
+_MOMENT: Final = 0.01  # seconds; by then a test has begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,15 @@ class Before:
     astray: frozenset[Key]
 
 
-def look_before(batch: Batch) -> Callable[[], Before]:
-    """Begin to look what is served, beside the server's own test of what it will load.
+def look_before(batch: Batch, *, tested: bool) -> Callable[[], Before]:
+    """Begin to look what is served; where the server is `tested`, beside that, whose start is not held up.
 
     What is returned waits for it: to be called before the server takes anything up.
     """
     looks = batch.reload is not None and verifies(batch)
-    answering = handshakes.answering(_ports(batch) if looks else (), batch.bench.clock)
-    strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch), batch.bench.clock)
+    pause = partial(batch.bench.clock.wait, _MOMENT if tested else 0.0)
+    answering = handshakes.answering(_ports(batch) if looks else (), pause)
+    strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch), pause)
     return lambda: Before(answering(), strangers())
 
 

@@ -112,8 +112,8 @@ def run(batch: Batch) -> list[Outcome]:
     touched = {change.site or "" for change in batch.files}
     batch.live = batch.bench.store.live({*batch.seats, *touched} - {""})
     batch.unbuilt = bookkeeping.lacks_built(batch)
-    before = look_before(batch)
     switch = swaps.Switch(tuple(swaps_of(batch)))
+    before = look_before(batch, tested=not batch.target.replaces(batch.changed(switch)))
     if any(swap.differs for swap in switch.swaps):
         bookkeeping.begin(batch, switch)
     put_in_place(batch, switch)

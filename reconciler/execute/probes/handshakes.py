@@ -30,7 +30,6 @@ _Seen = TypeVar("_Seen")
 FEW: Final = 8
 _AT_ONCE: Final = 16
 _TIMEOUT: Final = 5.0
-_MOMENT: Final = 0.01
 # a server that reloads lets its old workers answer a moment longer beside the new ones (nginx: 0.1 s)
 _SETTLED: Final = 0.15
 # with one certificate right the server has loaded its configuration: another name's stranger will hardly go away
@@ -125,28 +124,33 @@ def _answer(one: Expected, owners: Mapping[str, str]) -> Answer:
         return judging.refused(failure)
 
 
-def answering(probes: Sequence[Probe], clock: Clock) -> Callable[[], frozenset[tuple[str, int]]]:
-    """Begin to look which (address, port) pairs answer TLS now, one handshake each; what is returned gives them."""
+def answering(probes: Sequence[Probe], at_first: Callable[[], object]) -> Callable[[], frozenset[tuple[str, int]]]:
+    """Begin to look which (address, port) pairs answer TLS now, one handshake each; what is returned gives them.
+
+    Each thread that looks does `at_first` before.
+    """
     places = {(probe.address, probe.port): probe for probe in reversed(probes)}
-    asked = _begun({place: partial(_answers, probe) for place, probe in places.items()}, clock)
+    asked = _begun({place: partial(_answers, probe) for place, probe in places.items()}, at_first)
     return lambda: frozenset(place for place, answer in asked.items() if answer.result())
 
 
-def strangers(wanted: Sequence[Expected], owners: Mapping[str, str], clock: Clock) -> Callable[[], frozenset[Key]]:
-    """Begin to look for whom a stranger's certificate is shown now, one handshake each; what is returned gives them."""
-    asked = _begun({one.key: partial(_answer, one, owners) for one in wanted}, clock)
+def strangers(
+    wanted: Sequence[Expected], owners: Mapping[str, str], at_first: Callable[[], object]
+) -> Callable[[], frozenset[Key]]:
+    """Begin to look for whom a stranger's certificate is shown now, in the same way."""
+    asked = _begun({one.key: partial(_answer, one, owners) for one in wanted}, at_first)
     return lambda: frozenset(key for key, answer in asked.items() if answer.result().reason in judging.STRANGE)
 
 
-def _begun(looks: Mapping[_Place, Callable[[], _Seen]], clock: Clock) -> Mapping[_Place, Future[_Seen]]:
-    """Look in threads, a moment from now: the server's test runs by then, and its start is not held up."""
-
-    def late(look: Callable[[], _Seen]) -> _Seen:
-        clock.wait(_MOMENT)
+def _begun(
+    looks: Mapping[_Place, Callable[[], _Seen]], at_first: Callable[[], object]
+) -> Mapping[_Place, Future[_Seen]]:
+    def begun(look: Callable[[], _Seen]) -> _Seen:
+        at_first()
         return look()
 
     pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(looks))))
-    asked = {key: pool.submit(late, look) for key, look in looks.items()}
+    asked = {key: pool.submit(begun, look) for key, look in looks.items()}
     pool.shutdown(wait=False)
     return asked
 

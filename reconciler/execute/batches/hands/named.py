@@ -11,7 +11,6 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.doors import tls, x509
@@ -78,7 +77,7 @@ def _signature(paths: Iterable[str]) -> str | None:
     newest = 0
     try:
         for path in paths:
-            facts = Path(path).stat()
+            facts = os.stat(path)  # noqa: PTH116  for each file of ten thousand sites; pathlib takes as long as the stat
             fields += [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_mode]
             newest = max(newest, facts.st_ctime_ns)
     except OSError:
