@@ -31,18 +31,22 @@ def after_reload(entry: Inventory, live: str | None) -> Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """A site that a batch concerns; `desired` is None for one that is declared no more."""
+    """A site that a batch concerns; `desired` is None for one that is declared no more, or `left_out` of the pass."""
 
     name: str
     desired: DesiredSite | None = None
+    left_out: bool = False
 
     @property
     def digest(self) -> str:
-        """Give the digest of the spec that failures are counted for; of a site declared no more, one that none has.
+        """Give the digest of the spec that failures are counted for; empty, for any, of a site that was left out.
 
-        What kept it from being taken away says nothing of it once it is declared again.
+        Of one that is declared no more it is what no spec has: what kept it from being taken away says nothing of it
+        once it is declared again.
         """
-        return self.desired.digest if self.desired is not None else NO_SPEC
+        if self.desired is not None:
+            return self.desired.digest
+        return "" if self.left_out else NO_SPEC
 
     def retry_at(self, memory: Memory) -> str | None:
         """Give the retry annotation, which this attempt acted on; without it every pass would try again at once."""

@@ -38,6 +38,7 @@ class Yard:
     stage: Stage
     web: Nginx
     port: int = field(default_factory=free_port)
+    commands: Mapping[str, object] = field(default_factory=dict)
 
     def block(self, name: str, extra: str = "") -> str:
         live = f"{self.stage.state}/live/{name}"
@@ -52,6 +53,7 @@ class Yard:
             "test": list(self.web.test_argv),
             "reload": {"command": list(self.web.reload_argv)},
             "verify": {"ports": [self.port]},
+            **self.commands,
         }
         self.stage.write("base.yaml", document("Server", "home", SERVER), document("Target", "web", target))
         self.stage.write(
@@ -122,6 +124,25 @@ def test_nginx_refuses_one_of_three_and_starts_at_any_time(yard: Yard) -> None:
     assert stage.live("two").facts.key_type == "rsa-2048"
     assert stage.memory("two").rejected == {}
     yard.assert_served("two")
+
+
+def test_what_is_refused_of_a_site_outside_the_pass_waits_as_any_other(yard: Yard) -> None:
+    """It is declared: its next pass, of all sites, does not try the same once more at once."""
+    stage = yard.stage
+    yard.begin(STRICT, one=ECDSA, two=ECDSA)
+    former = stage.live("two")
+    yard.commands = {"test": ["true"], "reload": {"command": ["false"]}}
+    yard.write(one=ECDSA, two=RSA)
+    stage.apply()
+    assert stage.live("two").facts.key_type == "rsa-2048", "live, and not loaded"
+    yard.commands = {}
+    yard.write(one={"algorithm": "ecdsa-p384"}, two=RSA)
+    stage.apply(Scope(sites=frozenset({"one"})))
+    assert stage.live("two") == former
+    assert stage.live("one").facts.key_type == "ecdsa-p384"
+    diff = stage.diff()
+    assert told(diff) == []
+    assert "key too small" in held(diff)["two", "RejectedByServer"].message
 
 
 def test_a_changed_spec_ends_it(yard: Yard) -> None:

@@ -40,8 +40,8 @@ class Batch:
 
     `rejected`: those of them whose certificate was refused and whose live pointer went back; it is remembered already.
     `beside[site]`: what was done to a site for the sake of the others, taken out or put back; remembered already too.
-    `amiss[site]`: what of it somebody changed meanwhile and was put back, not remembered yet. `left_out` gives a site
-    that is declared and not in this pass, with its seat.
+    `amiss[site]`: what of it somebody changed meanwhile and was put back, not remembered yet. `names`: all sites that
+    are declared; `left_out` gives one that is not in this pass, with its seat.
     The site "" stands for the files that belong to the target and to no site. `in_full`: the server did not take up
     alone what changed, so it is tested and reloaded. `unbuilt`: what the target's command made was changed or is gone,
     so that nothing is known of what is served.
@@ -53,6 +53,7 @@ class Batch:
     changes: tuple[Change, ...]
     seats: Mapping[str, SiteOnTarget]
     desired: Mapping[str, DesiredSite]
+    names: Collection[str]
     live: Mapping[str, Live] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class Batch:
 
     def concerned(self, site: str) -> Concerned:
         """Give a site as memory is written for it."""
-        return Concerned(site, self.desired.get(site))
+        return Concerned(site, self.desired.get(site), left_out=site in self.names)
 
     def live_id(self, site: str) -> str | None:
         """Give the revision in use, None if there is no usable one."""

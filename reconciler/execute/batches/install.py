@@ -60,7 +60,7 @@ class TargetBatches:
             spec = declared.targets.get(target) or self.store.targets()[target].spec
             bench = Bench(self.store, self.hands, self.clock, self.memory, self.verb)
             seats = self.seats(target, declared)
-            batch = Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites)
+            batch = Batch(bench, lease, self.targets(spec), tuple(changes), seats, declared.sites, declared.names)
             batch.left_out = partial(self._left_out, target, declared)
             outcomes = run(batch)
             return [*outcomes, *batch.beside.values()]
