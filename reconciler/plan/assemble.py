@@ -21,7 +21,7 @@ from reconciler.plan.placing.reloads import Batch, look_change
 from reconciler.plan.placing.steps import Steps, steps_of
 from reconciler.plan.placing.targets import shared_work
 from reconciler.plan.publishing import Publishing, forgotten, plan_publishing
-from reconciler.plan.removal import Removal, Rounds, plan_removal
+from reconciler.plan.removal import Removal, Rounds, holds_of, plan_removal
 from reconciler.plan.renaming import Heirs
 from reconciler.plan.safety import guard_reissues, left_behind, only_removes, removals, staying
 
@@ -49,7 +49,6 @@ def make_plan(declared: Declared, world: World, *, now: datetime, limits: Limits
     unwanted = (*(one.name for one in gone), *(forgotten(declared, world) if scope.full else ()))
     draft.published = plan_publishing(declared, world, [wish.desired.name for wish in guarded], unwanted, now)
     draft.holds.extend(draft.published.holds)
-    draft.staying = staying(world, (*gone, *renamed))
     changes = draft.changes((*gone, *renamed), left_behind(declared, world, scope, now))
     guard_reasons = {hold.reason for hold in reissue_holds}
     holds = [hold for hold in draft.holds if hold.reason not in guard_reasons]
@@ -133,11 +132,13 @@ class _Draft:
         registers = self._registers()
         first, second = Batch("first", self.specs), Batch("second", self.specs)
         late_targets = frozenset(work.target for steps in self.steps for work in steps.late)
+        steps = {one.wish.desired.name: one for one in self.steps}
+        rounds = Rounds(first, second, late_targets, self.heirs, self.handovers, steps)
+        leaving = [one for one in gone if not holds_of(one, self.gate, self.specs, rounds)]
+        self.staying = staying(self.world, leaving)
         restored = self._restored()
         self._shared(first, second, late_targets)
         activates = self._activates(first)
-        steps = {one.wish.desired.name: one for one in self.steps}
-        rounds = Rounds(first, second, late_targets, self.heirs, self.handovers, steps)
         removal = plan_removal(gone, self.gate, self.specs, rounds, activates)
         self.holds.extend(removal.holds)
         self._leave(first, second, late_targets)

@@ -70,8 +70,7 @@ def plan_removal(
     archives: list[tuple[Change, tuple[str, ...]]] = []
     holds: list[Hold] = []
     for one in gone:
-        held = [hold for hold in (_held(one, target, gate, specs) for target in sorted(one.installed)) if hold]
-        held = held or [hold for hold in (rounds.hold(one),) if hold]
+        held = holds_of(one, gate, specs, rounds)
         if held:
             holds.extend(held)
             continue
@@ -80,6 +79,12 @@ def plan_removal(
             batch.add_uninstall(one.name, target, departure, removed_files(inventory))
         archives.append((_archive(one, rounds.heirs.names.get(one.name)), tuple(sorted(one.installed))))
     return Removal(tuple(archives), tuple(holds))
+
+
+def holds_of(one: Abandoned, gate: Gate, specs: Mapping[str, TargetSpec], rounds: Rounds) -> list[Hold]:
+    """Give what holds a site's removal: from all of its targets, where any of these is held."""
+    held = [hold for hold in (_held(one, target, gate, specs) for target in sorted(one.installed)) if hold]
+    return held or [hold for hold in (rounds.hold(one),) if hold]
 
 
 def _held(one: Abandoned, target: str, gate: Gate, specs: Mapping[str, TargetSpec]) -> Hold | None:

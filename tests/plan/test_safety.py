@@ -12,9 +12,11 @@ import pytest
 from reconciler.model.changes import Hold, Reason, Verb
 from reconciler.model.names import Part, Switch
 from reconciler.model.observed import (
+    Abandoned,
     Failures,
     FileChange,
     FileFact,
+    Inventory,
     LastFailure,
     Memory,
     NoRevision,
@@ -296,3 +298,22 @@ def test_a_proof_counts_for_the_way_in_which_the_ports_were_asked(
     changes = small.plan().changes
     assert [change.verb for change in changes] == verbs
     assert all("has not been seen serving" in change.message for change in changes)
+
+
+def test_what_sites_share_stays_where_another_target_keeps_the_last_of_them() -> None:
+    """A site leaves all of its targets or none: what it needs in the one stays while the other is held."""
+    path = "/etc/nginx/certwright/http-01.conf"
+    shared = OnTarget(WEB.name, (FileFact(path, Part.CONFIG, FileChange.REMOVE),), inventory=Inventory(""))
+    last = LastFailure(NOW, "NotLoaded", "the reload failed")
+    failures = Failures(local=1, next_attempt=NOW + timedelta(hours=1), last=last)
+    for broken, verbs in ((failures, []), (Failures(), [Verb.INSTALL, Verb.UNINSTALL, Verb.UNINSTALL])):
+        targets = {
+            "web": ObservedTarget("web", TargetRecord(WEB), shared),
+            "copy": ObservedTarget("copy", TargetRecord(COPY, failures=broken)),
+        }
+        gone = Abandoned("gone", "1", {"web": Inventory("gone"), "copy": Inventory("gone")})
+        world = World(targets=targets, abandoned=(gone,), known=4)
+        tree = replace(declared(*_sites(0), names=("one", "two", "three")), targets={"web": WEB, "copy": COPY})
+        plan = make_plan(tree, world, now=NOW, limits=Limits(), scope=FULL)
+        files = [one.verb for one in plan.changes if one.verb in (Verb.INSTALL, Verb.UNINSTALL)]
+        assert sorted(files) == verbs, plan
