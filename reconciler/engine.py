@@ -205,7 +205,8 @@ class Engine:
         """Keep the holds that no declared site bears, which no site's item could show, and what lingers."""
         kept = self.cache.rows(_HELD).get("", ("", "[]"))[1]
         holds = [hold for hold in report.plan.holds if hold.site not in report.declared.names]
-        own = [to_plain(hold) for hold in (*holds, *lingering(report.world, report.declared.names))]
+        left = lingering(report.world, report.declared.names, report.plan.changes)
+        own = [to_plain(hold) for hold in (*holds, *left)]
         still = [hold for hold in self._still_held(_held(kept), report) if hold not in own]
         text = json.dumps([*still, *own], ensure_ascii=False)
         if text != kept:

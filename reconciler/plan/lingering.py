@@ -7,30 +7,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.changes import Hold, Reason
+from reconciler.model.changes import Hold, Reason, Verb
 from reconciler.model.observed import NO_SPEC
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
+    from reconciler.model.changes import Change
     from reconciler.model.observed import Abandoned, LastFailure, Undo, World
 
 _NAMED: Final = 5
 """Each is told by itself up to here: a hook that is broken may leave thousands."""
 
 
-def lingering(world: World, declared: Collection[str]) -> Iterator[Hold]:
+def lingering(world: World, declared: Collection[str], wanted: Iterable[Change]) -> Iterator[Hold]:
     """Give holds for answers to challenges that nobody could take away, and for each removal that failed.
 
-    Of removals only a full pass knows.
+    Of removals only a full pass knows. One that is not `wanted` now is held, which tells of itself: what failed may
+    have been an earlier one, before the site was declared again.
     """
     left = [thing for thing in world.undo if thing.problem and thing.kind != "address"]
     yield from map(_left, left[:_NAMED])
     if len(left) > _NAMED:
         text = f"{len(left) - _NAMED:,} more answers to challenges are not taken away either"
         yield Hold(Reason.LEFT_BEHIND, text, ends_when="they can be: their records are in undo/", failed=True)
+    leaving = {change.site for change in wanted if change.verb is Verb.UNINSTALL} - set(declared)
     for site in world.abandoned:
-        last = None if site.name in declared else _last_of_removal(site)
+        last = _last_of_removal(site) if site.name in leaving else None
         if last is not None:
             yield _installed(site, last)
 
