@@ -96,7 +96,9 @@ def handshake(
             if starttls is not None:
                 _ask_for_tls(plain, place, starttls, deadline)
             plain.settimeout(_left(deadline))
-            with _looking(alpn).wrap_socket(plain, server_hostname=sni or None) as wrapped:
+            context = _looking(alpn)
+            plain.getpeername()  # of a connection that was reset by now Python would leave its socket open
+            with context.wrap_socket(plain, server_hostname=sni or None) as wrapped:
                 return _peer(wrapped)
     except TimeoutError:
         raise Failed("Timeout", f"no TLS handshake with {place} within {timeout:g} s") from None

@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -225,3 +226,21 @@ def test_the_environment_changes_no_context(tmp_path: Path) -> None:
     count, found, keylog = done.stdout.split()
     assert int(count) > 10
     assert (found, keylog) == ("False", "None")
+
+
+def test_a_connection_that_is_reset_at_once_leaves_no_socket_open() -> None:
+    """Any that Python leaves open is told as an error of the test."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def reset() -> None:
+            for _ in range(20):
+                client, _ = listener.accept()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+
+        answering = threading.Thread(target=reset)
+        answering.start()
+        for _ in range(20):
+            with pytest.raises(Failed, match="closed the connection during the handshake"):
+                tls.handshake(LOOPBACK, listener.getsockname()[1], "a.example", timeout=2)
+        answering.join()
