@@ -249,8 +249,8 @@ class Loop:
             self._brake(report, change)
         if any(EVERYTHING in names_of(report, change) for change in dealt.behind):
             now = self._clock.now()  # to look at once would be to look again and again until then
-            for change in dealt.tried:
-                self._timers.sooner(EVERYTHING, self._repeats.until(change, now) or now)
+            untils = (self._repeats.until(change, now) for change in (*dealt.tried, *dealt.taken))
+            self._timers.sooner(EVERYTHING, min(filter(None, untils), default=now))
         if any(EVERYTHING in names_of(report, change) for change in dealt.later):
             self._queue.add((EVERYTHING,))
 

@@ -51,8 +51,8 @@ def _note(store: Store, thing: Undo) -> None:
 
     Not where a person has forgotten it by deleting the record meanwhile.
     """
-    if any(one != thing for one in store.undo(thing.id)):
-        with suppress(StoreError):
+    with suppress(StoreError):
+        if any(one != thing for one in store.undo(thing.id)):
             store.put_undo(thing)
 
 
