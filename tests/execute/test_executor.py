@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -132,6 +133,22 @@ def test_bug_that_cannot_be_told_hangs_nobody() -> None:
     outcomes = doer.run(plan)
     assert [outcomes[change.id].reason for change in plan.changes] == ["Bug", "DependencyFailed", "DependencyFailed"]
     assert len(doer.bugs) == 1
+
+
+@pytest.mark.parametrize(("sites", "shared"), [(("a",), False), (("a", "b", "c"), True)], ids=["one", "several"])
+def test_workers_share_a_cpu_where_there_are_several(sites: tuple[str, ...], *, shared: bool) -> None:
+    cpus = os.sched_getaffinity(0)
+    seen: list[frozenset[int]] = []
+
+    def look(change: Change) -> Outcome:
+        seen.append(frozenset(os.sched_getaffinity(0)))
+        return done(change)
+
+    doer = Doer(dict.fromkeys(sites, look))
+    doer.run(chain(*sites))
+    assert len(set(seen)) == 1
+    assert len(seen[0]) == (1 if shared else len(cpus))
+    assert os.sched_getaffinity(0) == cpus
 
 
 def test_batch_that_forgets_a_change_does_not_hang() -> None:

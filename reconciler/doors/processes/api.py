@@ -7,7 +7,7 @@ import pwd
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from reconciler.errors import Failed
 from reconciler.model.text import Foreign, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["FLOOD_LIMIT", "OUTPUT_LIMIT", "Ending", "Finished", "resolve_program", "run"]
 
@@ -116,21 +116,38 @@ def _start(argv: Sequence[str], user: str | None, *, piped: bool, errors: int) -
         raise refused(argv[0] if argv else "", "is not a command; give a program and words without NUL")
     words = [resolve_program(argv[0]), *argv[1:]]
     try:
-        return subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-            cwd="/",
-            env=_ENVIRONMENT,
-            start_new_session=True,
-            **_identity(user),
-        )
+        with _on_every_cpu():
+            return subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,
+                **_identity(user),
+            )
     except FileNotFoundError as error:
         raise missing(words[0], "or the interpreter in its first line is missing; install it") from error
     except OSError as error:
         raise refused(words[0], f"could not be started ({os.strerror(error.errno or 0)}); try it by hand") from error
+
+
+@contextmanager
+def _on_every_cpu() -> Iterator[None]:
+    """Let a child have all CPUs of this process although the thread that starts it may share one (`one_cpu`)."""
+    mine, all_of_us = os.sched_getaffinity(0), os.sched_getaffinity(os.getpid())
+    if mine == all_of_us:
+        yield
+        return
+    with suppress(OSError):
+        os.sched_setaffinity(0, all_of_us)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, mine)
 
 
 def _identity(user: str | None) -> dict[str, Any]:
