@@ -19,7 +19,7 @@ from reconciler.challenges.sockets import listening_sockets, unusable
 from reconciler.errors import CertwrightError, Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.challenges.listener import Server
     from reconciler.challenges.tls_listener import TlsServer
@@ -94,6 +94,7 @@ class Port:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -117,6 +118,7 @@ class Port:
     def close(self) -> None:
         """Stop serving, whatever is published."""
         self._closing.set()
+        self._wake()
         thread = self._thread
         if thread is not None:
             thread.join()
@@ -144,11 +146,13 @@ class Port:
     def _server(self) -> Server | TlsServer:
         sockets = listening_sockets(self.address, self.port)
         try:
-            return self._answers.server(self._kind, sockets)
+            server = self._answers.server(self._kind, sockets)
         except OSError as error:
             for sock in sockets:
                 sock.close()
             raise unusable(self.address, self.port, error) from None
+        self._wake = server.wake
+        return server
 
     def _serve(self, server: Server | TlsServer) -> None:
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import selectors
 import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -48,6 +49,13 @@ class Visitors(ABC, Generic[C]):
         for sock in sockets:
             sock.settimeout(0)
             self._selector.register(sock, selectors.EVENT_READ)
+        self._bell, self._rope = socket.socketpair()
+        self._selector.register(self._bell, selectors.EVENT_READ, self._bell)
+
+    def wake(self) -> None:
+        """End the turn that waits, and each one after it at once. From any thread, also after the end."""
+        with suppress(OSError):
+            self._rope.send(b".")
 
     def turn(self, seconds: float) -> None:
         """Serve what is ready, waiting for it at most `seconds`."""
@@ -66,7 +74,7 @@ class Visitors(ABC, Generic[C]):
         """Stop listening and hang up on everyone."""
         for client in list(self._clients):
             self._drop(client)
-        for sock in self._sockets:
+        for sock in (*self._sockets, self._bell, self._rope):
             sock.close()
         self._selector.close()
 

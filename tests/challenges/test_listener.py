@@ -74,6 +74,18 @@ def test_the_port_is_open_while_an_answer_is_published_and_no_longer(ports: Port
     assert _get(port) == (200, PROOF.encode())
 
 
+def test_who_waits_for_visitors_is_not_waited_for_at_the_end(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.challenges.ports._TURN", 60.0)
+    port = free_port()
+    solver = _solver(ports, port)
+    solver.present(solver.prepare("site", "a.test", TOKEN), PROOF)
+    assert _get(port)[0] == 200
+    began = time.monotonic()
+    ports.close()
+    assert time.monotonic() - began < 30
+    assert not listens("127.0.0.1", port)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
