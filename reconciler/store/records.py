@@ -11,6 +11,7 @@ from reconciler.model.plain import from_plain, to_plain
 from reconciler.model.text import clean
 
 T = TypeVar("T")
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Unreadable(ValueError):
@@ -20,7 +21,7 @@ class Unreadable(ValueError):
 def encode(record: object, by: str, **more: object) -> bytes:
     """Give the bytes of a record; `more` are further fields of the envelope."""
     envelope = {"v": getattr(record, "v", 1), "writtenBy": by, **more, "data": to_plain(record)}
-    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return _JSON.encode(envelope).encode() + b"\n"
 
 
 def decode(kind: type[T], raw: bytes, path: str) -> T:

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from reconciler.doors.x509.keys import load_key, spki_of
 from reconciler.doors.x509.reading import BAD, Blame, facts_of, load_chain, unreadable
 from reconciler.errors import Failed
+from reconciler.model.names import Hostname
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,8 @@ def _check_names(leaf: CertificateFacts, hostnames: Sequence[str]) -> None:
 
 
 def _normal(name: str) -> str:
+    if not Hostname(name).is_address:
+        return name.lower()
     try:
         return str(ip_address(name))
     except ValueError:

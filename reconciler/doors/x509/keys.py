@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from reconciler.errors import Failed
+from reconciler.model.names import Hostname
 from reconciler.model.text import Secret
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def alt_names(hostnames: Sequence[str]) -> x509.SubjectAlternativeName:
 
 
 def _general_name(text: str) -> x509.GeneralName:
+    if not Hostname(text).is_address:  # for a name the try below is dear
+        return x509.DNSName(text)
     try:
         return x509.IPAddress(ip_address(text))
     except ValueError:
@@ -80,8 +84,14 @@ def load_key(key: Secret) -> PrivateKey:
 
     Raises Failed(UnreadableKey), whose message never tells what the text was.
     """
+    return _loaded(key.reveal()[:_KEY_LIMIT])
+
+
+@lru_cache(maxsize=16)
+def _loaded(pem: bytes) -> PrivateKey:
+    """Load it; the last few stay loaded: an order needs its key three times, and 0.1 ms each."""
     try:
-        loaded = load_pem_private_key(key.reveal()[:_KEY_LIMIT], None, unsafe_skip_rsa_key_validation=True)
+        loaded = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Failed("UnreadableKey", "the private key is not an unencrypted PEM key that we can read") from None
     if isinstance(loaded, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):

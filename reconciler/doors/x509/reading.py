@@ -6,6 +6,7 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography import x509
@@ -61,8 +62,12 @@ def facts(pem_or_der: bytes) -> CertificateFacts:
     return facts_of(_load(pem_or_der))
 
 
+@lru_cache(maxsize=64)
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Read the facts of a certificate that was loaded. Raises Failed(UnreadableCertificate)."""
+    """Read the facts of a certificate that was loaded. Raises Failed(UnreadableCertificate).
+
+    A new one is read as it comes from the CA, again before it is stored and once more where it is installed.
+    """
     try:
         key = certificate.public_key()
         return CertificateFacts(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reconciler.model.text import Secret
 
 _ALGORITHMS: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-_SEPARATORS: Final = (",", ":")
+_TEXT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class Signer:
@@ -29,16 +29,17 @@ class Signer:
 
         self._jwk, self._alg = _loaded(key)
         self.kid = kid
-        self._who: dict[str, Any] = {"kid": kid} if kid else {"jwk": self._jwk.public_key().to_partial_json()}
-        self._name = self._alg.to_partial_json()
+        who: dict[str, Any] = {"kid": kid} if kid else {"jwk": self._jwk.public_key().to_partial_json()}
+        # the same in each request: its text is made once, and ends open
+        self._beginning = _TEXT.encode({"alg": self._alg.to_partial_json(), **who})[:-1]
         self.thumbprint = encode_b64jose(self._jwk.thumbprint())
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Give the body of a POST: a flattened JWS (RFC 7515 section 7.2.2). An empty payload is POST-as-GET."""
         from josepy.json_util import encode_b64jose
 
-        header = {"alg": self._name, "nonce": nonce, "url": url, **self._who}
-        protected = encode_b64jose(json.dumps(header, separators=_SEPARATORS).encode())
+        header = f'{self._beginning},"nonce":{_TEXT.encode(nonce)},"url":{_TEXT.encode(url)}}}'
+        protected = encode_b64jose(header.encode())
         content = encode_b64jose(payload)
         signature = encode_b64jose(self._alg.sign(self._jwk.key, f"{protected}.{content}".encode()))
         # base64url has nothing that JSON would escape

@@ -94,9 +94,9 @@ def _lines(stream: BufferedReader) -> list[bytes]:
     seen = stream.peek()
     end = seen.find(b"\r\n\r\n")
     if 0 < end <= _LINE:
-        found = stream.read(end + 4)[:end].split(b"\r\n")
-        if not any(b"\n" in line or b"\r" in line for line in found):
-            return found
+        head = stream.read(end + 4)[:end]
+        if head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
+            return head.split(b"\r\n")
         raise MalformedError("a bare line end in its head")
     found = [_line(stream)]
     while len(found) <= _MOST_HEADERS + 1 and (line := _line(stream)):
