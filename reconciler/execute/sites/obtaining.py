@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.execute.rules import Makers, Rules
     from reconciler.model.changes import Change
-    from reconciler.model.desired import DesiredSite, IssuerSpec
+    from reconciler.model.desired import AcmeIssuer, DesiredSite, IssuerSpec
     from reconciler.model.observed import Live
     from reconciler.model.ports import Challenges, Clock, Issued, Issuer, Lease, StagedIssuer, Store
     from reconciler.model.text import Secret
@@ -44,9 +44,12 @@ class Obtaining:
         Raises what `model.ports.Issuer` does.
         """
         spec = issuer_named(change.issuer, site)
-        self._drop_misfit(site, lease, live)
+        order = self.store.orders([site.name]).get(site.name)
+        goes_on = order is not None and order.url is not None and self._fits(site, lease, live)
         desk = self.desk(site, lease, live, spec)
-        request = self._passable(site, spec, self.request(site, live, change.reason, change.hostnames))
+        request = self.request(site, live, change.reason, change.hostnames)
+        if spec.type == "acme" and not goes_on:
+            request = self._passable(site, spec, request)
         issued = self.issuers(spec).obtain(request, desk)
         return issued.key or desk.key(), issued, desk.told
 
@@ -65,11 +68,8 @@ class Obtaining:
             brought=site.brought,
         )
 
-    def _passable(self, site: DesiredSite, spec: IssuerSpec, request: Request) -> Request:
+    def _passable(self, site: DesiredSite, spec: AcmeIssuer, request: Request) -> Request:
         """Leave out ways that cannot work, before a new order goes out. Raises NamesFailed: Unroutable, CaaForbids."""
-        order = self.store.orders([site.name]).get(site.name)
-        if spec.type != "acme" or (order is not None and order.url is not None):
-            return request
 
         def url() -> str | None:
             account = self.store.accounts().get((spec.directory, spec.account))
@@ -110,11 +110,8 @@ class Obtaining:
             return self.store.bundle(site.name, live.id).key
         return self.makers.key(site.key.algorithm)
 
-    def _drop_misfit(self, site: DesiredSite, lease: Lease, live: Live) -> None:
-        """Forget an order that may have been signed for a key of another type than is wanted now."""
-        order = self.store.orders([site.name]).get(site.name)
-        if order is None or order.url is None:
-            return
+    def _fits(self, site: DesiredSite, lease: Lease, live: Live) -> bool:
+        """Tell whether the order goes on; one that may be signed for a key of another type is forgotten."""
         made: list[Secret] = []
 
         def make() -> Secret:
@@ -124,3 +121,4 @@ class Obtaining:
         self.store.pending_key(lease, site.name, make, lambda key: self.makers.key_type(key) == site.key.algorithm)
         if made:
             self.store.drop_order(lease, site.name, keep_key=True)
+        return not made
