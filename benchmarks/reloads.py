@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SIZES: Final = tuple(int(word) for word in os.environ.get("BENCH_SITES", "10 1000").split())
 ROUNDS: Final = 5
 _FEW: Final = 100
-_ROUNDS_OF_FEW: Final = 15  # a round takes 50 ms, and what else the machine does weighs as much
+_ROUNDS_OF_FEW: Final = 31  # a round takes 50 ms, and what else the machine does weighs as much
 _SITE: Final = "s0"
 _RATIO: Final = 1.2
 _AT_ONCE: Final = 20

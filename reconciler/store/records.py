@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, Final, TypeVar, cast
 
 from reconciler.errors import NewerStore
 from reconciler.model.plain import from_plain, to_plain
 from reconciler.model.text import clean
 
 T = TypeVar("T")
-_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_SHORT: Final = 16 * 1024
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Unreadable(ValueError):
@@ -25,7 +27,15 @@ def encode(record: object, by: str, **more: object) -> bytes:
 
 
 def decode(kind: type[T], raw: bytes, path: str) -> T:
-    """Make the record of its bytes. Raises Unreadable, or NewerStore if a newer format wrote it."""
+    """Make the record of its bytes. Raises Unreadable, or NewerStore if a newer format wrote it.
+
+    One batch reads what it knows of its target and its sites several times over: the same bytes are the same value.
+    """
+    return cast("T", _short(cast("Any", kind), raw, path)) if len(raw) <= _SHORT else decode_all(kind, raw, path)[0]
+
+
+@lru_cache(maxsize=128)
+def _short(kind: type[object], raw: bytes, path: str) -> object:
     return decode_all(kind, raw, path)[0]
 
 

@@ -40,9 +40,9 @@ def look_before(batch: Batch, *, tested: bool) -> Callable[[], Before]:
     """
     looks = batch.reload is not None and verifies(batch)
     pause = partial(batch.bench.clock.wait, _MOMENT if tested and batch.spec.type in _OPENS_NOTHING else 0.0)
-    answering = handshakes.answering(_ports(batch) if looks else (), pause)
-    strangers = handshakes.strangers(_once_served(batch) if looks else (), owners_of(batch), pause)
-    return lambda: Before(answering(), strangers())
+    ports, names = (_ports(batch), _once_served(batch)) if looks else ((), ())
+    seen = handshakes.before(ports, names, owners_of(batch), pause)
+    return lambda: Before(*seen())
 
 
 def _once_served(batch: Batch) -> Sequence[Expected]:

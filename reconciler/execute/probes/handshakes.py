@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.execute.probes.judging import Answer, Expected, Key
     from reconciler.model.ports import Clock, Probe
 
-_Place = TypeVar("_Place")
+Place = tuple[str, int]
 _Seen = TypeVar("_Seen")
 
 FEW: Final = 8
@@ -114,50 +114,62 @@ class _Look:
 
 def _answer(one: Expected, owners: Mapping[str, str]) -> Answer:
     """Make one handshake and judge it by itself."""
-    probe = one.probe
     try:
-        peer = tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
-        if peer.fingerprint in (one.fingerprint, *one.former):
-            return judging.known(one, peer.fingerprint)
-        return judging.stranger(one, x509.facts(peer.chain_der[0]), owners)
+        return _judged(one, _shaken(one.probe), owners)
     except Failed as failure:
         return judging.refused(failure)
 
 
-def answering(probes: Sequence[Probe], at_first: Callable[[], object]) -> Callable[[], frozenset[tuple[str, int]]]:
-    """Begin to look which (address, port) pairs answer TLS now, one handshake each; what is returned gives them.
+def _shaken(probe: Probe) -> tls.Peer:
+    return tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
 
-    Each thread that looks does `at_first` before.
+
+def _judged(one: Expected, peer: tls.Peer, owners: Mapping[str, str]) -> Answer:
+    if peer.fingerprint in (one.fingerprint, *one.former):
+        return judging.known(one, peer.fingerprint)
+    return judging.stranger(one, x509.facts(peer.chain_der[0]), owners)
+
+
+def before(
+    probes: Sequence[Probe], wanted: Sequence[Expected], owners: Mapping[str, str], at_first: Callable[[], object]
+) -> Callable[[], tuple[frozenset[Place], frozenset[Key]]]:
+    """Begin to look which (address, port) pairs answer TLS now, and for whom a stranger's certificate is shown.
+
+    One handshake for each that is wanted, and one with each port where none is. Each thread that looks does `at_first`
+    before. What is returned waits for both and gives them.
     """
-    places = {(probe.address, probe.port): probe for probe in reversed(probes)}
-    asked = _begun({place: partial(_answers, probe) for place, probe in places.items()}, at_first)
-    return lambda: frozenset(place for place, answer in asked.items() if answer.result())
+    met = {_place(one.probe) for one in wanted}
+    others = {_place(probe): probe for probe in reversed(probes) if _place(probe) not in met}
+    looks = [*((one.probe, one) for one in wanted), *((probe, None) for probe in others.values())]
+    seen = _begun([partial(_before, probe, one, owners) for probe, one in looks], at_first)
+
+    def found() -> tuple[frozenset[Place], frozenset[Key]]:
+        shown = [(probe, one, *look.result()) for (probe, one), look in zip(looks, seen, strict=True)]
+        answering = frozenset(_place(probe) for probe, _, answers, _ in shown if answers)
+        return answering, frozenset(one.key for _, one, _, strange in shown if one is not None and strange)
+
+    return found
 
 
-def strangers(
-    wanted: Sequence[Expected], owners: Mapping[str, str], at_first: Callable[[], object]
-) -> Callable[[], frozenset[Key]]:
-    """Begin to look for whom a stranger's certificate is shown now, in the same way."""
-    asked = _begun({one.key: partial(_answer, one, owners) for one in wanted}, at_first)
-    return lambda: frozenset(key for key, answer in asked.items() if answer.result().reason in judging.STRANGE)
+def _place(probe: Probe) -> Place:
+    return probe.address, probe.port
 
 
-def _begun(
-    looks: Mapping[_Place, Callable[[], _Seen]], at_first: Callable[[], object]
-) -> Mapping[_Place, Future[_Seen]]:
+def _before(probe: Probe, one: Expected | None, owners: Mapping[str, str]) -> tuple[bool, bool]:
+    """Tell whether TLS is answered there, and whether a stranger's certificate is shown."""
+    try:
+        peer = _shaken(probe)
+        return True, one is not None and _judged(one, peer, owners).reason in judging.STRANGE
+    except Failed as failure:
+        return failure.reason not in ("NothingListens", "NoTls", "Timeout"), False
+
+
+def _begun(looks: Sequence[Callable[[], _Seen]], at_first: Callable[[], object]) -> Sequence[Future[_Seen]]:
     def begun(look: Callable[[], _Seen]) -> _Seen:
         at_first()
         return look()
 
     pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, max(1, len(looks))))
-    asked = {key: pool.submit(begun, look) for key, look in looks.items()}
+    asked = [pool.submit(begun, look) for look in looks]
     pool.shutdown(wait=False)
     return asked
-
-
-def _answers(probe: Probe) -> bool:
-    try:
-        tls.handshake(probe.address, probe.port, probe.sni, timeout=_TIMEOUT, starttls=probe.starttls)
-    except Failed as failure:
-        return failure.reason not in ("NothingListens", "NoTls", "Timeout")
-    return True
