@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -15,7 +14,7 @@ from dns.tsig import Key
 from dns.update import UpdateMessage
 
 from benchmarks import raw
-from benchmarks.ground import Ground, manifest, room
+from benchmarks.ground import Ground, crew, manifest, room
 from benchmarks.table import Row
 from reconciler.challenges.dns.means import Means
 from reconciler.challenges.solvers import Solvers
@@ -80,7 +79,7 @@ def _issuer(root: Path, ca: Pebble, server: NameServer) -> float:
             issuer.obtain(request_for(f"*.i{number}.{ZONE}", methods=(method,)), MemoryDesk(solvers=ways))
 
         began = time.perf_counter()
-        with ThreadPoolExecutor(LINES) as pool:
+        with crew(LINES) as pool:
             list(pool.map(one, range(CERTIFICATES)))
         return time.perf_counter() - began
 
@@ -104,7 +103,7 @@ def _updates(server: NameServer) -> float:
         send(deleted)
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(LINES) as pool:
+    with crew(LINES) as pool:
         list(pool.map(one, range(CERTIFICATES)))
     return time.perf_counter() - began
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.processes import OURS, ROOT
 from reconciler import wiring
+from reconciler.doors import one_cpu
 from reconciler.model.ports import Limits, Scope
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ def room() -> Iterator[Path]:
         subprocess.run([tool, "+T", str(place)], check=False, capture_output=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         yield Path(folder)
+
+
+def crew(workers: int) -> ThreadPoolExecutor:
+    """Give threads as the executor's are: they share one CPU."""
+    return ThreadPoolExecutor(workers, initializer=one_cpu.share, initargs=(one_cpu.here(),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import raw
-from benchmarks.ground import Ground, room
+from benchmarks.ground import Ground, crew, room
 from benchmarks.processes import ROOT
 from benchmarks.table import Row
 from reconciler.errors import CertwrightError
@@ -67,7 +66,7 @@ class Bench:
         """Let our issuer do it with desks in memory."""
         batch = next(self.numbers)
         machine = rig(self._folder(batch), self.directory, self.bundle, self.pebble.http_port)
-        with machine as made, ThreadPoolExecutor(LINES) as pool:
+        with machine as made, crew(LINES) as pool:
             issuer = made.registered()
 
             def one(number: int) -> None:
