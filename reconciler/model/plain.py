@@ -19,6 +19,8 @@ from typing import Any, TypeVar, Union, cast
 
 T = TypeVar("T")
 
+_MOST_KEPT = 500
+_made: dict[tuple[Any, str], Any] = {}
 _SCALARS = frozenset({types.NoneType, bool, int, float, str})
 
 
@@ -195,13 +197,26 @@ def _union(args: tuple[Any, ...], data: Any) -> Any:  # noqa: ANN401
         return None
     members = [arg for arg in args if arg is not types.NoneType]
     if isinstance(data, dict) and (tagged := [arg for arg in members if dataclasses.is_dataclass(arg)]):
-        return _maker(_tagged(tagged, data))(data)
+        kind = _tagged(tagged, data)
+        return _shared(kind, data) if len(tagged) > 1 else _maker(kind)(data)
     for member in members:
         try:
             return _maker(member)(data)
         except ValueError:
             continue
     return _check(False, data)  # noqa: FBT003
+
+
+def _shared(kind: Any, data: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Make a value, or give the one that was made of the same: ten thousand sites have a few issuers and targets."""
+    key = kind, repr(data)
+    made = _made.get(key)
+    if made is None:
+        made = _maker(kind)(data)
+        if len(_made) >= _MOST_KEPT:
+            _made.clear()
+        _made[key] = made
+    return made
 
 
 def _tagged(members: list[Any], data: dict[str, Any]) -> Any:  # noqa: ANN401
