@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -189,6 +191,13 @@ def test_checking_an_rsa_pair_does_not_test_primes() -> None:
     for _ in range(100):
         x509.check_pair(pem, key)
     assert datetime.now(UTC) - start < timedelta(seconds=1)
+
+
+def test_key_that_cannot_be_read_is_in_no_value_of_a_traceback() -> None:
+    with pytest.raises(Failed) as caught:
+        x509.make_csr(Secret(b"-----BEGIN PRIVATE KEY-----\n" + b64encode(b"hidden")), ["a.example"])
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert b64encode(b"hidden").decode() not in "".join(shown)
 
 
 def test_a_key_of_a_kind_that_no_server_uses_is_refused() -> None:

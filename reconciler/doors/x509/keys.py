@@ -79,19 +79,15 @@ def _general_name(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
+@lru_cache(maxsize=16)
 def load_key(key: Secret) -> PrivateKey:
     """Load a PEM key of ours. RSA numbers are not tested for primality: that takes 30 ms a key and we made them.
 
-    Raises Failed(UnreadableKey), whose message never tells what the text was.
+    The last few stay loaded: an order needs its key three times, and 0.1 ms each. Known by the secret and not by its
+    text, which would stand in a traceback's values. Raises Failed(UnreadableKey), which never tells what the text was.
     """
-    return _loaded(key.reveal()[:_KEY_LIMIT])
-
-
-@lru_cache(maxsize=16)
-def _loaded(pem: bytes) -> PrivateKey:
-    """Load it; the last few stay loaded: an order needs its key three times, and 0.1 ms each."""
     try:
-        loaded = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+        loaded = load_pem_private_key(key.reveal()[:_KEY_LIMIT], None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Failed("UnreadableKey", "the private key is not an unencrypted PEM key that we can read") from None
     if isinstance(loaded, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
