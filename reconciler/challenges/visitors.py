@@ -11,7 +11,7 @@ from __future__ import annotations
 import selectors
 import socket
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -45,12 +45,14 @@ class Visitors(ABC, Generic[C]):
         """Take over the sockets: `close` closes them."""
         self._sockets, self._monotonic = sockets, monotonic
         self._clients: dict[C, None] = {}
-        self._selector = selectors.DefaultSelector()
-        for sock in sockets:
-            sock.settimeout(0)
-            self._selector.register(sock, selectors.EVENT_READ)
-        self._bell, self._rope = socket.socketpair()
-        self._selector.register(self._bell, selectors.EVENT_READ, self._bell)
+        with ExitStack() as unmade:  # a selector that is not closed keeps its descriptor until Python tidies up
+            self._selector = unmade.enter_context(selectors.DefaultSelector())
+            for sock in sockets:
+                sock.settimeout(0)
+                self._selector.register(sock, selectors.EVENT_READ)
+            self._bell, self._rope = map(unmade.enter_context, socket.socketpair())
+            self._selector.register(self._bell, selectors.EVENT_READ, self._bell)
+            unmade.pop_all()
 
     def wake(self) -> None:
         """End the turn that waits, and each one after it at once. From any thread, also after the end."""

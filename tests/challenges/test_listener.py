@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import http.client
 import json
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -26,7 +28,6 @@ from tests.servers.processes import listens, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 PROOF = f"{TOKEN}.{'a' * 43}"
@@ -229,13 +230,25 @@ def test_whatever_has_no_descriptor_left_is_a_failure_and_no_bug(ports: Ports) -
     """With one descriptor more each time: nearly every step is once the one that gets none."""
     solver = _solver(ports, free_port())
     thing = solver.prepare("site", "a.test", TOKEN)
-    for more in range(5):
+    for more in range(7):
         with _descriptors(more), pytest.raises(Failed, match="too many open files"):
             solver.present(thing, PROOF)
         with _descriptors(min(more, 1)), pytest.raises(Failed, match="Too many open files"):
             ports.get("127.0.0.1", solver._way.port)._server()
     solver.present(thing, PROOF)
     assert _answers(solver._way.port, "127.0.0.1")
+
+
+def test_listener_that_cannot_be_made_keeps_no_descriptor(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> NoReturn:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socketpair", none_left)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for kind in ("http-01", "tls-alpn-01"):
+        with pytest.raises(Failed, match="Too many open files"):
+            ports.get("127.0.0.1", free_port(), kind)._server()
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_link_in_place_of_a_lock_is_a_failure(ports: Ports, tmp_path: Path) -> None:
