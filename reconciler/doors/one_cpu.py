@@ -19,9 +19,9 @@ _PROCESSOR: Final = 36  # of its words after the command's name, proc_pid_stat(5
 
 def here() -> int | None:
     """Give the CPU that this thread runs on now; None where sharing it gains nothing, or it cannot be told."""
-    if not getattr(sys, "_is_gil_enabled", lambda: True)() or len(os.sched_getaffinity(0)) == 1:
-        return None
     try:
+        if not getattr(sys, "_is_gil_enabled", lambda: True)() or len(os.sched_getaffinity(0)) == 1:
+            return None
         return int(_STAT.read_bytes().rpartition(b")")[2].split()[_PROCESSOR])
     except (OSError, ValueError, IndexError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -57,3 +57,14 @@ def test_command_has_all_cpus_although_its_thread_shares_one(other: ThreadPoolEx
     other.submit(one_cpu.share, CPU).result()
     assert other.submit(processes.run, argv).result().output == alone.output
     assert cpus_of(other) == {CPU}
+
+
+def test_where_cpus_may_not_be_asked_for_nothing_is_shared_and_commands_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_getaffinity", refused)
+    monkeypatch.setattr(os, "sched_setaffinity", refused)
+    assert one_cpu.here() is None
+    one_cpu.share(CPU)
+    assert processes.run(["/bin/true"]).ok

@@ -136,18 +136,22 @@ def _start(argv: Sequence[str], user: str | None, *, piped: bool, errors: int) -
 
 @contextmanager
 def _on_every_cpu() -> Iterator[None]:
-    """Let a child have all CPUs of this process although the thread that starts it may share one (`one_cpu`)."""
-    mine, all_of_us = os.sched_getaffinity(0), os.sched_getaffinity(os.getpid())
-    if mine == all_of_us:
-        yield
-        return
+    """Let a child have all CPUs of this process although the thread that starts it may share one (`one_cpu`).
+
+    Where a filter of system calls refuses that, the child is started all the same.
+    """
+    shared: set[int] = set()
     with suppress(OSError):
-        os.sched_setaffinity(0, all_of_us)
+        mine, all_of_us = os.sched_getaffinity(0), os.sched_getaffinity(os.getpid())
+        if mine != all_of_us:
+            os.sched_setaffinity(0, all_of_us)
+            shared = mine
     try:
         yield
     finally:
-        with suppress(OSError):
-            os.sched_setaffinity(0, mine)
+        if shared:
+            with suppress(OSError):
+                os.sched_setaffinity(0, shared)
 
 
 def _identity(user: str | None) -> dict[str, Any]:
