@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from reconciler.doors import one_cpu
+from reconciler.doors.files import _acting
 from reconciler.doors.processes import api as processes
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ def test_command_has_all_cpus_although_its_thread_shares_one(other: ThreadPoolEx
     other.submit(one_cpu.share, CPU).result()
     assert other.submit(processes.run, argv).result().output == alone.output
     assert cpus_of(other) == {CPU}
+
+
+def test_hands_of_tenants_have_all_cpus_although_who_needs_them_first_shares_one(other: ThreadPoolExecutor) -> None:
+    other.submit(one_cpu.share, CPU).result()
+    with _acting._hands(0) as hands:  # of no process: made anew
+        assert other.submit(cpus_of, hands).result() == CPUS
+    _acting._hands.cache_clear()
 
 
 def test_where_cpus_may_not_be_asked_for_nothing_is_shared_and_commands_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import os
 import platform
 import pwd
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -61,7 +62,13 @@ def as_owner(uid: int, work: Callable[[], T]) -> T:
 def _hands(process: int) -> ThreadPoolExecutor:  # noqa: ARG001  a forked child has no threads of its parent's
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(1, "tenant-hands")
+    return ThreadPoolExecutor(1, "tenant-hands", _take_every_cpu)
+
+
+def _take_every_cpu() -> None:
+    """Let the calling thread, which outlives the pass, not stay on the one CPU that its starter shares (`one_cpu`)."""
+    with suppress(OSError):
+        os.sched_setaffinity(0, os.sched_getaffinity(os.getpid()))
 
 
 def _acted(uid: int, gid: int, work: Callable[[], T]) -> T:
