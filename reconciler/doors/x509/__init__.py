@@ -2,7 +2,7 @@
 
 Enters: PEM and DER from a CA, a disk or a peer (hostile: bounded, parsed, re-encoded), key material as `Secret`.
 Leaves: `CertificateFacts`, `Chain`, PEM and DER of our own encoding, keys as `Secret`.
-Must not: touch a file or the network, keep a key beyond the last few that it loaded, show one in a message.
+Must not: touch a file or the network, keep a key, show one in a message.
 
 This face is lazy: `from reconciler.doors import x509` costs nothing, `cryptography` (60 ms) loads with the first name
 that is used.

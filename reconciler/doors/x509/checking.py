@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from reconciler.doors.x509.keys import load_key, spki_of
+from reconciler.doors.x509.keys import spki_of_private
 from reconciler.doors.x509.reading import BAD, Blame, facts_of, load_chain, unreadable
 from reconciler.errors import Failed
 from reconciler.model.names import Hostname
@@ -60,7 +60,7 @@ def facts_of_leaf(chain: list[x509.Certificate], key: Secret, blame: Blame) -> C
         leaf = facts_of(chain[0])
     except Failed as failure:
         raise Failed(failure.reason, str(failure), blame=blame) from None
-    if leaf.spki != spki_of(load_key(key).public_key()):
+    if leaf.spki != spki_of_private(key):
         raise Failed("KeyMismatch", "the certificate is for another key than ours", blame=blame)
     return leaf
 

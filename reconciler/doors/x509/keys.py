@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +35,8 @@ _MODULI: Final = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
 _CURVE_NAMES: Final = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
 _LEAST_RSA_BITS: Final = 2048
 _KEY_LIMIT: Final = 64 * 1024
+_MOST_KNOWN: Final = 100
+_spki: dict[bytes, str] = {}
 
 
 def new_key(key_type: str) -> Secret:
@@ -79,12 +80,10 @@ def _general_name(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-@lru_cache(maxsize=16)
 def load_key(key: Secret) -> PrivateKey:
     """Load a PEM key of ours. RSA numbers are not tested for primality: that takes 30 ms a key and we made them.
 
-    The last few stay loaded: an order needs its key three times, and 0.1 ms each. Known by the secret and not by its
-    text, which would stand in a traceback's values. Raises Failed(UnreadableKey), which never tells what the text was.
+    Raises Failed(UnreadableKey), whose message never tells what the text was.
     """
     try:
         loaded = load_pem_private_key(key.reveal()[:_KEY_LIMIT], None, unsafe_skip_rsa_key_validation=True)
@@ -128,3 +127,19 @@ def usable(key: object) -> PublicKey | None:
 def spki_of(key: PublicKeyTypes) -> str:
     """Give the sha256 (hex) of a key's SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7)."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def spki_of_private(key: Secret) -> str:
+    """Give the same of a private key's public half. Raises Failed(UnreadableKey).
+
+    An order asks three times, and to load a key takes 0.1 ms: of the last few the answer is known, by a digest of the
+    text. No key is kept.
+    """
+    digest = hashlib.sha256(key.reveal()).digest()
+    found = _spki.get(digest)
+    if found is None:
+        found = spki_of(load_key(key).public_key())
+        if len(_spki) >= _MOST_KNOWN:
+            _spki.clear()
+        _spki[digest] = found
+    return found
