@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.processes import OURS, ROOT
 from reconciler import wiring
-from reconciler.doors import one_cpu
+from reconciler.doors.one_cpu import OneCpu
 from reconciler.model.ports import Limits, Scope
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def room() -> Iterator[Path]:
 
 def crew(workers: int) -> ThreadPoolExecutor:
     """Give threads as the executor's are: they share one CPU."""
-    return ThreadPoolExecutor(workers, initializer=one_cpu.share, initargs=(one_cpu.here(),))
+    return ThreadPoolExecutor(workers, initializer=OneCpu().join)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,26 +9,80 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 _STAT: Final = Path("/proc/thread-self/stat")
 _PROCESSOR: Final = 36  # of its words after the command's name, proc_pid_stat(5)
+_SECONDS: Final = 2.0
 
 
-def here() -> int | None:
-    """Give the CPU that this thread runs on now; None where sharing it gains nothing, or it cannot be told."""
-    try:
-        if not getattr(sys, "_is_gil_enabled", lambda: True)() or len(os.sched_getaffinity(0)) == 1:
+class OneCpu:
+    """The CPU that the threads of one crew share: where the first of them runs when it is made.
+
+    Every two seconds one of them may go where the kernel puts it, for as long as one piece of work takes, and the
+    others follow: a program that keeps the CPU busy, and cannot leave it, is left alone with it.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Choose it; where sharing gains nothing, or the machine does not tell, all stay where they are."""
+        self._monotonic, self._lock = monotonic, threading.Lock()
+        self._all = _allowed()
+        self._cpu = _here() if _has_lock() and len(self._all) > 1 else None
+        self._until = monotonic() + _SECONDS
+        self._scout: int | None = None
+        self._on: dict[int, int] = {}
+
+    def join(self) -> None:
+        """Keep the calling thread, and those that it starts, on that CPU. To be called before each piece of work."""
+        if self._cpu is None:
+            return
+        me = threading.get_ident()
+        with self._lock:
+            cpu = self._chosen(me)
+        if cpu is None:
+            _move(self._all)
+            self._on.pop(me, None)
+        elif self._on.get(me) != cpu:
+            _move({cpu})
+            self._on[me] = cpu
+
+    def _chosen(self, me: int) -> int | None:
+        """Give the CPU to go to, None to go ahead."""
+        if self._scout == me:
+            found = _here()
+            self._scout, self._cpu = None, self._cpu if found is None else found
+        elif self._scout is None and self._monotonic() >= self._until:
+            self._scout, self._until = me, self._monotonic() + _SECONDS
             return None
+        return self._cpu
+
+
+def _has_lock() -> bool:
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def _allowed() -> Collection[int]:
+    try:
+        return os.sched_getaffinity(0)
+    except OSError:
+        return ()
+
+
+def _here() -> int | None:
+    """Give the CPU that this thread runs on now."""
+    try:
         return int(_STAT.read_bytes().rpartition(b")")[2].split()[_PROCESSOR])
     except (OSError, ValueError, IndexError):
         return None
 
 
-def share(cpu: int | None) -> None:
-    """Keep the calling thread, and those that it starts, on a CPU. None, or where that is refused: do nothing."""
-    if cpu is not None:
-        with suppress(OSError):
-            os.sched_setaffinity(0, {cpu})
+def _move(cpus: Collection[int]) -> None:
+    with suppress(OSError):
+        os.sched_setaffinity(0, cpus)

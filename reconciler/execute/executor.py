@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reconciler.doors import one_cpu
+from reconciler.doors.one_cpu import OneCpu
 from reconciler.errors import CertwrightError, Failed, Waiting
 from reconciler.execute.schedule import Schedule, is_of_target
 from reconciler.model.changes import Change, Plan, Reason, Verb
@@ -71,7 +71,7 @@ class _State:
     first_ready: dict[str, float] = field(default_factory=dict)
     outcomes: queue.SimpleQueue[Outcome] = field(default_factory=queue.SimpleQueue)
     number: Iterator[int] = field(default_factory=itertools.count)
-    cpu: int | None = None
+    cpu: OneCpu | None = None
 
 
 class Executor:
@@ -95,7 +95,7 @@ class Executor:
             self._push(state, state.book.ready())
         lanes = Counter(_lane(change) for change in plan.changes if not is_of_target(change))
         crews = [(lane, min(self._pace.workers, count)) for lane, count in lanes.items()]
-        state.cpu = one_cpu.here() if sum(size for _, size in crews) > 1 else None
+        state.cpu = OneCpu(self._clock.monotonic) if sum(size for _, size in crews) > 1 else None
         threads = [self._start(self._work, state, lane) for lane, size in crews for _ in range(size)]
         threads.append(self._start(self._watch_batches, state))
         left = len({change.id for change in plan.changes})
@@ -122,8 +122,9 @@ class Executor:
             return self._seats.setdefault(lane, threading.BoundedSemaphore(self._pace.workers))
 
     def _work(self, state: _State, lane: str) -> None:
-        one_cpu.share(state.cpu)
         while (change := self._take(state, lane)) is not None:
+            if state.cpu is not None:
+                state.cpu.join()
             with self._seat(lane):
                 outcome = self._guarded(change, state.declared)
             with state.lock:

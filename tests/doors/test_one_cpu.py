@@ -4,66 +4,95 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from reconciler.doors import one_cpu
 from reconciler.doors.files import _acting
+from reconciler.doors.one_cpu import OneCpu
 from reconciler.doors.processes import api as processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CPUS = os.sched_getaffinity(0)
-CPU = min(CPUS)
+MANY = len(CPUS) > 1
+
+
+class Crew:
+    """Three threads, and a clock that stands until it is set."""
+
+    def __init__(self, threads: list[ThreadPoolExecutor]) -> None:
+        self.threads, self.now = threads, 0.0
+        self.cpu = OneCpu(lambda: self.now)
+
+    def join(self, number: int) -> set[int]:
+        """Let a thread join; give where it may run then."""
+        self.threads[number].submit(self.cpu.join).result()
+        return cpus_of(self.threads[number])
 
 
 @pytest.fixture
-def other() -> Iterator[ThreadPoolExecutor]:
-    """Another thread, which ends with the test."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+def crew() -> Iterator[Crew]:
+    with ExitStack() as stack:
+        yield Crew([stack.enter_context(ThreadPoolExecutor(1)) for _ in range(3)])
 
 
 def cpus_of(thread: ThreadPoolExecutor) -> set[int]:
     return thread.submit(os.sched_getaffinity, 0).result()
 
 
-def test_here_is_a_cpu_that_we_may_use() -> None:
-    found = one_cpu.here()
-    assert found is None if len(CPUS) == 1 else found in CPUS
-
-
-def test_thread_that_shares_leaves_others_where_they_were(other: ThreadPoolExecutor) -> None:
-    other.submit(one_cpu.share, CPU).result()
-    assert cpus_of(other) == {CPU}
+def test_threads_share_one_cpu_and_leave_others_where_they_were(crew: Crew) -> None:
+    first = crew.join(0)
+    assert first <= CPUS
+    assert len(first) == 1
+    assert [crew.join(number) for number in (1, 2, 0)] == [first] * 3
     assert os.sched_getaffinity(0) == CPUS
 
 
-def test_where_there_is_one_cpu_sharing_gains_nothing(other: ThreadPoolExecutor) -> None:
-    other.submit(one_cpu.share, CPU).result()
-    assert other.submit(one_cpu.here).result() is None
+def test_from_time_to_time_one_goes_ahead_and_the_others_follow(crew: Crew) -> None:
+    crew.join(0), crew.join(1), crew.join(2)
+    crew.now = 3.0
+    assert crew.join(1) == CPUS
+    assert len(crew.join(0)) == 1 or not MANY
+    chosen = crew.join(1)
+    assert len(chosen) == 1
+    assert [crew.join(0), crew.join(2)] == [chosen] * 2
 
 
-@pytest.mark.parametrize("cpu", [None, 4095], ids=["none", "not-there"])
-def test_cpu_that_cannot_be_shared_is_left_alone(other: ThreadPoolExecutor, cpu: int | None) -> None:
-    other.submit(one_cpu.share, cpu).result()
-    assert cpus_of(other) == CPUS
+@pytest.mark.parametrize("cpu", sorted(CPUS))
+def test_the_others_follow_to_where_the_kernel_put_the_one(crew: Crew, cpu: int) -> None:
+    def put_there() -> None:
+        os.sched_setaffinity(0, {cpu})
+
+    crew.join(0), crew.join(1)
+    crew.now = 3.0
+    crew.join(0)
+    crew.threads[0].submit(put_there).result()
+    assert [crew.join(0), crew.join(1), crew.join(2)] == [{cpu} if MANY else CPUS] * 3
 
 
-def test_command_has_all_cpus_although_its_thread_shares_one(other: ThreadPoolExecutor) -> None:
+def test_where_there_is_one_cpu_nothing_is_shared(crew: Crew) -> None:
+    def alone() -> set[int]:
+        os.sched_setaffinity(0, {min(CPUS)})
+        OneCpu().join()
+        return os.sched_getaffinity(0)
+
+    assert crew.threads[0].submit(alone).result() == {min(CPUS)}
+
+
+def test_command_has_all_cpus_although_its_thread_shares_one(crew: Crew) -> None:
     argv = ["/bin/grep", "Cpus_allowed:", "/proc/self/status"]
-    alone = processes.run(argv)
-    other.submit(one_cpu.share, CPU).result()
-    assert other.submit(processes.run, argv).result().output == alone.output
-    assert cpus_of(other) == {CPU}
+    shared = crew.join(0)
+    assert crew.threads[0].submit(processes.run, argv).result().output == processes.run(argv).output
+    assert cpus_of(crew.threads[0]) == shared
 
 
-def test_hands_of_tenants_have_all_cpus_although_who_needs_them_first_shares_one(other: ThreadPoolExecutor) -> None:
-    other.submit(one_cpu.share, CPU).result()
+def test_hands_of_tenants_have_all_cpus_although_who_needs_them_first_shares_one(crew: Crew) -> None:
+    crew.join(0)
     with _acting._hands(0) as hands:  # of no process: made anew
-        assert other.submit(cpus_of, hands).result() == CPUS
+        assert crew.threads[0].submit(cpus_of, hands).result() == CPUS
     _acting._hands.cache_clear()
 
 
@@ -73,6 +102,5 @@ def test_where_cpus_may_not_be_asked_for_nothing_is_shared_and_commands_run(monk
 
     monkeypatch.setattr(os, "sched_getaffinity", refused)
     monkeypatch.setattr(os, "sched_setaffinity", refused)
-    assert one_cpu.here() is None
-    one_cpu.share(CPU)
+    OneCpu().join()
     assert processes.run(["/bin/true"]).ok
