@@ -25,7 +25,7 @@ def judged(items: Sequence[T], judge: Callable[[Sequence[T]], bytes]) -> bytes:
 
     Only where no other thread runs: a child of one of several threads may wait for ever for a lock that nobody holds.
     """
-    if len(items) < _LEAST or threading.active_count() > 1 or len(os.sched_getaffinity(0)) < 2:  # noqa: PLR2004  two halves
+    if len(items) < _LEAST or threading.active_count() > 1 or _processors() < 2:  # noqa: PLR2004  two halves
         return judge(items)
     middle = len(items) // 2
     try:
@@ -39,6 +39,14 @@ def judged(items: Sequence[T], judge: Callable[[Sequence[T]], bytes]) -> bytes:
         os.close(pipe)
         os.waitpid(child, 0)
     return first + (second if len(second) == len(items) - middle else judge(items[middle:]))
+
+
+def _processors() -> int:
+    """Give how many we may use; one where a filter of system calls keeps that from us."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except OSError:
+        return 1
 
 
 def _forked(items: Sequence[T], judge: Callable[[Sequence[T]], bytes]) -> tuple[int, int]:

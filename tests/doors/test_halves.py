@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import given
@@ -80,6 +80,16 @@ def test_a_child_judges_the_second_half_of_many(monkeypatch: pytest.MonkeyPatch)
 def test_no_child_beside_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARENT", str(os.getpid()))
     monkeypatch.setattr(threading, "active_count", lambda: 2)
+
+    assert halves.judged(range(MANY), by_whom) == b"\1" * MANY
+
+
+def test_no_child_where_nobody_may_ask_for_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_pid: int) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setenv("PARENT", str(os.getpid()))
+    monkeypatch.setattr(os, "sched_getaffinity", refused)
 
     assert halves.judged(range(MANY), by_whom) == b"\1" * MANY
 
