@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from reconciler.cli import views
 from reconciler.describing import view
 from reconciler.execute.batches.hands import local as hands
+from reconciler.execute.probes import handshakes
 from reconciler.model.ports import Limits
 from tests.journeys.stage import FULL, held, told
 from tests.servers.identity import make_identity
@@ -20,6 +22,8 @@ from tests.servers.processes import listens, until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.doors.tls import Peer
+    from reconciler.model.ports import Probe
     from tests.journeys.street import Street
 
 NAMES = ("one", "two", "three")
@@ -129,6 +133,28 @@ def test_reload_that_does_nothing_is_seen_and_nothing_is_lost(street: Street) ->
     street.stage.shift = LATER
     street.stage.settle()
     street.assert_served("one")
+
+
+def test_port_that_a_test_opens_was_not_served_before(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`nginx -t` listens for as long as it runs: a look that comes late must not meet that."""
+    identity = make_identity(street.stage.root, "test")
+    script = street.stage.root / "test.sh"
+    listening = f"openssl s_server -accept 127.0.0.1:{street.tls_port} -cert {identity.certificate} -key {identity.key}"
+    script.write_text(f"#!/bin/sh\ntimeout 2 {listening} -quiet <&0 >/dev/null 2>&1\nexit 0\n")
+    script.chmod(0o755)
+    look = handshakes._shaken
+
+    def late(probe: Probe) -> Peer:
+        time.sleep(0.5)
+        return look(probe)
+
+    monkeypatch.setattr(handshakes, "_shaken", late)
+    street.web.stop()
+    street.write(street.quick("one"), target={"test": [str(script)], "reload": {"command": ["true"]}})
+    reports = street.stage.apply()
+    [reload] = [one for one in reports[0].outcomes if one.change.verb == "reload"]
+    assert (reload.status, reload.reason) == ("failed", "NothingListens")
+    assert [path.name for path in street.web.include.iterdir()] == ["one.conf"], "nothing was lost"
 
 
 def test_a_renewal_while_nginx_is_down_is_not_taken_back(street: Street) -> None:

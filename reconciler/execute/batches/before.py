@@ -36,13 +36,18 @@ class Before:
 def look_before(batch: Batch, *, tested: bool) -> Callable[[], Before]:
     """Begin to look what is served; where the server is `tested`, and may be meanwhile, without holding up its start.
 
-    What is returned waits for it: to be called before the server takes anything up.
+    What is returned waits for it: to be called before the server takes anything up, or a test that is not `harmless`.
     """
     looks = batch.reload is not None and verifies(batch)
-    pause = partial(batch.bench.clock.wait, _MOMENT if tested and batch.spec.type in _OPENS_NOTHING else 0.0)
+    pause = partial(batch.bench.clock.wait, _MOMENT if tested and harmless(batch) else 0.0)
     ports, names = (_ports(batch), _once_served(batch)) if looks else ((), ())
     seen = handshakes.before(ports, names, owners_of(batch), pause)
     return lambda: Before(*seen())
+
+
+def harmless(batch: Batch) -> bool:
+    """Tell whether a server that is only tested looks from outside as it did before."""
+    return batch.spec.type in _OPENS_NOTHING
 
 
 def _once_served(batch: Batch) -> Sequence[Expected]:

@@ -14,7 +14,7 @@ from reconciler.execute.batches import amiss, bookkeeping
 from reconciler.execute.batches.activation import activate, taken_up
 from reconciler.execute.batches.adopting import Adopting
 from reconciler.execute.batches.batch import Batch, Bench, in_one_line
-from reconciler.execute.batches.before import look_before
+from reconciler.execute.batches.before import harmless, look_before
 from reconciler.execute.batches.giving import give
 from reconciler.execute.batches.proof import looked
 from reconciler.execute.batches.restoring import put_in_place, restored
@@ -122,6 +122,8 @@ def run(batch: Batch) -> list[Outcome]:
     taken = taken_up(batch, switch, before)
     if taken is None and batch.reload is not None:
         amiss.put_back(batch, switch)
+        if not harmless(batch):
+            before()
     broken = _judge_test(batch, switch, _tested(batch, switch)) if taken is None else None
     if broken is None and _orphans(batch, switch):
         taken, broken = None, _judge_test(batch, switch, _tested(batch, switch))
