@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import log
 from reconciler.errors import HeldBy
-from reconciler.model.changes import Verb
+from reconciler.model.changes import Reason, Verb
 from reconciler.model.outcomes import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from reconciler.engine import Report
@@ -83,11 +83,16 @@ class Journal:
             f"{counted(len(plan.changes), 'change')}, {counted(len(plan.holds), 'hold')}, next due {due}"
         )
 
-    def holds(self, report: Report) -> None:
-        """Tell the holds that began with this pass; many of one reason are one line."""
+    def holds(self, report: Report, busy: Collection[str] = ()) -> None:
+        """Tell the holds that began with this pass; many of one reason are one line.
+
+        That a reload waits for one of a `busy` target is not told yet: it may be the one that takes up the change.
+        """
         now: dict[str, set[_Key]] = {name: set() for name in report.declared.sites}
         begun: list[Hold] = []
         for hold in report.plan.holds:
+            if hold.reason is Reason.RELOAD_DELAYED and hold.target in busy:
+                continue
             key = (hold.reason.value, hold.site or "", hold.target or "", hold.ends_when or "")
             now.setdefault(hold.site or "", set()).add(key)
             if key not in self._told.get(hold.site or "", ()):

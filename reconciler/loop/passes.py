@@ -212,7 +212,7 @@ class Loop:
             raise
         self._pulse.well()
         self._remember(report)
-        self.journal.holds(report)
+        self.journal.holds(report, self._flights.targets)
         if EVERYTHING in names:
             self.journal.looked(report, self.next_due())
         now = self._clock.now()
