@@ -119,6 +119,16 @@ def test_no_extension_is_there(renderer: Renderer, tag: str) -> None:
     assert "unknown tag" in result.reason
 
 
+def test_of_several_words_in_one_expression_it_is_told_how_they_are_printed(renderer: Renderer) -> None:
+    names = {"x": ["a.example.com", "b.example.com"]}
+    refused, printed = renderer.render(
+        [Job("t", "{{ x | join(' ') }}", names), Job("t", "{% for name in x %}{{ name }} {% endfor %}", names)]
+    )
+    assert isinstance(refused, RenderError)
+    assert "{% for x in LIST %}{{ x }} {% endfor %}" in refused.reason
+    assert printed == "a.example.com b.example.com "
+
+
 def test_the_templates_own_text_passes_unguarded(renderer: Renderer) -> None:
     own = "#!\t{ } ; $ ' \" \\ ü ａ\n"  # noqa: RUF001  the full-width letter is the point
     assert renderer.render([Job("t", own, {})]) == [own]

@@ -55,7 +55,8 @@ def guard(value: object) -> object:
         return text
     wrong = next(char for char in text if not _SAFE.fullmatch(char))
     shown = ascii(text[:_SHOWN])
-    raise Unsafe(f"an expression would print {shown}; {wrong!a} is not among A-Z a-z 0-9 . _ / @ : + * -")
+    several = "; several words are printed one by one: {% for x in LIST %}{{ x }} {% endfor %}" if wrong == " " else ""
+    raise Unsafe(f"an expression would print {shown}; {wrong!a} is not among A-Z a-z 0-9 . _ / @ : + * -{several}")
 
 
 def make_environment() -> ImmutableSandboxedEnvironment:
