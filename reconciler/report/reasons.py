@@ -201,6 +201,11 @@ def next_step(
     return hint.format(site=site or "SITE", count=count, thing=thing)
 
 
+def step_after_reload(reason: str, site: str | None) -> str | None:
+    """Give the next step where a reload failed for a reason: `apply` alone would wait for the time of the next one."""
+    return next_step("TargetBroken" if reason == "NotLoaded" else reason, site, again="apply")
+
+
 def step_after_order(reason: str, site: str | None) -> str | None:
     """Give the next step where an order failed for a reason."""
     return next_step("Backoff" if reason in _OF_WHAT_IS_LIVE else reason, site)

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.model.changes import Reason
 from reconciler.report.failures import FAILURES
-from reconciler.report.reasons import SENTENCES, next_step, sentence
+from reconciler.report.reasons import SENTENCES, next_step, sentence, step_after_reload
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "reconciler"
 WORD: Final = re.compile(r"(?:[A-Z][a-z]+){2,}[a-z0-9]*", re.ASCII)
@@ -97,3 +97,11 @@ def test_what_concerns_several_sites_names_a_command_that_can_be_typed() -> None
     assert next_step("NotLoaded") == "certwright apply"
     assert next_step("NotLoaded", "mysite") == "certwright apply mysite"
     assert (next_step("NotIncluded", None) or "").endswith("; then: certwright verify")
+
+
+def test_after_a_failed_reload_the_step_is_one_that_does_not_wait() -> None:
+    assert next_step("NotLoaded", "mysite") == "certwright apply mysite"
+    told = "mend what certwright describe site mysite tells, then: certwright retry mysite"
+    assert step_after_reload("NotLoaded", "mysite") == told
+    assert "retry" not in (step_after_reload("NotLoaded", None) or "")
+    assert step_after_reload("NotIncluded", "mysite") == next_step("NotIncluded", "mysite")

@@ -12,7 +12,7 @@ from reconciler.model.changes import Plan, Verb
 from reconciler.model.outcomes import Condition, Status
 from reconciler.report.cells import at, condition
 from reconciler.report.exit_code import NOT_OK, exit_code, is_not_ready
-from reconciler.report.reasons import next_step, step_after_order
+from reconciler.report.reasons import next_step, step_after_order, step_after_reload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,6 +107,8 @@ class Results:
         thing = f"{self.settings.state}/{outcome.change.subject}"
         if outcome.change.verb is Verb.ISSUE:
             step = step_after_order(outcome.reason, site)
+        elif outcome.change.verb is Verb.RELOAD:
+            step = step_after_reload(outcome.reason, site)
         else:
             step = next_step(outcome.reason, site, thing=thing, again="apply")
         if outcome.again is not None and self.last is not None:
