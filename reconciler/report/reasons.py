@@ -135,7 +135,10 @@ _NEXT: Final[dict[str, str]] = {
     "AccountMissing": "put the account's key back into the store, or give the Issuer another `account`",
     "Paused": "visit the page that the message names",
     "ClockWrong": "set the machine's clock",
-    "InvalidManifest": "mend the manifest or the template that the message names (see also: certwright validate)",
+    "InvalidManifest": (
+        "mend the manifest or the template that the message names (see also: certwright validate; of a template: "
+        "certwright diff {site})"
+    ),
     "HostnameTaken": "take the hostname out of one of the two sites",
     "TargetBroken": f"mend {_DESCRIBED}, then: certwright retry {{site}}",
     "RejectedByServer": "mend the server's configuration, then: certwright retry {site}; or change the Site",

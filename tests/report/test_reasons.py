@@ -105,3 +105,8 @@ def test_after_a_failed_reload_the_step_is_one_that_does_not_wait() -> None:
     assert step_after_reload("NotLoaded", "mysite") == told
     assert "retry" not in (step_after_reload("NotLoaded", None) or "")
     assert step_after_reload("NotIncluded", "mysite") == next_step("NotIncluded", "mysite")
+
+
+def test_a_broken_template_is_not_sent_to_the_verb_that_renders_none() -> None:
+    assert "of a template: certwright diff mysite" in (next_step("InvalidManifest", "mysite") or "")
+    assert "of a template: certwright diff)" in (next_step("InvalidManifest") or "")

@@ -48,7 +48,8 @@ class NoCache:
 def validate(settings: Settings) -> int:
     """Check the manifests: syntax, fields, references, conflicts; of all Servers of the tree.
 
-    Exit 0 if they are valid, 2 if not; all that is wrong is told at once.
+    Templates are not rendered, and no file that a manifest names is read: `diff` does both. Exit 0 if they are valid,
+    2 if not; all that is wrong is told at once.
     """
     screen = Screen(settings)
     problems, count = _checked(settings)
