@@ -151,7 +151,10 @@ _NEXT: Final[dict[str, str]] = {
     "NoSuchDirectory": "make it, then: certwright retry {site}",
     "DiskError": "look at the kernel's log, then: certwright retry {site}",
     "ForeignFile": "move the file away; where one site alone has it, the Target may say `existing: adopt` instead",
-    "PathRefused": "mend the path's owner and modes, or name another in the Target or ChallengeMethod",
+    "PathRefused": (
+        "mend what the message names: the path's owner and modes, or a value in it; or name another in the Target or "
+        "ChallengeMethod"
+    ),
     "TooManyRemovals": "certwright apply --allow-removals {count}",
     "TooManyReissues": "certwright apply --allow-reissues {count}",
     "Expired": "certwright why {site}",

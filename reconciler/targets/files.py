@@ -73,7 +73,10 @@ def _filled(template: str, known: Mapping[str, object]) -> str | Refusal:
     for name in _PLACEHOLDER.findall(template):
         value = known.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            return refused(f"{{{name}}} in the path {template} has no value that is a text or a number")
+            return refused(
+                f"{{{name}}} in the path {template} has no value that is a text or a number: "
+                "write it into `values` of the Target or of the Site's entry in `targets`"
+            )
         if "/" in str(value):
             return refused(f"{{{name}}} in the path {template} holds a `/`; a value stays within one part of a path")
         filled[name] = str(value)

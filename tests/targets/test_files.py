@@ -96,6 +96,10 @@ def test_a_path_that_is_not_safe_is_refused(path: str, value: str | bool) -> Non
     assert refusal(rendered(path, values={"v": value})).reason == "PathRefused"
 
 
+def test_a_value_that_is_missing_is_told_with_the_place_for_it() -> None:
+    assert "write it into `values` of the Target" in refusal(rendered("/x/{values.none}")).message
+
+
 @given(value=st.text(max_size=40))
 def test_whatever_a_value_holds_the_path_stays_below_its_directory(value: str) -> None:
     found = rendered("/x/{values.v}/key", values={"v": value})["a"]
