@@ -11,7 +11,7 @@ from reconciler.doors import x509
 from reconciler.doors.files import api as files
 from reconciler.doors.files.api import FileFailed
 from reconciler.errors import Failed, UsageError
-from reconciler.model.observed import Brought
+from reconciler.model.observed import Brought, chain_digest
 from reconciler.model.ports import Issued
 from reconciler.model.text import Secret
 
@@ -79,7 +79,8 @@ def _place(spec: ImportSpec, of: str | int | None) -> str:
 def look(spec: ImportSpec, now: datetime, read_secret: Callable[[SecretRef, str], Secret]) -> Brought:
     """Give what can be told of it without its key; where it cannot be used, why."""
     try:
-        return Brought(read(spec, now, read_secret).facts)
+        pair = read(spec, now, read_secret)
+        return Brought(pair.facts, chain=chain_digest(pair.chain))
     except Failed as failure:
         return Brought(None, str(failure))
 

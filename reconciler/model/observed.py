@@ -27,6 +27,7 @@ from reconciler.model.revisions import (
     Proven,
     Revision,
     RevisionMeta,
+    chain_digest,
 )
 from reconciler.model.world import Abandoned, Inherited, ObservedSite, ObservedTarget, World
 
@@ -64,4 +65,5 @@ __all__ = [
     "TargetRecord",
     "Undo",
     "World",
+    "chain_digest",
 ]

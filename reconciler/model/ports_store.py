@@ -220,7 +220,7 @@ class Material(Protocol):
     """The only way to keys. Given to `execute` and to issuers alone."""
 
     def put_revision(self, lease: Lease, site: str, bundle: Bundle, meta: RevisionMeta) -> str:
-        """Store a revision, complete or not at all, and give its id; the same fingerprint twice is one revision."""
+        """Store a revision, complete or not at all, and give its id; the same with no other chain is one revision."""
         ...
 
     def bundle(self, site: str, revision: str) -> Bundle:

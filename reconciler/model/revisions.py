@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,10 +58,14 @@ class RevisionMeta:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What the files of a site's `import` hold: the certificate's facts, or None and why it cannot be used."""
+    """What the files of a site's `import` hold: the certificate's facts, or None and why it cannot be used.
+
+    `chain` is the digest of its intermediates, "" without any.
+    """
 
     facts: CertificateFacts | None
     problem: str = ""
+    chain: str = ""
 
     @property
     def id(self) -> str:
@@ -87,12 +92,18 @@ class BrokenRevision:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A complete, immutable revision: the pair fits, the chain is there."""
+    """A complete, immutable revision: the pair fits, the chain is there. `chain` is its digest, "" if it is empty."""
 
     id: str
     facts: CertificateFacts
     meta: RevisionMeta
     type: Literal["revision"] = "revision"
+    chain: str = ""
 
 
 Live = NoRevision | BrokenRevision | Revision
+
+
+def chain_digest(chain: bytes) -> str:
+    """Give what two chains of intermediates (PEM, encoded by us) are compared by: a sha256, "" for none."""
+    return hashlib.sha256(chain).hexdigest() if chain else ""

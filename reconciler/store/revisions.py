@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.doors import x509
 from reconciler.errors import Failed, OddFile, StoreError
-from reconciler.model.observed import BrokenRevision, Revision, RevisionMeta
+from reconciler.model.observed import BrokenRevision, Revision, RevisionMeta, chain_digest
 from reconciler.model.ports import Bundle
 from reconciler.model.text import clean
 from reconciler.store import atomic, reading, records
@@ -44,13 +44,15 @@ class Revisions(Part):
         self._turn = threading.Lock()
 
     def put_revision(self, lease: Lease, site: str, bundle: Bundle, meta: RevisionMeta) -> str:
-        """Store a revision, complete or not at all, and give its id; the same fingerprint twice is one revision.
+        """Store a revision, complete or not at all, and give its id.
 
+        The same fingerprint twice is one revision, unless it comes with other intermediates than before.
         Raises Failed (KeyMismatch, UnreadableKey, UnreadableCertificate) if key and certificate do not belong together.
         """
         self._check(lease, f"site/{site}")
         facts = x509.check_pair(bundle.certificate, bundle.key)
-        if (same := self._same(site, facts.fingerprint)) is not None:
+        chain = chain_digest(bundle.chain)
+        if (same := self._same(site, facts.fingerprint, chain)) is not None:
             return same
         files = _files(bundle)
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -61,7 +63,7 @@ class Revisions(Part):
         self._scratch.write_directory(folder, files)
         if made:
             atomic.sync(self._layout.fixed("certificates"))
-        self._know(folder, Revision(name, facts, meta), reading.signature(_paths(folder), slack=0))
+        self._know(folder, Revision(name, facts, meta, chain=chain), reading.signature(_paths(folder), slack=0))
         return name
 
     def revisions(self, site: str) -> tuple[Revision, ...]:
@@ -126,7 +128,7 @@ class Revisions(Part):
             if isinstance(damage, StoreError) and type(damage) not in {StoreError, OddFile}:
                 raise
             return BrokenRevision(revision, "Corrupt", f"revision {revision}: {clean(str(damage))}")
-        return Revision(revision, facts, meta)
+        return Revision(revision, facts, meta, chain=chain_digest(texts[CHAIN]))
 
     def _key(self, folder: str) -> Secret:
         key = self._secret(f"{folder}/{PRIVKEY}")
@@ -134,11 +136,13 @@ class Revisions(Part):
             raise _Damaged(f"{PRIVKEY} is missing")
         return key
 
-    def _same(self, site: str, fingerprint: str) -> str | None:
+    def _same(self, site: str, fingerprint: str, chain: str) -> str | None:
         for name in self.revision_names(site):
             if name[17 : 17 + _FINGERPRINT_SHOWN] == fingerprint[:_FINGERPRINT_SHOWN]:
                 judged = self.judged(site, name)
-                if isinstance(judged, Revision) and judged.facts.fingerprint == fingerprint:
+                if not isinstance(judged, Revision) or judged.facts.fingerprint != fingerprint:
+                    continue
+                if chain in ("", judged.chain):
                     return name
         return None
 

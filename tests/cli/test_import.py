@@ -82,6 +82,35 @@ def test_it_is_checked_kept_named_and_installed(program: Program, files: Path) -
     assert (program.out / "store.pem").read_bytes().startswith(after.pem)
 
 
+@pytest.mark.parametrize("by", ["import", "manifest"])
+def test_the_intermediate_that_was_forgotten_is_taken_when_it_is_brought(
+    program: Program, files: Path, by: str
+) -> None:
+    cert, chain = (files / "cert.pem").read_bytes(), (files / "chain.pem").read_bytes()
+    if by == "import":
+        bare = program("import", "shop", *by_files(files)[:-2])
+        assert "no intermediate certificate was brought: give --chain" in bare.stderr
+        assert (program.out / "shop.pem").read_bytes() == cert
+        whole = program("import", "shop", *by_files(files))
+    else:
+        manifest = program.manifests / "shop.yaml"
+        brought = f"import: {{key: {{file: {files}/key.pem}}, certificate: {files}/cert.pem}}"
+        manifest.write_text(manifest.read_text().replace("spec: {", f"spec: {{{brought}, "))
+        assert program("apply").returncode == 0
+        assert (program.out / "shop.pem").read_bytes() == cert
+        (files / "cert.pem").write_bytes(cert + chain)
+        assert "ImportChanged" in program("diff").stdout
+        whole = program("apply")
+    assert whole.returncode == 0, whole.stderr
+    assert "holds the certificate in use with other intermediate certificates" in whole.stdout
+    assert (program.out / "shop.pem").read_bytes() == cert + chain
+    assert program("diff").stdout == "no changes: everything is as declared.\n"
+    if by == "import":
+        assert program("import", "shop", *by_files(files)[:-2]).returncode == 0
+        assert (program.out / "shop.pem").read_bytes() == cert + chain, "those in use are better than none"
+        assert program("diff").returncode == 0
+
+
 def unfit(files: Path, what: str) -> list[str]:
     """Spoil the pair one way; give the arguments."""
     key = files / "key.pem"

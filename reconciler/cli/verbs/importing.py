@@ -56,7 +56,7 @@ def import_(settings: Settings, site: str, **given: str | None) -> int:
         pair = _read(app, declared, spec)
         _keep(app, declared, spec, pair)
         if not pair.chain:
-            screen.note(f"site/{name}: no intermediate certificate was brought; `certwright verify {name}` tells")
+            screen.note(f"site/{name}: no intermediate certificate was brought: give --chain if the CA has one")
         scope = Scope(sites=frozenset({name}))
         results = Run(app, settings, screen).converge(scope, Limits())
         return caught.code(results.code(not_ready(app, scope, results)))

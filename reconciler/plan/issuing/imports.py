@@ -1,8 +1,8 @@
 """What a site brings itself: whether it can be used, whether it is news, and what holds it back.
 
-A brought certificate is news until it is in use, or until another one was issued in its place although it was there:
-that one's `requested` names it. So an import that was handed over to a CA stays handed over, and a new pair under the
-same path is taken.
+A brought certificate is news until it is in use with its intermediates, or until another one was issued in its place
+although it was there: that one's `requested` names it. So an import that was handed over to a CA stays handed over, and
+a new pair under the same path is taken.
 """
 
 from __future__ import annotations
@@ -50,13 +50,16 @@ def flaw_of(desired: DesiredSite, brought: Brought, now: datetime) -> str | None
 def news(case: Case) -> Brought | None:
     """Give what is brought if it is neither in use nor was passed over by who made what is in use.
 
-    Who asks for a new certificate asks for that one too.
+    Who asks for a new certificate asks for that one too. The one in use is news if it comes with other intermediates;
+    without any it is not: those in use are better than none.
     """
     brought, revision = case.brought, case.revision
     if brought is None or brought.facts is None or revision is None:
         return brought
+    if brought.facts.fingerprint == revision.facts.fingerprint:
+        return brought if brought.chain not in ("", revision.chain) else None
     passed_over = brought.id in revision.meta.requested and request_of(case) is None
-    return None if passed_over or brought.facts.fingerprint == revision.facts.fingerprint else brought
+    return None if passed_over else brought
 
 
 def change_of(case: Case) -> str | None:
@@ -64,6 +67,8 @@ def change_of(case: Case) -> str | None:
     facts, revision = _usable(case), case.revision
     if facts is None or revision is None or not _is_source(case):
         return None
+    if facts.fingerprint == revision.facts.fingerprint:
+        return f"{_place(case.desired)} holds the certificate in use with other intermediate certificates"
     ends = f"{_place(case.desired)} holds another certificate, valid until {_time(facts.not_after)}"
     return f"{ends}; the one in use ends at {_time(revision.facts.not_after)}"
 
