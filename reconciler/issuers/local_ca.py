@@ -11,6 +11,8 @@ from reconciler.errors import Failed
 from reconciler.issuers.offline import checked
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reconciler.issuers.means import Means
     from reconciler.model.desired import CaIssuer as Spec
     from reconciler.model.ports import Desk, Issued, Request
@@ -38,16 +40,29 @@ class CaIssuer:
         of `doors.files`; HeldBy if another process makes the CA for half a minute.
         """
         now = self._means.clock.now()
-        key, certificates = self._brought() or self._made()
-        ends = x509.facts(certificates).not_after
-        if ends <= now:
-            message = f"the CA of issuer {self.spec.name} expired at {ends:%Y-%m-%d %H:%M} UTC"
-            raise Failed("CaExpired", message)
         csr = x509.make_csr(desk.key(), request.hostnames)
-        before, after = now - _BACKDATE, now + self.spec.lifetime
-        leaf = x509.sign(key, certificates, csr, request.hostnames, not_before=before, not_after=after)
+        try:
+            key, certificates = self._brought() or self._made()
+            self._check(certificates, now)
+            before, after = now - _BACKDATE, now + self.spec.lifetime
+            leaf = x509.sign(key, certificates, csr, request.hostnames, not_before=before, not_after=after)
+        except Failed as failure:
+            if type(failure) is not Failed:  # of a file, which it names
+                raise
+            raise Failed(failure.reason, f"{self._place}: {failure}", blame=failure.blame) from None
         chain = b"" if self.spec.certificate is None else certificates
         return checked((desk.key(), leaf), chain, request.hostnames, now, root=certificates)
+
+    def _check(self, certificates: bytes, now: datetime) -> None:
+        ends = x509.facts(certificates).not_after
+        if ends <= now:
+            raise Failed("CaExpired", f"it expired at {ends:%Y-%m-%d %H:%M} UTC")
+
+    @property
+    def _place(self) -> str:
+        """Say whose certificate and key are at fault, and where they stand."""
+        kept = f"ca/{self.spec.name} in the state directory"
+        return f"the CA of issuer {self.spec.name} ({self.spec.certificate or kept})"
 
     def _made(self) -> tuple[Secret, bytes]:
         store = self._means.store

@@ -93,6 +93,26 @@ def test_a_ca_that_is_over(tmp_path: Path) -> None:
     assert caught.value.reason == "CaExpired"
 
 
+def test_what_is_damaged_of_a_ca_is_told_with_its_place(tmp_path: Path) -> None:
+    store = MemoryStore()
+    made, ask = CaIssuer(CaSpec("house", Trust.PRIVATE), _means(store)), request_for("a.test", methods=())
+    made.obtain(ask, MemoryDesk())
+    good = store.cas["house"]
+    (tmp_path / "ca.pem").write_text("garbage")
+    spec = CaSpec("mine", Trust.PRIVATE, certificate=str(tmp_path / "ca.pem"), key=SecretRef(file="key"))
+    brought = CaIssuer(spec, _means(store, good[0]))
+    for issuer, pair, place in (
+        (made, (good[0], b"garbage"), "the CA of issuer house (ca/house in the state directory)"),
+        (made, (Secret(b"garbage"), good[1]), "the CA of issuer house (ca/house in the state directory)"),
+        (brought, good, f"the CA of issuer mine ({tmp_path}/ca.pem)"),
+    ):
+        store.cas["house"] = pair
+        with pytest.raises(Failed) as caught:
+            issuer.obtain(ask, MemoryDesk())
+        assert str(caught.value).startswith(f"{place}: ")
+        assert "garbage" not in str(caught.value)
+
+
 def test_self_signed() -> None:
     spec = SelfSignedSpec("self-signed", Trust.TEST, timedelta(days=5))
 
