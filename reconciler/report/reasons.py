@@ -171,7 +171,10 @@ _NEXT: Final[dict[str, str]] = {
         "include our files in the server's configuration; a reload that it gave up is in its own error log alone; "
         "then: certwright verify {site}"
     ),
-    "NameServedElsewhere": "take the name out of the other block, or out of the Site, then: certwright retry {site}",
+    "NameServedElsewhere": (
+        "name it in the site's own server block (server_name, ServerAlias) and in no other, or take it out of the "
+        "Site, then: certwright retry {site}"
+    ),
     "NotServed": "certwright verify {site}",
     "Bug": "report it with the output of: certwright describe site {site}",
 }

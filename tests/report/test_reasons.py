@@ -110,3 +110,8 @@ def test_after_a_failed_reload_the_step_is_one_that_does_not_wait() -> None:
 def test_a_broken_template_is_not_sent_to_the_verb_that_renders_none() -> None:
     assert "of a template: certwright diff mysite" in (next_step("InvalidManifest", "mysite") or "")
     assert "of a template: certwright diff)" in (next_step("InvalidManifest") or "")
+
+
+def test_a_name_that_the_servers_own_block_lacks_is_sent_there_first() -> None:
+    """The commonest cause: a name was added to the Site, and not to the block that includes its file."""
+    assert (next_step("NameServedElsewhere", "mysite") or "").startswith("name it in the site's own server block")
