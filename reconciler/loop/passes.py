@@ -85,9 +85,11 @@ class Loop:
         return next((word.error for word in words if isinstance(word, Broke)), None)
 
     def next_due(self) -> str:
-        """Say when a site is due next, for people."""
+        """Say when a site is due next, or the daily look at all of them, for people."""
         head = self._timers.next()
-        return f"{head[0]:%Y-%m-%dT%H:%M:%SZ} ({head[1]})" if head else "never"
+        if head is None:
+            return "never"
+        return f"{head[0]:%Y-%m-%dT%H:%M:%SZ} ({'all sites' if head[1] == EVERYTHING else head[1]})"
 
     def idle_until(self) -> float | None:
         """Give the seconds until the first timer; None if there is none. 0 if something is ready now."""

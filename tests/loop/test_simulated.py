@@ -62,6 +62,7 @@ def test_a_site_is_looked_at_at_its_time_and_not_before(street: Street, simulati
     simulation.start()
     due = simulation.loop.idle_until()
     assert due is not None
+    assert simulation.loop.next_due().endswith(" (all sites)"), "a day's look comes first, and is named"
     seen = len(simulation.outcomes)
     simulation.sleep(timedelta(days=50))
     assert len(simulation.outcomes) == seen
