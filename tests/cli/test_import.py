@@ -192,6 +192,17 @@ def test_an_older_one_is_kept_and_held_and_renew_takes_it(program: Program, file
     assert (program.out / "shop.pem").read_bytes().startswith(older.pem)
 
 
+def test_renewal_that_nobody_else_can_give_is_asked_of_who_brought_it(program: Program, files: Path) -> None:
+    assert program("import", "shop", *by_files(files)).returncode == 0
+    for asked in ("shop", "--all"):
+        done = program("renew", asked)
+        assert done.returncode == 1
+        assert "site/shop: not renewed; a certificate that was brought is not; bring a new one" in done.stderr
+        assert "ImportEnds" not in program("get", "holds").stdout
+    assert (program("status").returncode, program("apply").returncode) == (0, 0)
+    assert "ImportEnds" not in program("diff").stdout
+
+
 def test_one_that_was_handed_over_comes_back_when_it_is_brought_again(program: Program, files: Path) -> None:
     site = (program.manifests / "shop.yaml").read_text().replace("spec: {", "spec: {issuers: [ca], ")
     lose = "annotations: {certwright/allow-trust-loss: 'true'}, "

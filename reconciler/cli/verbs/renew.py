@@ -68,8 +68,11 @@ def _wished(
         results = run.converge(scope, Limits(reissues=len(names)))
         code = results.code(not_ready(app, scope, results))
         left = _left(app, names) if name == "renew" else []
+        theirs = _withdrawn(app, left)
         for site in left:
-            screen.tell(f"site/{site}: not renewed; `certwright why {site}` says more", RED)
+            end = f"a certificate that was brought is not; bring a new one: certwright import {site}"
+            more = end if site in theirs else f"`certwright why {site}` says more"
+            screen.tell(f"site/{site}: not renewed; {more}", RED)
         return caught.code(max(code, 1) if left else code)
 
 
@@ -86,6 +89,19 @@ def ask_renewal(app: App, scope: Scope) -> str | None:
 def _left(app: App, names: Collection[str]) -> list[str]:
     """Give the sites whose request still stands."""
     return sorted(name for name, memory in app.store.memory(names).items() if memory.renew_requested)
+
+
+def _withdrawn(app: App, sites: Collection[str]) -> Collection[str]:
+    """Take the request back from those of these sites that nobody but a person can renew; give them."""
+    from reconciler.model.ports import Limits, Scope
+
+    declared = app.tree.declared(sites).sites
+    theirs = sorted(name for name, site in declared.items() if all(one.type == "imported" for one in site.issuers))
+    for name in theirs:
+        app.store.remember(name, lambda memory: replace(memory, renew_requested=None))
+    if theirs:  # what is shown of them must not tell of it any more
+        app.engine.note(app.engine.look(Scope(sites=frozenset(theirs)), Limits()))
+    return theirs
 
 
 def forget_failures(app: App, scope: Scope) -> None:
