@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import UsageError
 from reconciler.manifests.kinds.nearest import nearest, suggestion
-from reconciler.manifests.kinds.registry import KINDS
+from reconciler.manifests.kinds.registry import KINDS, SUMMARIES
 from reconciler.manifests.kinds.shapes import kind_schema
 from reconciler.model.text import clean
 
@@ -46,6 +46,16 @@ def explain(field: str) -> str:
         return "\n\n".join(shown) + "\n"
     path = ".".join([kind.lower(), *parts])
     return "\n\n".join(_text(path, type_, schema) for type_, schema in _merged(found)) + "\n"
+
+
+def kinds() -> str:
+    """Give the kinds, a line each, and what to ask next."""
+    width = max(map(len, SUMMARIES))
+    lines = [f"{kind.lower():<{width}}  {SUMMARIES[kind]}" for kind in KINDS]
+    return (
+        "\n".join([*lines, "", "next: certwright explain KIND; or of a field: certwright explain site.hostnames"])
+        + "\n"
+    )
 
 
 def _kind(word: str) -> str:

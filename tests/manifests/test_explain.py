@@ -5,7 +5,7 @@ import re
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.manifests.explain import explain
+from reconciler.manifests.explain import explain, kinds
 from reconciler.manifests.kinds.registry import KINDS
 
 
@@ -86,3 +86,9 @@ def test_the_values_of_the_built_in_blocks_are_told() -> None:
     for word in ("`extra`", "`listen`", "`httpListen`"):
         assert word in explain("target.values")
     assert "http01_webroot" in explain("target.template")
+
+
+def test_without_a_field_the_kinds_are_listed() -> None:
+    shown = kinds()
+    assert [line.split()[0] for line in shown.splitlines()[: len(KINDS)]] == [kind.lower() for kind in KINDS]
+    assert "next: certwright explain" in shown

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 @verb()
-@click.argument("field")
-def explain(field: str, settings: Settings) -> int:
+@click.argument("field", required=False)
+def explain(field: str | None, settings: Settings) -> int:
     """Explain a FIELD of a manifest: `site`, `site.hostnames`, `target.spec.verify.ports`.
 
-    It begins with a kind: server, site, hostnameset, issuer, challengemethod, target. Of a kind, all fields are listed.
+    It begins with a kind: server, site, hostnameset, issuer, challengemethod, target. Of a kind, all fields are listed;
+    without a FIELD, the kinds.
     """
     from reconciler.manifests.explain import explain as explained
+    from reconciler.manifests.explain import kinds
 
-    Screen(settings).out(explained(field).rstrip("\n"))
+    Screen(settings).out((kinds() if field is None else explained(field)).rstrip("\n"))
     return 0
