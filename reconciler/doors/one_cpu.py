@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _STAT: Final = Path("/proc/thread-self/stat")
+_STATUS: Final = Path("/proc/thread-self/status")
+# as of a unit with SystemCallFilter=~@resources: it kills who asks for another CPU, and cannot be asked before
+_FILTERED: Final = b"\nSeccomp:\t2\n"
 _PROCESSOR: Final = 36  # of its words after the command's name, proc_pid_stat(5)
 _SECONDS: Final = 2.0
 
@@ -31,13 +34,18 @@ class OneCpu:
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Choose it; where sharing gains nothing, or the machine does not tell, all stay where they are."""
+        """Choose it; where sharing gains nothing or may not be, or nobody tells the CPU, all stay where they are."""
         self._monotonic, self._lock = monotonic, threading.Lock()
         self._all = _allowed()
-        self._cpu = _here() if _has_lock() and len(self._all) > 1 else None
+        self._cpu = _here() if len(self._all) > 1 and _may_share() else None
         self._until = monotonic() + _SECONDS
         self._scout: int | None = None
         self._on: dict[int, int] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether there is one."""
+        return self._cpu is not None
 
     def join(self) -> None:
         """Keep the calling thread, and those that it starts, on that CPU. To be called before each piece of work."""
@@ -64,8 +72,12 @@ class OneCpu:
         return self._cpu
 
 
-def _has_lock() -> bool:
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+def _may_share() -> bool:
+    """Tell whether the interpreter has a lock, and nobody filters our system calls."""
+    try:
+        return getattr(sys, "_is_gil_enabled", lambda: True)() and _FILTERED not in _STATUS.read_bytes()
+    except OSError:
+        return False
 
 
 def _allowed() -> Collection[int]:

@@ -68,7 +68,9 @@ def _hands(process: int) -> ThreadPoolExecutor:  # noqa: ARG001  a forked child 
 def _take_every_cpu() -> None:
     """Let the calling thread, which outlives the pass, not stay on the one CPU that its starter shares (`one_cpu`)."""
     with suppress(OSError):
-        os.sched_setaffinity(0, os.sched_getaffinity(os.getpid()))
+        all_of_us = os.sched_getaffinity(os.getpid())
+        if os.sched_getaffinity(0) != all_of_us:  # a filter of system calls may kill who sets it
+            os.sched_setaffinity(0, all_of_us)
 
 
 def _acted(uid: int, gid: int, work: Callable[[], T]) -> T:
